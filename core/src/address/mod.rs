@@ -1,0 +1,1 @@
+//! Where an instance stands in the template.

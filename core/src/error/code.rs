@@ -1,0 +1,19 @@
+/// One stable code and what it means in a line.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeInfo {
+    /// The code, such as `plan.cycle`.
+    pub code: &'static str,
+    /// What happened, in a few words.
+    pub summary: &'static str,
+}
+
+const fn info(code: &'static str, summary: &'static str) -> CodeInfo {
+    CodeInfo { code, summary }
+}
+
+/// Every code that the engine and its extensions may report, in order.
+///
+/// Each has a page `docs/errors/<code>.md`; a test checks that.
+pub const CODES: &[CodeInfo] = &[
+    info("engine.bug", "the engine broke a promise of its own"),
+];

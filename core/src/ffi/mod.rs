@@ -1,0 +1,1 @@
+//! Language-neutral shapes for bindings.

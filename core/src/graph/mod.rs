@@ -1,0 +1,1 @@
+//! A directed graph with cycle explanation and a priority frontier.

@@ -1,0 +1,21 @@
+//! `stackwright` is an orchestration engine that other programs embed.
+//!
+//! A host hands it a template and a set of resource types; it works out what to create, change and delete,
+//! does it in the right order and as parallel as the graph allows, remembers what it did, and never loses or
+//! doubles anything when the machine dies half-way.
+
+pub mod address;
+pub mod error;
+pub mod event;
+pub mod ffi;
+pub mod graph;
+pub mod plan;
+pub mod resource;
+pub mod run;
+pub mod schema;
+pub mod stack;
+pub mod state;
+pub mod template;
+pub mod value;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,1 @@
+//! Desired and actual, compared: the changes and their order.

@@ -1,0 +1,1 @@
+//! Resource types: the trait, its context, the registry and layers.

@@ -1,0 +1,1 @@
+//! Running a plan: the pure machine and its driver.

@@ -1,0 +1,1 @@
+//! Attributes and nested blocks of a resource type.

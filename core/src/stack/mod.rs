@@ -1,0 +1,1 @@
+//! The façade: Engine and Stack.

@@ -1,0 +1,1 @@
+//! Typed data: values, types, numbers, marks, unknowns, conversion.
