@@ -12,9 +12,11 @@ mod diagnostic;
 mod failure;
 mod render;
 mod source;
+mod suggest;
 
 pub use code::{CODES, CodeInfo};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use failure::{Effect, Error, ErrorKind, Result, Retry};
 pub use render::{RenderOptions, render, render_all};
 pub use source::{LineColumn, SourceId, Sources, Span};
+pub use suggest::suggest;
