@@ -1,1 +1,3 @@
 //! One model of what the user wrote.
+
+pub mod syntax;
