@@ -14,4 +14,7 @@ const fn info(code: &'static str, summary: &'static str) -> CodeInfo {
 /// Every code that the engine and its extensions may report, in order.
 ///
 /// Each has a page `docs/errors/<code>.md`; a test checks that.
-pub const CODES: &[CodeInfo] = &[info("engine.bug", "the engine broke a promise of its own")];
+pub const CODES: &[CodeInfo] = &[
+    info("address.invalid", "a text is not the address of what was asked for"),
+    info("engine.bug", "the engine broke a promise of its own"),
+];
