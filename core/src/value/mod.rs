@@ -1,1 +1,31 @@
-//! Typed data: values, types, numbers, marks, unknowns, conversion.
+//! Typed data: what templates compute with, what resources are made of.
+//!
+//! The type system is Terraform's: bools, numbers with 512 bits of mantissa, text in normal form C; lists, sets, maps,
+//! tuples and objects; values that are null, and values that are not known yet but about which something may be
+//! ([`Refinement`]). A [`Value`] may carry [`Marks`], which survive every operation.
+//!
+//! Values are immutable and cheap to clone. There is no arithmetic on values here and no function library: that is the
+//! evaluator's, in `template::eval`; a [`Number`] does compute.
+//!
+//! Invariants: a marked value has no way into `Debug`; a set is sorted and distinct, and its elements carry no marks;
+//! whether anything inside a container is unknown or marked is an O(1) question.
+
+mod container;
+mod data;
+mod display;
+mod marking;
+mod marks;
+mod number;
+mod order;
+mod path;
+mod refinement;
+mod text;
+mod ty;
+
+pub use container::{Fields, Items};
+pub use data::{Kind, Unknown, Value};
+pub use marks::Marks;
+pub use number::{NotANumber, Number, NumberParseError};
+pub use path::{Path, Step};
+pub use refinement::{Bound, Refinement};
+pub use ty::{ObjectType, Type};
