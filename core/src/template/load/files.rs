@@ -1,0 +1,156 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Texts by path. Paths are relative to the root module's folder, with `/` between their parts.
+///
+/// Ordered by path, so that whatever is made of it does not depend on how it was filled. Cloning shares the texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// What a file is for, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// `*.tf`: a part of a module.
+    Native,
+    /// `*.tf.json`: a part of a module.
+    Json,
+    /// `override.tf`, `*_override.tf` and the same with `.json`: changes to a module.
+    Override,
+    /// `terraform.tfvars`, `*.auto.tfvars` and the same with `.json`: values that are always read.
+    Values,
+    /// Anything else, or a name that editors give to what is not yet, or no longer, a file.
+    Other,
+}
+
+impl FileKind {
+    /// Returns what the file at this path is for.
+    pub fn of(path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if name.starts_with('.') || name.ends_with('~') || name.starts_with('#') && name.ends_with('#') {
+            return Self::Other;
+        }
+        let bare = name.strip_suffix(".json").unwrap_or(name);
+        if let Some(stem) = bare.strip_suffix(".tf") {
+            return match name.len() == bare.len() {
+                _ if stem == "override" || stem.ends_with("_override") => Self::Override,
+                true => Self::Native,
+                false => Self::Json,
+            };
+        }
+        if bare == "terraform.tfvars" || bare.ends_with(".auto.tfvars") { Self::Values } else { Self::Other }
+    }
+}
+
+impl Files {
+    /// Returns an empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns these texts. `.` and `..` in paths are resolved; a path may lead out of the root's folder.
+    pub fn from_texts<P: AsRef<str>, T: Into<Arc<str>>>(texts: impl IntoIterator<Item = (P, T)>) -> Self {
+        let mut files = Self::new();
+        for (path, text) in texts {
+            files.insert(path.as_ref(), text);
+        }
+        files
+    }
+
+    /// Adds or replaces a text.
+    pub fn insert(&mut self, path: &str, text: impl Into<Arc<str>>) {
+        self.texts.insert(join("", path).into(), text.into());
+    }
+
+    /// Returns the text at a path.
+    pub fn get(&self, path: &str) -> Option<&Arc<str>> {
+        self.texts.get(path).or_else(|| self.texts.get(join("", path).as_str()))
+    }
+
+    /// Returns all texts by path.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.texts.iter()
+    }
+
+    /// Returns the texts right in a folder (not in folders below it) by path; the root's folder is the empty path.
+    ///
+    /// # Complexity
+    /// O(log n + texts in the folder and below it).
+    pub fn in_dir<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>)> {
+        let from = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let length = from.len();
+        let inside = from.clone();
+        self.texts
+            .range(Arc::<str>::from(from)..)
+            .take_while(move |(path, _)| path.starts_with(&inside))
+            .filter(move |(path, _)| path.get(length..).is_some_and(|name| !name.contains('/')))
+    }
+
+    /// Returns the number of files.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Returns whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+}
+
+/// Returns `path` as seen from `dir`, with `.` and `..` resolved as far as they can be by text alone.
+pub(crate) fn join(dir: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in dir.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_resolved() {
+        let check = |dir, path, expect: &str| assert_eq!(join(dir, path), expect, "{dir} {path}");
+        check("", "./a//b/", "a/b");
+        check("a/b", "../c", "a/c");
+        check("a", "../../c", "../c");
+        check("../x", "../y", "../y");
+        check("", ".", "");
+    }
+
+    #[test]
+    fn names_tell_what_a_file_is_for() {
+        let check = |name, expect| assert_eq!(FileKind::of(name), expect, "{name}");
+        check("main.tf", FileKind::Native);
+        check("a/b.c.tf", FileKind::Native);
+        check("main.tf.json", FileKind::Json);
+        check("override.tf", FileKind::Override);
+        check("a_override.tf.json", FileKind::Override);
+        check("overrides.tf", FileKind::Native);
+        check("terraform.tfvars", FileKind::Values);
+        check("x.auto.tfvars.json", FileKind::Values);
+        check("prod.tfvars", FileKind::Other);
+        check(".main.tf", FileKind::Other);
+        check("main.tf~", FileKind::Other);
+        check("#main.tf#", FileKind::Other);
+        check("main.tofu", FileKind::Other);
+    }
+
+    #[test]
+    fn a_folder_is_not_what_is_below_it() {
+        let files = Files::from_texts([("main.tf", ""), ("./a/main.tf", ""), ("a/b/main.tf", ""), ("ab/main.tf", "")]);
+        let names = |dir| files.in_dir(dir).map(|(path, _)| &**path).collect::<Vec<_>>();
+        assert_eq!(names(""), ["main.tf"]);
+        assert_eq!(names("a"), ["a/main.tf"]);
+        assert_eq!(names("b"), Vec::<&str>::new());
+        assert!(files.get("./a/../ab/main.tf").is_some());
+    }
+}
