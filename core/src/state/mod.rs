@@ -1,1 +1,24 @@
 //! What exists, and how it is remembered.
+//!
+//! ```text
+//! Row, outputs, plan segments, facts      typed, may hold secrets
+//!        │  codec: sensitive leaves sealed by a Cipher, a checksum on every record
+//!        ▼
+//! RowRecord, SegmentRecord, EntryRecord   opaque bodies with a few keys
+//!        │  Store: one trait, one conformance suite
+//!        ▼
+//! MemoryStore · SQLite · PostgreSQL
+//! ```
+//!
+//! A store never sees a secret and never looks into a body. Everything that changes goes through one call,
+//! [`Store::commit`]: atomic, fenced by a [`Lease`], idempotent.
+
+mod id;
+mod row;
+mod store;
+
+pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
+pub use row::{Row, RowStatus};
+pub use store::{
+    Commit, EntryRecord, Lease, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord, StackWrite, Store,
+};

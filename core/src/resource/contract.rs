@@ -1,0 +1,189 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    schema::Schema,
+    value::Value,
+};
+
+/// What a resource type promises beyond the contract, as data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// Repeating `create` with the same key never makes a second object, whatever happened to the first call; the
+    /// engine then simply repeats it instead of asking [`Resource::recover`].
+    pub idempotent_create: bool,
+    /// How long a created object may stay invisible to reads (eventual consistency). `recover` may answer "absent"
+    /// only after it; the engine waits.
+    pub settle: Duration,
+    /// How long the engine waits for [`Resource::ready`] before the step fails (the row stays).
+    pub ready_timeout: Duration,
+    /// How often the engine asks [`Resource::ready`].
+    pub ready_interval: Duration,
+    /// How long one call of create, update or delete may take.
+    pub call_timeout: Duration,
+    /// A hint of how long making one takes, in any unit; the critical path is started first.
+    pub cost: u64,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self {
+            idempotent_create: false,
+            settle: Duration::ZERO,
+            ready_timeout: Duration::from_secs(600),
+            ready_interval: Duration::from_millis(200),
+            call_timeout: Duration::from_secs(1200),
+            cost: 1,
+        }
+    }
+}
+
+/// A type of thing that the engine can manage.
+///
+/// Values passed in and out are objects of the schema's implied type. Values passed in to `create`, `update` and
+/// `delete` are wholly known and unmarked; `plan` also sees unknowns. What the engine shows or stores is marked by
+/// the schema's sensitive attributes again.
+///
+/// # Cancellation
+/// A call is never dropped. When [`Context::is_cancelled`] turns true the verb should finish soon: complete, undo or
+/// leave half done and say so.
+#[async_trait]
+pub trait Resource: fmt::Debug + Send + Sync + 'static {
+    /// Returns the schema. Cheap, always the same.
+    fn schema(&self) -> Arc<Schema>;
+
+    /// Returns what the type promises beyond the contract.
+    fn traits(&self) -> Traits {
+        Traits::default()
+    }
+
+    /// Checks a configuration beyond what the schema can say, with unknowns allowed.
+    ///
+    /// # Errors
+    /// An `InvalidInput` error with diagnostics (their spans are set by the engine) or a message.
+    fn validate(&self, config: &Value) -> Result<()> {
+        let _ = config;
+        Ok(())
+    }
+
+    /// Adjusts a proposed change: fills in computed values that are known already, says what forces replacement.
+    ///
+    /// Called while planning and once more right before the change, with everything known; both answers have to
+    /// agree on what was known the first time. Must not change anything.
+    async fn plan(&self, ctx: &Context, request: PlanRequest) -> Result<PlanResponse> {
+        let _ = ctx;
+        Ok(PlanResponse { planned: request.proposed, requires_replace: Vec::new(), private: None })
+    }
+
+    /// Makes the object. `planned` has unknowns only where the type computes values.
+    ///
+    /// # Idempotency
+    /// Called again with the same [`Context::idempotency_key`] it returns the object made the first time.
+    async fn create(&self, ctx: &Context, planned: Value) -> Outcome;
+
+    /// Reads the object as it is now. `None` means that it is gone; that is not an error.
+    async fn read(&self, ctx: &Context, object: &Object) -> Result<Option<Object>>;
+
+    /// Changes the object in place.
+    async fn update(&self, ctx: &Context, prior: &Object, planned: Value) -> Outcome;
+
+    /// Removes the object. What is gone already is removed well: [`Outcome::gone`].
+    async fn delete(&self, ctx: &Context, prior: &Object) -> Outcome;
+
+    /// Finds an object that the engine did not make, by the id that people use for it. `None`: there is none.
+    ///
+    /// # Errors
+    /// `resource.import_unsupported` unless the type overrides it.
+    async fn import(&self, ctx: &Context, id: &str) -> Result<Option<Object>> {
+        let _ = id;
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "resource.import_unsupported",
+            format!("`{}` objects cannot be imported", ctx.info().type_name),
+        ))
+    }
+
+    /// Says whether the object really works. A create or update is done when this says so.
+    ///
+    /// Called until it does, fails, or [`Traits::ready_timeout`] is over.
+    async fn ready(&self, ctx: &Context, object: &Object) -> Result<Readiness> {
+        let _ = ctx;
+        Ok(Readiness::Ready(object.clone()))
+    }
+
+    /// Finds out what became of a call whose outcome was lost.
+    ///
+    /// The default reads by id where one is known, says "absent" nowhere, and otherwise cannot tell.
+    async fn recover(&self, ctx: &Context, evidence: &Evidence) -> Result<Recovery> {
+        let known = evidence.prior.clone().or_else(|| {
+            let id = evidence.id.clone()?;
+            let attributes = evidence.partial.clone().or_else(|| evidence.planned.clone())?;
+            Some(Object::new(id, attributes))
+        });
+        let Some(object) = known else {
+            return Ok(Recovery::CannotTell { reason: "no id was recorded before the call was lost".to_owned() });
+        };
+        Ok(match self.read(ctx, &object).await? {
+            Some(found) => Recovery::Found(found),
+            None => Recovery::Absent,
+        })
+    }
+
+    /// Brings attributes that an older schema version stored into today's shape.
+    ///
+    /// # Errors
+    /// `resource.upgrade_unsupported` unless the type overrides it.
+    fn upgrade(&self, version: u64, attributes: serde_json::Value) -> Result<Value> {
+        let _ = attributes;
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "resource.upgrade_unsupported",
+            format!("state was written with schema version {version}, which this type cannot read"),
+        ))
+    }
+}
+
+/// Something that can be looked up and is never changed.
+#[async_trait]
+pub trait DataSource: fmt::Debug + Send + Sync + 'static {
+    /// Returns the schema of configuration and result together.
+    fn schema(&self) -> Arc<Schema>;
+
+    /// Looks it up; `config` is wholly known and the result conforms to the schema.
+    async fn read(&self, ctx: &Context, config: Value) -> Result<Value>;
+}
+
+/// A group of types with one configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Provider {
+    /// The name that `provider "name" {}` blocks use; type names start with it and an underscore.
+    pub name: Arc<str>,
+    /// The schema of the `provider` block; `None` where there is nothing to configure.
+    pub schema: Option<Arc<Schema>>,
+    /// Resource types by name.
+    pub resources: Vec<(Arc<str>, Arc<dyn Resource>)>,
+    /// Data sources by name.
+    pub data_sources: Vec<(Arc<str>, Arc<dyn DataSource>)>,
+}
+
+impl Provider {
+    /// Returns an empty provider.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Adds a resource type.
+    pub fn resource(mut self, name: impl Into<Arc<str>>, resource: impl Resource) -> Self {
+        self.resources.push((name.into(), Arc::new(resource)));
+        self
+    }
+
+    /// Adds a data source.
+    pub fn data_source(mut self, name: impl Into<Arc<str>>, source: impl DataSource) -> Self {
+        self.data_sources.push((name.into(), Arc::new(source)));
+        self
+    }
+}
