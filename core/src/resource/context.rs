@@ -1,6 +1,7 @@
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -131,9 +132,10 @@ impl Context {
 
     /// Waits, or returns early once the call is cancelled; returns whether the whole time passed.
     pub async fn sleep(&self, duration: Duration) -> bool {
-        tokio::select! {
-            () = self.cancellation.cancelled() => false,
-            () = self.clock.sleep(duration) => true,
+        let cancelled = pin!(self.cancellation.cancelled());
+        match select(cancelled, self.clock.sleep(duration)).await {
+            Either::Left(_) => false,
+            Either::Right(_) => true,
         }
     }
 

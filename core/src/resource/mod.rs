@@ -18,8 +18,14 @@
 
 mod context;
 mod contract;
+pub mod layer;
 mod outcome;
+mod registry;
+mod terraform_data;
 
 pub use context::{CallInfo, Checkpoint, Context, Progress};
 pub use contract::{DataSource, Provider, Resource, Traits};
+pub use layer::Layer;
 pub use outcome::{Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
+pub use registry::{FIRST_REVISION, Kind, Registry};
+pub use terraform_data::TerraformData;
