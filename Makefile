@@ -1,0 +1,70 @@
+# `make demo` runs the main job; `make test` runs everything that CI runs. Both set up what they need.
+# `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+DEMO := examples/guestbook
+STACKWRIGHT := target/debug/stackwright
+
+.PHONY: help
+help: ## Lists the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+
+.PHONY: setup
+setup: ## Checks that a Rust toolchain and a C compiler are there, and says how to get them.
+	@tests/setup.sh
+
+.PHONY: build
+build: setup ## Builds the library, the program `stackwright` and the examples.
+	$(CARGO) build --workspace --bins --lib
+
+.PHONY: demo
+demo: build ## Brings up the guestbook on this machine and prints its address.
+	@examples/guestbook/demo.sh up
+
+.PHONY: demo-down
+demo-down: build ## Takes the guestbook down again: no process, file or row is left.
+	@examples/guestbook/demo.sh down
+
+.PHONY: test
+test: setup lint unit doc demo-test bindings ## Runs everything that CI runs.
+
+.PHONY: lint
+lint: ## Formatting and clippy, warnings are errors.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+.PHONY: unit
+unit: ## Unit, property, literate, conformance and crash tests.
+	$(CARGO) test --workspace --quiet
+
+.PHONY: doc
+doc: ## Documentation, warnings are errors. Its examples run with the unit tests.
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+.PHONY: demo-test
+demo-test: build ## The demo from end to end, with its drift, its change and its removal, checked.
+	@examples/guestbook/demo.sh test
+
+.PHONY: bindings
+bindings: ## A resource type written in Python and one in Node, through apply, SIGKILL and resume.
+	@tests/bindings.sh
+
+.PHONY: bench
+bench: ## Benchmarks: parse, evaluate, plan, apply (minutes).
+	$(CARGO) bench -p stackwright-benches
+
+.PHONY: bench-peer
+bench-peer: ## The same shapes through `terraform`, where it is on PATH.
+	@benches/peer.sh
+
+.PHONY: mutations
+mutations: ## 5,000 seeded mutations of each example template (the short form runs with the unit tests).
+	STACKWRIGHT_MUTATIONS=5000 $(CARGO) test --release -p stackwright-tests --test mutations
+
+.PHONY: crash
+crash: ## The long crash sweep (the short form runs with the unit tests).
+	STACKWRIGHT_CASES=2000 $(CARGO) test --release -p stackwright-tests --test crash

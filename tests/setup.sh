@@ -1,0 +1,19 @@
+#!/bin/bash
+# Checks that what the build needs is there; under CI installs it, elsewhere says how to get it.
+set -euo pipefail
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+missing=()
+have cargo || missing+=("a Rust toolchain, 1.95 or newer: https://rustup.rs")
+have cc || missing+=("a C compiler: apt-get install build-essential, or xcode-select --install")
+have curl || missing+=("curl: apt-get install curl")
+
+if [ "${#missing[@]}" -gt 0 ] && [ "${CI:-}" = true ] && have apt-get && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential curl >/dev/null
+    have cargo && missing=()
+fi
+if [ "${#missing[@]}" -gt 0 ]; then
+    printf 'missing: %s\n' "${missing[@]}" >&2
+    exit 1
+fi

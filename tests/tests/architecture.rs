@@ -1,0 +1,248 @@
+//! Who may import whom. ARCHITECTURE.md says why; this test makes it hold.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A module of core may import those of an earlier layer, and its own layer's where a pair is listed below.
+const LAYERS: &[&[&str]] = &[
+    &["error"],
+    &["address", "value", "graph", "event"],
+    &["schema", "template"],
+    &["resource", "state"],
+    &["plan"],
+    &["run"],
+    &["stack"],
+    &["ffi"],
+];
+
+/// Imports inside a layer: the left may import the right, never the other way round.
+const WITHIN: &[(&str, &str)] = &[("template", "schema"), ("resource", "state")];
+
+/// Crates that only some modules may name.
+const FENCED: &[(&str, &[&str])] = &[
+    ("petgraph", &["graph"]),
+    ("tokio", &["run", "state", "event", "stack"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests package lies in the workspace").to_owned()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder of the workspace").flatten().collect();
+    entries.sort_by_key(fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Returns the code of a file: comments and everything from its first test module on are left out.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a source file");
+    let body = text.split("\n#[cfg(test)]").next().unwrap_or("");
+    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the modules that `text` names as `crate::x`, groups (`crate::{x, y::z}`) included.
+fn imports(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (start, _) in text.match_indices("crate::") {
+        if text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &text[start + "crate::".len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            found.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0_i32;
+        let mut at_name = true;
+        for (idx, character) in group.char_indices() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => at_name = true,
+                c if at_name && depth == 0 && (c.is_alphabetic() || c == '_') => {
+                    found.insert(word(&group[idx..]));
+                    at_name = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn layer_of() -> BTreeMap<&'static str, usize> {
+    LAYERS.iter().enumerate().flat_map(|(layer, names)| names.iter().map(move |name| (*name, layer))).collect()
+}
+
+/// Returns every breach in core: `module imports other (file)`.
+fn breaches(files: &[(String, PathBuf, String)]) -> Vec<String> {
+    let layers = layer_of();
+    let mut found = Vec::new();
+    for (module, path, text) in files {
+        let Some(&own) = layers.get(module.as_str()) else {
+            found.push(format!("{module} is in no layer ({})", path.display()));
+            continue;
+        };
+        for import in imports(text) {
+            let Some(&other) = layers.get(import.as_str()) else { continue };
+            let allowed = import == *module || other < own || WITHIN.contains(&(module.as_str(), import.as_str()));
+            if !allowed {
+                found.push(format!("{module} imports {import} ({})", path.display()));
+            }
+        }
+        for (name, homes) in FENCED {
+            let uses = text.match_indices(&format!("{name}::")).any(|(start, _)| {
+                !text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            });
+            if uses && !homes.contains(&module.as_str()) {
+                found.push(format!("{module} uses the crate {name} ({})", path.display()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn core_imports_go_downwards() {
+    let source = root().join("core/src");
+    let mut paths = Vec::new();
+    rust_files(&source, &mut paths);
+    let files: Vec<_> = paths
+        .into_iter()
+        .filter(|path| !path.ends_with("lib.rs") || path.parent() != Some(&source))
+        .map(|path| {
+            let relative = path.strip_prefix(&source).expect("below core/src").to_owned();
+            let module = relative.iter().next().expect("not empty").to_string_lossy().trim_end_matches(".rs").to_owned();
+            let text = code(&path);
+            (module, relative, text)
+        })
+        .collect();
+    assert!(files.len() > 50, "the walk found only {} files", files.len());
+    assert_eq!(breaches(&files), Vec::<String>::new());
+}
+
+#[test]
+fn a_breach_is_noticed() {
+    let file = |module: &str, text: &str| (module.to_owned(), PathBuf::from("x.rs"), text.to_owned());
+    let found = breaches(&[
+        file("value", "use crate::{error::Error, plan::Plan};"),
+        file("state", "fn f() { crate::resource::g() }"),
+        file("plan", "use petgraph::Graph;\nuse tokio::sync::mpsc;"),
+        file("template", "use crate::schema::Schema;\nuse tokio_util::x;"),
+    ]);
+    let brief: Vec<_> = found.iter().map(|line| line.trim_end_matches(" (x.rs)")).collect();
+    assert_eq!(
+        brief,
+        ["value imports plan", "state imports resource", "plan uses the crate petgraph", "plan uses the crate tokio"]
+    );
+}
+
+/// Returns the workspace crates that a manifest names, development ones left out.
+fn dependencies(manifest: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(manifest).expect("a manifest");
+    let mut section = String::new();
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if section == "dependencies" && line.starts_with("stackwright") {
+            found.insert(line.split(['.', ' ', '=']).next().unwrap_or("").to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn extensions_import_core_only() {
+    let folder = root().join("extensions");
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).expect("extensions").flatten() {
+        let found = dependencies(&entry.path().join("Cargo.toml"));
+        let allowed = BTreeSet::from(["stackwright".to_owned()]);
+        assert!(found.is_subset(&allowed), "{} depends on {found:?}", entry.path().display());
+        seen += 1;
+    }
+    assert!(seen >= 2, "found {seen} extensions");
+    let core = dependencies(&root().join("core/Cargo.toml"));
+    assert_eq!(core, BTreeSet::from(["stackwright-derive".to_owned()]));
+}
+
+#[test]
+fn core_stays_small() {
+    let text = fs::read_to_string(root().join("core/Cargo.toml")).expect("a manifest");
+    for heavy in ["rusqlite", "sqlx", "tonic", "kube", "pyo3", "napi", "uniffi", "reqwest", "clap"] {
+        assert!(!text.contains(heavy), "core depends on {heavy}");
+    }
+}
+
+#[test]
+fn every_error_code_has_a_page() {
+    let pages = root().join("docs/errors");
+    let mut missing = Vec::new();
+    for info in stackwright::error::CODES {
+        let page = fs::read_to_string(pages.join(format!("{}.md", info.code))).unwrap_or_default();
+        if !page.starts_with(&format!("# {}", info.code)) || page.lines().count() < 5 {
+            missing.push(info.code);
+        }
+    }
+    assert_eq!(missing, Vec::<&str>::new(), "codes without a page in docs/errors");
+    let known: BTreeSet<String> = stackwright::error::CODES.iter().map(|info| format!("{}.md", info.code)).collect();
+    let orphans: Vec<_> = fs::read_dir(pages)
+        .expect("docs/errors")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !known.contains(name))
+        .collect();
+    assert_eq!(orphans, Vec::<String>::new(), "pages without a code");
+    let codes: Vec<_> = stackwright::error::CODES.iter().map(|info| info.code).collect();
+    assert!(codes.is_sorted(), "codes are listed in order");
+}
+
+/// Codes are string literals in the sources; each has to be listed.
+#[test]
+fn every_code_in_the_sources_is_listed() {
+    let known: BTreeSet<&str> = stackwright::error::CODES.iter().map(|info| info.code).collect();
+    let mut paths = Vec::new();
+    for folder in ["core/src", "extensions", "bindings-cli/src"] {
+        rust_files(&root().join(folder), &mut paths);
+    }
+    let mut unknown = BTreeSet::new();
+    for path in paths {
+        let text = code(&path);
+        for marker in ["Diagnostic::error(", "Diagnostic::warning(", "ErrorKind::"] {
+            for (start, _) in text.match_indices(marker) {
+                let rest = &text[start..text.len().min(start + 160)];
+                let Some(literal) = rest.split('"').nth(1) else { continue };
+                let before = rest.split('"').next().unwrap_or("");
+                let close = before.matches('(').count() <= 1 + usize::from(marker.ends_with('('))
+                    && !before.contains(';')
+                    && !before.contains("=>")
+                    && !before.contains("format!");
+                let shaped = literal.split_once('.').is_some_and(|(area, name)| {
+                    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                    word(area) && word(name)
+                });
+                if close && shaped && !known.contains(literal) {
+                    unknown.insert(format!("{literal} ({})", path.display()));
+                }
+            }
+        }
+    }
+    assert_eq!(unknown, BTreeSet::new(), "codes that are not in error::CODES");
+}
