@@ -1,0 +1,227 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use super::Stack;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{Clock, SystemClock},
+    resource::{DataSource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
+    state::{Cipher, StackKey, Store},
+};
+
+/// The engine that a host embeds: types, layers, a store, a cipher and a clock.
+///
+/// Cheap to clone; all clones are the same engine. An application may have several, nothing is global.
+///
+/// # Examples
+/// ```
+/// use stackwright::{stack::Engine, state::{AesGcmCipher, Key, MemoryStore}};
+///
+/// # fn main() -> stackwright::Result<()> {
+/// let engine = Engine::builder()
+///     .store(MemoryStore::new())
+///     .cipher(AesGcmCipher::new(Key::generate()?))
+///     .build()?;
+/// let stack = engine.stack("acme", "shop");
+/// assert_eq!(stack.key().to_string(), "acme/shop");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) cipher: Arc<dyn Cipher>,
+    pub(super) clock: Arc<dyn Clock>,
+    registry: RwLock<Arc<Registry>>,
+    pub(super) holder: Arc<str>,
+    pub(super) lease_ttl: Duration,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+impl Engine {
+    /// Returns a builder without a store.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Returns the stack `name` of `tenant`, whether it exists yet or not.
+    pub fn stack(&self, tenant: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Stack {
+        Stack::new(self.clone(), StackKey::new(tenant, name))
+    }
+
+    /// Returns the stacks that were ever applied, of one tenant or of all, ordered by tenant and name.
+    ///
+    /// # Errors
+    /// Those of [`Store`].
+    pub async fn stacks(&self, tenant: Option<&str>) -> Result<Vec<Stack>> {
+        let records = self.inner.store.list_stacks(tenant).await?;
+        Ok(records.into_iter().map(|record| Stack::new(self.clone(), record.key)).collect())
+    }
+
+    /// Returns the types as they are now. What is running keeps the types that it began with.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.inner.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes another revision of a type the one that is used from the next operation on.
+    ///
+    /// # Errors
+    /// `registry.unknown_revision`.
+    pub fn activate(&self, kind: Kind, name: &str, revision: &str) -> Result<()> {
+        let mut registry = self.inner.registry.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = (**registry).clone();
+        changed.activate(kind, name, revision)?;
+        *registry = Arc::new(changed);
+        Ok(())
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("store", &self.inner.store).field("registry", &self.registry()).finish_non_exhaustive()
+    }
+}
+
+type Registration = Box<dyn FnOnce(&mut Registry) -> Result<()> + Send>;
+
+/// Collects what an [`Engine`] is made of.
+#[derive(Default)]
+pub struct EngineBuilder {
+    store: Option<Arc<dyn Store>>,
+    cipher: Option<Arc<dyn Cipher>>,
+    clock: Option<Arc<dyn Clock>>,
+    registrations: Vec<Registration>,
+    layers: Vec<Arc<dyn Layer>>,
+    holder: Option<Arc<str>>,
+    lease_ttl: Option<Duration>,
+    tags: BTreeMap<String, String>,
+}
+
+impl EngineBuilder {
+    /// Sets the store. Needed.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// Sets a store that the host uses elsewhere too.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets what seals secrets before they reach the store. Needed.
+    pub fn cipher(mut self, cipher: impl Cipher) -> Self {
+        self.cipher = Some(Arc::new(cipher));
+        self
+    }
+
+    /// Sets the clock; the machine's by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Adds the types of a provider.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.registrations.push(Box::new(move |registry| registry.add_provider(provider)));
+        self
+    }
+
+    /// Adds one resource type, revision `1`.
+    pub fn resource(self, name: impl Into<String>, resource: impl Resource) -> Self {
+        self.resource_revision(name, FIRST_REVISION, resource)
+    }
+
+    /// Adds one revision of a resource type; the first that is added is active.
+    pub fn resource_revision(
+        mut self,
+        name: impl Into<String>,
+        revision: impl Into<String>,
+        resource: impl Resource,
+    ) -> Self {
+        let (name, revision) = (name.into(), revision.into());
+        self.registrations.push(Box::new(move |registry| registry.add_resource(&name, &revision, Arc::new(resource))));
+        self
+    }
+
+    /// Adds one data source, revision `1`.
+    pub fn data_source(mut self, name: impl Into<String>, source: impl DataSource) -> Self {
+        let name = name.into();
+        self.registrations.push(Box::new(move |registry| registry.add_data_source(&name, FIRST_REVISION, Arc::new(source))));
+        self
+    }
+
+    /// Adds a layer around all types, outside those that were added before.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Sets who holds leases, for people who wait for one; the process id by default.
+    pub fn holder(mut self, holder: impl Into<Arc<str>>) -> Self {
+        self.holder = Some(holder.into());
+        self
+    }
+
+    /// Sets how long a lease lasts when its holder dies; 30 s by default. It is renewed while work goes on.
+    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
+        self.lease_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets what the host wants on every object, handed to resource types as [`CallInfo::tags`](crate::resource::CallInfo::tags).
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Returns the engine.
+    ///
+    /// # Errors
+    /// `engine.incomplete` without a store or a cipher; those of [`Registry::add_provider`].
+    pub fn build(self) -> Result<Engine> {
+        let missing = |what: &str| {
+            Error::new(ErrorKind::InvalidInput, "engine.incomplete", format!("the engine has no {what}; set one on the builder"))
+        };
+        let store = self.store.ok_or_else(|| missing("store"))?;
+        let cipher = self.cipher.ok_or_else(|| missing("cipher"))?;
+        let mut registry = Registry::new();
+        for register in self.registrations {
+            register(&mut registry)?;
+        }
+        for layer in self.layers {
+            registry.add_layer(layer);
+        }
+        let holder = self.holder.unwrap_or_else(|| Arc::from(format!("process {}", std::process::id())));
+        Ok(Engine {
+            inner: Arc::new(Inner {
+                store,
+                cipher,
+                clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::default())),
+                registry: RwLock::new(Arc::new(registry)),
+                holder,
+                lease_ttl: self.lease_ttl.unwrap_or(Duration::from_secs(30)),
+                tags: self.tags,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("store", &self.store).field("layers", &self.layers).finish_non_exhaustive()
+    }
+}
