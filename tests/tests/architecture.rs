@@ -22,10 +22,7 @@ const LAYERS: &[&[&str]] = &[
 const WITHIN: &[(&str, &str)] = &[("template", "schema"), ("resource", "state")];
 
 /// Crates that only some modules may name.
-const FENCED: &[(&str, &[&str])] = &[
-    ("petgraph", &["graph"]),
-    ("tokio", &["run", "state", "event", "stack"]),
-];
+const FENCED: &[(&str, &[&str])] = &[("petgraph", &["graph"]), ("tokio", &["run", "state", "event", "stack"])];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests package lies in the workspace").to_owned()
@@ -107,9 +104,9 @@ fn breaches(files: &[(String, PathBuf, String)]) -> Vec<String> {
             }
         }
         for (name, homes) in FENCED {
-            let uses = text.match_indices(&format!("{name}::")).any(|(start, _)| {
-                !text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-            });
+            let uses = text
+                .match_indices(&format!("{name}::"))
+                .any(|(start, _)| !text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
             if uses && !homes.contains(&module.as_str()) {
                 found.push(format!("{module} uses the crate {name} ({})", path.display()));
             }
@@ -128,7 +125,8 @@ fn core_imports_go_downwards() {
         .filter(|path| !path.ends_with("lib.rs") || path.parent() != Some(&source))
         .map(|path| {
             let relative = path.strip_prefix(&source).expect("below core/src").to_owned();
-            let module = relative.iter().next().expect("not empty").to_string_lossy().trim_end_matches(".rs").to_owned();
+            let module =
+                relative.iter().next().expect("not empty").to_string_lossy().trim_end_matches(".rs").to_owned();
             let text = code(&path);
             (module, relative, text)
         })
@@ -235,7 +233,8 @@ fn every_code_in_the_sources_is_listed() {
                     && !before.contains("=>")
                     && !before.contains("format!");
                 let shaped = literal.split_once('.').is_some_and(|(area, name)| {
-                    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                    let word =
+                        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
                     word(area) && word(name)
                 });
                 if close && shaped && !known.contains(literal) {

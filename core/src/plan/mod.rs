@@ -13,6 +13,6 @@
 mod data;
 
 pub use data::{
-    Action, Change, ChangeIdx, DriftKind, Drift, Inputs, Level, Mode, Need, OutputChange, Plan, PlannedReadOf, Reason,
+    Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Level, Mode, Need, OutputChange, Plan, PlannedReadOf, Reason,
     RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
 };

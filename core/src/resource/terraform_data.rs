@@ -6,7 +6,7 @@ use super::{Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Recov
 use crate::{
     error::{Error, ErrorKind, Result},
     schema::{Attribute, Schema},
-    value::{Path, Type, Value},
+    value::{Path, Refinement, Type, Value},
 };
 
 /// Terraform's builtin `terraform_data`: remembers a value and has a life cycle, without touching the world.
@@ -63,7 +63,7 @@ impl Resource for TerraformData {
         let replace = prior.is_some() && before("triggers_replace").as_ref() != Some(&triggers);
         let id = match before("id") {
             Some(id) if !replace => id,
-            _ => Value::unknown(Type::String).refine_not_null(),
+            _ => Value::unknown_with(Type::String, Refinement::not_null()),
         };
         // A value that does not change keeps its output; a null input makes a null output at once.
         let output = match before("output") {
@@ -78,7 +78,7 @@ impl Resource for TerraformData {
                 (Arc::from("output"), output),
                 (Arc::from("triggers_replace"), triggers),
             ]),
-            requires_replace: if replace { vec![Path::attr("triggers_replace")] } else { Vec::new() },
+            requires_replace: if replace { vec![Path::default().attr("triggers_replace")] } else { Vec::new() },
             private: None,
         })
     }

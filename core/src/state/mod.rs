@@ -20,5 +20,6 @@ mod store;
 pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
 pub use row::{Row, RowStatus};
 pub use store::{
-    Commit, EntryRecord, Lease, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord, StackWrite, Store,
+    Commit, EntryRecord, Lease, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord, StackWrite,
+    Store,
 };

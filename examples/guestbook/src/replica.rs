@@ -62,7 +62,8 @@ async fn add(State(shared): State<Arc<Shared>>, Form(entry): Form<Entry>) -> Res
         return (StatusCode::UNPROCESSABLE_ENTITY, "Both a name and a message are needed.\n").into_response();
     }
     if entry.name.chars().count() > 80 || entry.message.chars().count() > 2000 {
-        return (StatusCode::UNPROCESSABLE_ENTITY, "At most 80 characters of name and 2000 of message.\n").into_response();
+        return (StatusCode::UNPROCESSABLE_ENTITY, "At most 80 characters of name and 2000 of message.\n")
+            .into_response();
     }
     answer(shared.book.add(&entry))
 }
