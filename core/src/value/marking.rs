@@ -2,6 +2,9 @@ use std::sync::Arc;
 
 use super::{Fields, Kind, Marks, Path, Step, Value};
 
+/// What is left of a path on the way down, and the marks at its end.
+type MarkedSteps<'a> = (&'a [Step], Marks);
+
 impl Value {
     /// Returns the value without its own marks, and those marks. Marks of its parts stay.
     pub fn unmark(&self) -> (Self, Marks) {
@@ -53,15 +56,15 @@ impl Value {
     /// # Complexity
     /// O(size of the branches that are marked), plus sorting the paths.
     pub fn mark_with_paths(&self, paths: &[(Path, Marks)]) -> Self {
-        let mut sorted: Vec<(&[Step], Marks)> = paths.iter().map(|(path, marks)| (path.steps(), *marks)).collect();
-        sorted.sort();
+        let mut sorted: Vec<MarkedSteps<'_>> = paths.iter().map(|(path, marks)| (path.steps(), *marks)).collect();
+        sorted.sort_unstable();
         self.mark_below(&sorted)
     }
 
     /// `paths` start at this value and are sorted.
-    fn mark_below(&self, paths: &[(&[Step], Marks)]) -> Self {
+    fn mark_below(&self, paths: &[MarkedSteps<'_>]) -> Self {
         let mut own = Marks::NONE;
-        let mut groups: Vec<(&Step, Vec<(&[Step], Marks)>)> = Vec::new();
+        let mut groups: Vec<(&Step, Vec<MarkedSteps<'_>>)> = Vec::new();
         for (steps, marks) in paths {
             match steps.split_first() {
                 None => own |= *marks,

@@ -10,22 +10,34 @@
 //! Invariants: a marked value has no way into `Debug`; a set is sorted and distinct, and its elements carry no marks;
 //! whether anything inside a container is unknown or marked is an O(1) question.
 
+mod access;
 mod container;
+mod convert;
 mod data;
 mod display;
+mod elements;
+mod equal;
+mod error;
 mod marking;
 mod marks;
 mod number;
 mod order;
 mod path;
 mod refinement;
+#[cfg(test)]
+mod testing;
 mod text;
 mod ty;
+mod unify;
+mod walk;
 
 pub use container::{Fields, Items};
+pub use convert::{Safety, can_convert, convert, mismatch_message};
 pub use data::{Kind, Unknown, Value};
+pub use error::{ConvertError, ValueError};
 pub use marks::Marks;
 pub use number::{NotANumber, Number, NumberParseError};
 pub use path::{Path, Step};
 pub use refinement::{Bound, Refinement};
 pub use ty::{ObjectType, Type};
+pub use unify::{unify, unify_values, unify_with};

@@ -1,0 +1,172 @@
+use std::sync::Arc;
+
+use super::{Kind, Number, Path, Step, Type, Value, ValueError, convert::convert};
+
+impl Value {
+    /// Returns the element that a key selects: `self[key]`.
+    ///
+    /// The key is converted to what the container needs. The result carries the marks of the container and of the key;
+    /// it is unknown where either is.
+    ///
+    /// # Errors
+    /// [`ValueError`] where the key leads nowhere.
+    pub fn index(&self, key: &Self) -> Result<Self, ValueError> {
+        let marks = self.marks() | key.marks();
+        self.index_unmarked(key).map(|value| value.with_marks(marks))
+    }
+
+    fn index_unmarked(&self, key: &Self) -> Result<Self, ValueError> {
+        if self.is_null() {
+            return Err(ValueError::IndexOfNull);
+        }
+        if key.is_null() {
+            return Err(ValueError::NullKey);
+        }
+        let want = match self.kind() {
+            Kind::List(_) | Kind::Tuple(_) => Type::Number,
+            Kind::Map(_) | Kind::Object(_) => Type::String,
+            Kind::Set(_) => return Err(ValueError::IndexOfSet),
+            Kind::Unknown(unknown) => match &unknown.ty {
+                Type::Any => return Ok(Self::unknown(Type::Any)),
+                Type::List(_) | Type::Tuple(_) => Type::Number,
+                Type::Map(_) | Type::Object(_) => Type::String,
+                Type::Set(_) => return Err(ValueError::IndexOfSet),
+                _ => return Err(ValueError::NotIndexable),
+            },
+            _ => return Err(ValueError::NotIndexable),
+        };
+        if key.as_unknown().is_some_and(|unknown| unknown.ty == Type::Any) {
+            return Ok(Self::unknown(Type::Any));
+        }
+        let by_number = key.as_number().is_some();
+        let key = convert(key, &want).map_err(|source| ValueError::WrongKey { source })?;
+        if let Some(number) = key.as_number() {
+            return self.index_number(number);
+        }
+        if let Some(name) = key.as_str() {
+            return self.index_name(name, by_number);
+        }
+        // The key is not known yet.
+        Ok(Self::unknown(match self.kind() {
+            Kind::List(items) => items.element_type().clone(),
+            Kind::Map(fields) => fields.element_type().clone(),
+            Kind::Unknown(unknown) => unknown.ty.element().cloned().unwrap_or(Type::Any),
+            _ => Type::Any,
+        }))
+    }
+
+    fn index_number(&self, number: &Number) -> Result<Self, ValueError> {
+        let no_element = |reason| Err(ValueError::NoElement { reason });
+        if number.is_negative() && !number.is_zero() {
+            return no_element(": a negative number is not a valid index for a sequence");
+        }
+        if !number.is_integer() && !number.is_infinite() {
+            return no_element(
+                ": indexing a sequence requires a whole number, but the given index has a fractional part",
+            );
+        }
+        let beyond = ": the given index is greater than or equal to the length of the collection";
+        let idx = number.as_usize();
+        match self.kind() {
+            Kind::Unknown(unknown) => match &unknown.ty {
+                Type::Tuple(types) => match idx.and_then(|idx| types.get(idx)) {
+                    Some(ty) => Ok(Self::unknown(ty.clone())),
+                    None => no_element(beyond),
+                },
+                ty => Ok(Self::unknown(ty.element().cloned().unwrap_or(Type::Any))),
+            },
+            _ if self.len() == 0 => no_element(": the collection has no elements"),
+            _ => match idx.and_then(|idx| self.element_at(idx)) {
+                Some(element) => Ok(element.clone()),
+                None => no_element(beyond),
+            },
+        }
+    }
+
+    fn index_name(&self, name: &str, by_number: bool) -> Result<Self, ValueError> {
+        match self.kind() {
+            Kind::Unknown(unknown) => Ok(Self::unknown(match &unknown.ty {
+                Type::Map(element) => (**element).clone(),
+                Type::Object(object) => match object.attributes.get(name) {
+                    Some(ty) => ty.clone(),
+                    None => return Err(ValueError::NoElement { reason: "" }),
+                },
+                _ => Type::Any,
+            })),
+            _ => self.attribute(name).cloned().ok_or(ValueError::NoElement {
+                reason: if by_number && matches!(self.kind(), Kind::Object(_)) {
+                    ". An object only supports looking up attributes by name, not by numeric index"
+                } else {
+                    ""
+                },
+            }),
+        }
+    }
+
+    /// Returns an attribute of an object or an element of a map: `self.name`.
+    ///
+    /// The result carries the marks of the container; it is unknown where the container is.
+    ///
+    /// # Errors
+    /// [`ValueError`] where there is none of that name.
+    pub fn get_attr(&self, name: &str) -> Result<Self, ValueError> {
+        let found = match self.kind() {
+            Kind::Null(_) => return Err(ValueError::AttributeOfNull),
+            Kind::Object(fields) => {
+                fields.get(name).cloned().ok_or_else(|| ValueError::NoAttribute { name: name.to_owned() })?
+            }
+            Kind::Map(fields) => {
+                fields.get(name).cloned().ok_or_else(|| ValueError::NoMapElement { key: name.to_owned() })?
+            }
+            Kind::Unknown(unknown) => Self::unknown(attr_of_type(&unknown.ty, name)?),
+            _ => return attr_of_type(&self.ty(), name).map(Self::unknown),
+        };
+        Ok(found.with_marks(self.marks()))
+    }
+
+    /// Returns the part at a path, with the marks of everything on the way.
+    ///
+    /// # Errors
+    /// [`ValueError`] of the first step that leads nowhere.
+    pub fn at_path(&self, path: &Path) -> Result<Self, ValueError> {
+        path.steps().iter().try_fold(self.clone(), |value, step| value.at_step(step))
+    }
+
+    fn at_step(&self, step: &Step) -> Result<Self, ValueError> {
+        match step {
+            Step::Attr(name) => self.get_attr(name),
+            Step::Key(key) => self.index(&Self::from_kind(Kind::String(Arc::clone(key)))),
+            Step::Index(idx) => self.index(&Self::number(*idx)),
+            Step::Element(idx) => match self.kind() {
+                Kind::Set(items) => items
+                    .get(*idx)
+                    .map(|element| element.clone().with_marks(self.marks()))
+                    .ok_or(ValueError::NoElement { reason: "" }),
+                Kind::Unknown(unknown) => {
+                    Ok(Self::unknown(unknown.ty.element().cloned().unwrap_or(Type::Any)).with_marks(self.marks()))
+                }
+                _ => Err(ValueError::NotIndexable),
+            },
+        }
+    }
+}
+
+/// The type of an attribute of a value of type `ty`, or why it has none.
+fn attr_of_type(ty: &Type, name: &str) -> Result<Type, ValueError> {
+    let (collection, element) = match ty {
+        Type::Any => return Ok(Type::Any),
+        Type::Map(element) => return Ok((**element).clone()),
+        Type::Object(object) => {
+            let found = object.attributes.get(name).cloned();
+            return found.ok_or_else(|| ValueError::NoAttribute { name: name.to_owned() });
+        }
+        Type::Bool | Type::Number | Type::String => return Err(ValueError::AttributeOfPrimitive { ty: ty.clone() }),
+        Type::List(element) => ("list", element),
+        Type::Set(element) => ("set", element),
+        Type::Tuple(_) => return Err(ValueError::NoAttributes),
+    };
+    let object = element.as_object().ok_or(ValueError::NoAttributes)?;
+    let known = object.attributes.contains_key(name);
+    let attribute = if known { format!("attribute {name:?}") } else { "an attribute".to_owned() };
+    Err(ValueError::AttributeOfCollection { collection, attribute })
+}
