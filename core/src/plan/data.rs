@@ -270,6 +270,10 @@ pub enum DriftKind {
 pub struct Drift {
     /// The instance.
     pub address: Address,
+    /// The registered type.
+    pub type_name: Arc<str>,
+    /// The object that was read.
+    pub object_id: ObjectId,
     /// What happened.
     pub kind: DriftKind,
     /// As state had it; marked.
@@ -283,7 +287,10 @@ pub struct Drift {
 /// A change to a row that needs no call: written in one transaction when the run begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowUpdate {
-    /// The row as it is from now on: refreshed, moved, or with other dependencies.
+    /// The row as it is from now on: refreshed, moved, adopted, or with other dependencies.
+    ///
+    /// Its `version` is the one that it is written with: one more than the version that the plan saw, 1 for an
+    /// adopted object.
     Put(Row),
     /// The row goes: its object vanished.
     Remove(ObjectId),
@@ -315,6 +322,8 @@ pub struct OutputChange {
 pub struct PlannedReadOf {
     /// The instance.
     pub address: Address,
+    /// The registered name of the data source.
+    pub type_name: Arc<str>,
     /// What was read; marked. `None` where a step reads it later.
     pub value: Option<Value>,
 }
@@ -361,8 +370,11 @@ pub struct Plan {
     pub outputs: BTreeMap<String, OutputChange>,
     /// What changed behind the engine's back.
     pub drift: Vec<Drift>,
-    /// Data sources.
+    /// Data sources, sorted by address.
     pub reads: Vec<PlannedReadOf>,
+    /// The configuration of each provider that a `provider` block configures, by the provider's name; marked, unknown
+    /// where it is not known yet.
+    pub provider_configs: BTreeMap<Arc<str>, Value>,
     /// What evaluation needs again.
     pub inputs: Inputs,
     /// Warnings.

@@ -11,8 +11,12 @@
 //! the template and variables included, so that it can be stored, shown, approved and resumed somewhere else.
 
 mod data;
+#[cfg_attr(not(test), expect(dead_code, reason = "the planner that uses it comes next"))]
+mod order;
+mod text;
 
 pub use data::{
     Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Level, Mode, Need, OutputChange, Plan, PlannedReadOf, Reason,
     RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
 };
+pub use text::{Counts, TextOptions};
