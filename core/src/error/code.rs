@@ -17,6 +17,7 @@ const fn info(code: &'static str, summary: &'static str) -> CodeInfo {
 pub const CODES: &[CodeInfo] = &[
     info("address.invalid", "a text is not the address of what was asked for"),
     info("engine.bug", "the engine broke a promise of its own"),
+    info("schema.invalid", "the schema of a resource type contradicts itself"),
     info("value.arithmetic", "an operation has no number as its result"),
     info("value.convert", "a value is not, and cannot become, of the type that is required"),
     info("value.encoding", "a stored value cannot be read back"),

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use crate::value::{Kind, Marks, Path, Step, Value};
+
+use super::{Attribute, Block, NestedBlock, Schema};
+
+impl Schema {
+    /// Returns where sensitive attributes stand in an object, null ones too, in order.
+    ///
+    /// Where nested blocks are not known yet and may hold one, the path leads to those blocks as a whole.
+    pub fn sensitive_paths(&self, value: &Value) -> Vec<Path> {
+        let mut paths = Vec::new();
+        self.block.sensitive_below(value, &mut Path::root(), &mut paths);
+        paths
+    }
+
+    /// Returns an object with its sensitive attributes marked, at any depth; within a set, the set is marked.
+    pub fn mark_sensitive(&self, value: &Value) -> Value {
+        let marked: Vec<(Path, Marks)> =
+            self.sensitive_paths(value).into_iter().map(|path| (path, Marks::SENSITIVE)).collect();
+        if marked.is_empty() { value.clone() } else { value.mark_with_paths(&marked) }
+    }
+
+    /// Returns an object with null in place of every write-only attribute: what may be stored.
+    pub fn strip_write_only(&self, value: &Value) -> Value {
+        if !self.block.any_attribute(&|attribute| attribute.write_only) {
+            return value.clone();
+        }
+        self.block.map_attributes(value, &|attribute, part| {
+            if attribute.write_only { Value::null(attribute.ty.without_optional()) } else { part.clone() }
+        })
+    }
+
+    /// Returns an object in which computed attributes that are null are unknown instead: what a create may decide.
+    pub fn set_unknowns_for_computed(&self, value: &Value) -> Value {
+        self.block.set_unknowns_for_computed(value)
+    }
+}
+
+impl Block {
+    pub(super) fn set_unknowns_for_computed(&self, value: &Value) -> Value {
+        self.map_attributes(value, &|attribute, part| {
+            if attribute.computed && part.is_null() {
+                Value::unknown(attribute.ty.without_optional()).with_marks(part.marks())
+            } else {
+                part.clone()
+            }
+        })
+    }
+
+    fn sensitive_below(&self, value: &Value, path: &mut Path, found: &mut Vec<Path>) {
+        let is_sensitive = |attribute: &Attribute| attribute.sensitive;
+        match value.kind() {
+            Kind::Unknown(_) if self.any_attribute(&is_sensitive) => found.push(path.clone()),
+            Kind::Object(fields) => {
+                for (name, part) in fields.iter() {
+                    path.push(Step::Attr(Arc::clone(name)));
+                    if self.attributes.get(name).is_some_and(is_sensitive) {
+                        found.push(path.clone());
+                    } else if let Some(nested) = self.blocks.get(name) {
+                        nested.sensitive_below(part, path, found);
+                    }
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Rebuilds an object with other values for its attributes, at any depth; their types must stay the same. What is
+    /// null, unknown or of another shape stays as it is.
+    pub(super) fn map_attributes(&self, value: &Value, new: &dyn Fn(&Attribute, &Value) -> Value) -> Value {
+        let Kind::Object(fields) = value.kind() else { return value.clone() };
+        let parts = fields.iter().map(|(name, part)| {
+            let part = match (self.attributes.get(name), self.blocks.get(name)) {
+                (Some(attribute), _) => new(attribute, part),
+                (None, Some(nested)) => nested.map_blocks(part, &|block| nested.block.map_attributes(block, new)),
+                (None, None) => part.clone(),
+            };
+            (Arc::clone(name), part)
+        });
+        Value::object(parts).with_marks(value.marks())
+    }
+}
+
+impl NestedBlock {
+    fn sensitive_below(&self, value: &Value, path: &mut Path, found: &mut Vec<Path>) {
+        self.each_block(value, &mut |step, block| {
+            path.push(step);
+            self.block.sensitive_below(block, path, found);
+            path.pop();
+        });
+        if matches!(value.kind(), Kind::Object(_) | Kind::Unknown(_)) && !self.is_labelled(value) {
+            self.block.sensitive_below(value, path, found);
+        }
+    }
+
+    /// Returns whether a value is an object that stands for labelled blocks, rather than a block.
+    pub(super) fn is_labelled(&self, value: &Value) -> bool {
+        self.nesting == super::Nesting::Map && value.fields().is_some()
+    }
+
+    /// Calls `visit` with each block in a collection of blocks, and the step to it.
+    pub(super) fn each_block(&self, value: &Value, visit: &mut dyn FnMut(Step, &Value)) {
+        match value.kind() {
+            Kind::List(items) | Kind::Tuple(items) => {
+                items.iter().enumerate().for_each(|(idx, block)| visit(Step::Index(idx), block));
+            }
+            Kind::Set(items) => items.iter().enumerate().for_each(|(idx, block)| visit(Step::Element(idx), block)),
+            Kind::Map(fields) => fields.iter().for_each(|(key, block)| visit(Step::Key(Arc::clone(key)), block)),
+            Kind::Object(fields) if self.is_labelled(value) => {
+                fields.iter().for_each(|(key, block)| visit(Step::Attr(Arc::clone(key)), block));
+            }
+            _ => {}
+        }
+    }
+
+    /// Rebuilds what blocks of this sort became, block by block. The blocks must keep their types.
+    pub(super) fn map_blocks(&self, value: &Value, new: &dyn Fn(&Value) -> Value) -> Value {
+        let rebuilt = match value.kind() {
+            Kind::List(items) => Value::list(items.element_type().clone(), items.iter().map(new).collect()),
+            Kind::Set(items) => Value::set(items.element_type().clone(), items.iter().map(new).collect()),
+            Kind::Tuple(items) => Value::tuple(items.iter().map(new).collect()),
+            Kind::Map(fields) => {
+                let entries = fields.iter().map(|(key, block)| (Arc::clone(key), new(block)));
+                Value::map(fields.element_type().clone(), entries)
+            }
+            Kind::Object(fields) if self.is_labelled(value) => {
+                Value::object(fields.iter().map(|(key, block)| (Arc::clone(key), new(block))))
+            }
+            Kind::Object(_) => return new(value),
+            _ => return value.clone(),
+        };
+        rebuilt.with_marks(value.marks())
+    }
+}
