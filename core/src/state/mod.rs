@@ -13,11 +13,18 @@
 //! A store never sees a secret and never looks into a body. Everything that changes goes through one call,
 //! [`Store::commit`]: atomic, fenced by a [`Lease`], idempotent.
 
+pub mod cipher;
+pub mod codec;
+pub mod conformance;
+pub mod failure;
 mod id;
+mod memory;
 mod row;
 mod store;
+pub mod testing;
 
 pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
+pub use memory::MemoryStore;
 pub use row::{Row, RowStatus};
 pub use store::{
     Commit, EntryRecord, Lease, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord, StackWrite,

@@ -1,0 +1,17 @@
+//! Typed data to records and back.
+//!
+//! Every record is a *document*: one line with the format's name, its version and a checksum, then JSON.
+//!
+//! ```text
+//! stackwright.row 1 5f0c…                                   (name, version, 128 bits of SHA-256)
+//! {"object_id":"…","attributes":{"password":{"$sealed":…}}}
+//! ```
+//!
+//! The checksum covers the record's own name (its *subject*) too, so that two records cannot be mistaken for one
+//! another. Sensitive leaves are sealed one by one by a [`Sealer`], bound to their place; the rest stays readable for
+//! people with a database shell. [`Format`] and [`RecordSealer`] are what `plan` and `run` encode their own documents
+//! with.
+
+mod document;
+
+pub use document::{Document, Format};
