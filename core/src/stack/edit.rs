@@ -1,0 +1,169 @@
+use std::sync::Arc;
+
+use super::Stack;
+use crate::{
+    address::{Address, Target},
+    error::{Error, ErrorKind, Result},
+    state::{
+        Commit, Lease, Lineage, Row, RowStatus, RowWrite, StackWrite,
+        codec::{Sealer, encode_outputs, encode_row},
+        splice,
+    },
+};
+
+/// What a person found out about an object that the engine could not tell about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settlement {
+    /// It does not exist: the row goes.
+    Absent,
+    /// It exists, possibly half made: the next plan replaces it.
+    Tainted,
+}
+
+impl Stack {
+    /// Gives the object at `from` the address `to`. The object is not touched.
+    ///
+    /// # Errors
+    /// `state.no_such_address` (`NotFound`), `state.address_taken` (`AlreadyExists`), `lease.held`, `run.unfinished`.
+    pub async fn move_address(&self, from: &Address, to: &Address) -> Result<()> {
+        self.edit("state mv", |rows| {
+            if rows.iter().any(|row| row.status != RowStatus::Deposed && row.address == *to) {
+                let message = format!("there is an object at `{to}` already");
+                return Err(Error::new(ErrorKind::AlreadyExists, "state.address_taken", message));
+            }
+            let mut writes = Vec::new();
+            for row in rows.iter_mut().filter(|row| row.address == *from) {
+                row.address = to.clone();
+                writes.push(Edit::Put(row.clone()));
+            }
+            if writes.is_empty() {
+                return Err(no_such(from, rows));
+            }
+            Ok(writes)
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Stops managing what `target` covers; the objects stay. Returns the addresses that were removed, sorted.
+    ///
+    /// # Errors
+    /// `state.no_such_address` (`NotFound`), `lease.held`, `run.unfinished`.
+    pub async fn forget_rows(&self, target: &Target) -> Result<Vec<Address>> {
+        let edits = self
+            .edit("state rm", |rows| {
+                let gone: Vec<_> = rows.iter().filter(|row| target.contains(&row.address)).map(|row| row.object_id).collect();
+                if gone.is_empty() {
+                    let message = format!("nothing in state is covered by `{target}`");
+                    return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message));
+                }
+                Ok(remove(rows, &gone))
+            })
+            .await?;
+        let mut addresses: Vec<_> =
+            edits.into_iter().filter_map(|edit| if let Edit::Remove(row) = edit { Some(row.address) } else { None }).collect();
+        addresses.sort();
+        Ok(addresses)
+    }
+
+    /// Says what became of an object whose row is uncertain.
+    ///
+    /// # Errors
+    /// `state.no_such_address` (`NotFound`) when no uncertain row has the address, `lease.held`, `run.unfinished`.
+    pub async fn settle(&self, address: &Address, settlement: Settlement) -> Result<()> {
+        self.edit("settle", |rows| {
+            let found = rows.iter().position(|row| row.status == RowStatus::Uncertain && row.address == *address);
+            let Some(row) = found.and_then(|idx| rows.get_mut(idx)) else {
+                let message = format!("no uncertain object is at `{address}`");
+                return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message));
+            };
+            match settlement {
+                Settlement::Tainted => {
+                    row.status = RowStatus::Tainted;
+                    Ok(vec![Edit::Put(row.clone())])
+                }
+                Settlement::Absent => {
+                    let object_id = row.object_id;
+                    Ok(remove(rows, &[object_id]))
+                }
+            }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Changes rows under a lease, in one commit.
+    async fn edit(
+        &self,
+        operation: &str,
+        change: impl FnOnce(&mut Vec<Row>) -> Result<Vec<Edit>> + Send,
+    ) -> Result<Vec<Edit>> {
+        let lease = self.acquire(operation).await?;
+        let result = self.edit_leased(&lease, change).await;
+        let released = self.store().release(&lease).await;
+        let edits = result?;
+        released.map(|()| edits)
+    }
+
+    async fn edit_leased(
+        &self,
+        lease: &Lease,
+        change: impl FnOnce(&mut Vec<Row>) -> Result<Vec<Edit>> + Send,
+    ) -> Result<Vec<Edit>> {
+        self.refuse_unfinished().await?;
+        let sealer = self.sealer();
+        let mut rows = self.rows(&sealer).await?;
+        let mut edits = change(&mut rows)?;
+        let mut writes = Vec::with_capacity(edits.len());
+        for edit in &mut edits {
+            writes.push(match edit {
+                Edit::Put(row) => {
+                    row.version += 1;
+                    RowWrite::Put(encode_row(row, &sealer)?)
+                }
+                Edit::Remove(row) => RowWrite::Delete(row.object_id),
+            });
+        }
+        let stack = self.stack_write(&sealer).await?;
+        self.store().commit(lease, Commit { rows: writes, stack: Some(stack), ..Commit::default() }).await?;
+        Ok(edits)
+    }
+
+    /// Returns the stack's record as it is, so that a commit of rows counts the serial up.
+    async fn stack_write(&self, sealer: &Sealer) -> Result<StackWrite> {
+        Ok(match self.store().load_stack(&self.key).await? {
+            Some(record) => StackWrite { lineage: record.lineage, body: record.body },
+            None => {
+                let body: Arc<[u8]> = encode_outputs(&std::collections::BTreeMap::new(), sealer)?;
+                StackWrite { lineage: Lineage::mint(), body }
+            }
+        })
+    }
+}
+
+enum Edit {
+    Put(Row),
+    Remove(Row),
+}
+
+/// Takes rows out and splices their neighbours.
+fn remove(rows: &mut Vec<Row>, gone: &[crate::state::ObjectId]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut changed = std::collections::BTreeSet::new();
+    for object_id in gone {
+        changed.extend(splice(rows, *object_id));
+        if let Some(idx) = rows.iter().position(|row| row.object_id == *object_id) {
+            edits.push(Edit::Remove(rows.remove(idx)));
+        }
+    }
+    edits.extend(rows.iter().filter(|row| changed.contains(&row.object_id)).cloned().map(Edit::Put));
+    edits
+}
+
+fn no_such(address: &Address, rows: &[Row]) -> Error {
+    let known: Vec<String> = rows.iter().map(|row| row.address.to_string()).collect();
+    let near = crate::error::suggest(&address.to_string(), known.iter().map(String::as_str));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Error::new(ErrorKind::NotFound, "state.no_such_address", format!("nothing in state is at `{address}`{hint}"))
+}

@@ -1,0 +1,233 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::task::JoinHandle;
+
+use super::Stack;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{Bus, Recorded, Subscription},
+    plan::{Plan, Residue, codec},
+    run::{Canceller, Driver, DriverParts, OnFailure, Options, Resume, RunReport},
+    state::{Lease, Lineage, Row, RowStatus, RunId},
+};
+
+/// How a plan is to be carried out.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// How many calls run at once; at least 1.
+    pub parallelism: usize,
+    /// What to do about the rest when a step fails.
+    pub on_failure: OnFailure,
+    /// Who starts it, for the history.
+    pub who: String,
+    /// Why, for the history.
+    pub why: String,
+    /// Where events go beside [`Run::next_event`].
+    pub events: Option<Bus>,
+}
+
+impl Default for ApplyOptions {
+    fn default() -> Self {
+        let options = Options::default();
+        Self {
+            parallelism: options.parallelism,
+            on_failure: options.on_failure,
+            who: String::new(),
+            why: String::new(),
+            events: None,
+        }
+    }
+}
+
+/// A plan that is being carried out, on a task of the engine's own.
+///
+/// Dropping it leaves the run going.
+#[derive(Debug)]
+pub struct Run {
+    id: RunId,
+    events: Subscription,
+    canceller: Canceller,
+    task: JoinHandle<Result<RunReport>>,
+}
+
+impl Run {
+    /// Returns which run it is.
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// Returns the next event, or `None` once the run ended.
+    ///
+    /// # Cancellation
+    /// Dropping the future loses no event.
+    pub async fn next_event(&mut self) -> Option<Recorded> {
+        self.events.next().await
+    }
+
+    /// Returns what asks the run to stop, for use elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Waits for the end. Failed steps are in the report, not in the error.
+    ///
+    /// # Errors
+    /// The run paused and can be resumed: `store.unavailable`, `lease.lost`, `engine.bug`.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the run going.
+    pub async fn finish(self) -> Result<RunReport> {
+        match self.task.await {
+            Ok(result) => result,
+            Err(error) => Err(Error::bug("the task of a run ended early; resume the run").because(error)),
+        }
+    }
+}
+
+impl Stack {
+    /// Carries out a plan.
+    ///
+    /// Returns once the run's first facts are about to be written; the rest happens on a task of the engine's own.
+    ///
+    /// # Errors
+    /// `plan.stale` (`Conflict`) when state moved since the plan was made; `lease.held` while somebody else works on
+    /// the stack; `run.unfinished` while an earlier run of it was not ended; those of [`Store`](crate::state::Store).
+    pub async fn apply(&self, plan: Plan, options: ApplyOptions) -> Result<Run> {
+        if plan.stack != self.key {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "plan.stale",
+                format!("the plan is for stack `{}`, not for `{}`", plan.stack, self.key),
+            ));
+        }
+        let lease = self.acquire("apply").await?;
+        match self.begin(plan, options, &lease).await {
+            Ok(run) => Ok(run),
+            Err(error) => {
+                // What failed first is what the caller has to know.
+                let _ = self.store().release(&lease).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(&self, plan: Plan, options: ApplyOptions, lease: &Lease) -> Result<Run> {
+        self.refuse_unfinished().await?;
+        let record = self.store().load_stack(&self.key).await?;
+        let lineage = record.map(|record| record.lineage);
+        let rows = self.rows(&self.sealer()).await?;
+        check_base(&plan, lineage, &rows)?;
+        let lineage = lineage.unwrap_or_else(Lineage::mint);
+        let plan = Arc::new(plan);
+        let parts = self.parts(plan, rows, lineage, lease.clone(), &options)?;
+        let events = parts.bus.subscribe();
+        let handle = Driver::start(parts).await?;
+        Ok(self.attend(handle, events, lease.clone()))
+    }
+
+    /// Goes on with a run whose process died, or that paused.
+    ///
+    /// What was under way when it died is looked up in the world before anything is repeated.
+    ///
+    /// # Errors
+    /// `run.unknown` (`NotFound`), `run.ended` (`Conflict`) when there is nothing to resume, `lease.held`, and those of
+    /// [`Store`](crate::state::Store).
+    pub async fn resume(&self, run: RunId, options: ApplyOptions) -> Result<Run> {
+        let lease = self.acquire("resume").await?;
+        match self.take_up(run, options, &lease).await {
+            Ok(run) => Ok(run),
+            Err(error) => {
+                let _ = self.store().release(&lease).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn take_up(&self, run: RunId, options: ApplyOptions, lease: &Lease) -> Result<Run> {
+        let sealer = self.sealer();
+        let resume = Resume::load(self.store(), run, &sealer, &codec::decode).await?;
+        let record = self.store().load_stack(&self.key).await?;
+        let lineage = record.map(|record| record.lineage).or(resume.plan().lineage).unwrap_or_else(Lineage::mint);
+        let rows = self.rows(&sealer).await?;
+        let plan = resume.plan();
+        let parts = self.parts(plan, rows, lineage, lease.clone(), &options)?;
+        let events = parts.bus.subscribe();
+        let handle = Driver::resume(parts, resume).await?;
+        Ok(self.attend(handle, events, lease.clone()))
+    }
+
+    fn parts(
+        &self,
+        plan: Arc<Plan>,
+        rows: Vec<Row>,
+        lineage: Lineage,
+        lease: Lease,
+        options: &ApplyOptions,
+    ) -> Result<DriverParts> {
+        let inner = &self.engine.inner;
+        let registry = self.engine.registry();
+        let finalizer = Residue::open(Arc::clone(&plan), &rows, Arc::clone(&registry) as _)?;
+        Ok(DriverParts {
+            store: Arc::clone(&inner.store),
+            lease,
+            lease_ttl: inner.lease_ttl,
+            sealer: self.sealer(),
+            lineage,
+            plan,
+            rows,
+            calls: registry,
+            finalizer: Box::new(finalizer),
+            bus: options.events.clone().unwrap_or_else(|| Bus::new(Arc::clone(&inner.clock))),
+            clock: Arc::clone(&inner.clock),
+            options: Options {
+                parallelism: options.parallelism.max(1),
+                on_failure: options.on_failure,
+                who: options.who.clone(),
+                why: options.why.clone(),
+                tags: inner.tags.clone(),
+                ..Options::default()
+            },
+        })
+    }
+
+    /// Waits for the driver and gives the lease back, whoever still listens.
+    fn attend(&self, handle: crate::run::RunHandle, events: Subscription, lease: Lease) -> Run {
+        let (id, canceller) = (handle.run(), handle.canceller());
+        let store = Arc::clone(&self.engine.inner.store);
+        let task = tokio::spawn(async move {
+            let report = handle.finish().await;
+            // A lease that cannot be given back runs out by itself.
+            let _ = store.release(&lease).await;
+            report
+        });
+        Run { id, events, canceller, task }
+    }
+}
+
+/// Refuses a plan that was made for another state than the one that is there.
+fn check_base(plan: &Plan, lineage: Option<Lineage>, rows: &[Row]) -> Result<()> {
+    let stale = |what: String| {
+        Error::new(ErrorKind::Conflict, "plan.stale", format!("{what} since the plan was made; plan again"))
+    };
+    if plan.lineage.is_some() && plan.lineage != lineage {
+        return Err(stale("the stack was removed and made anew".to_owned()));
+    }
+    let base: BTreeMap<_, _> = plan.base.iter().map(|base| (base.object_id, base.version)).collect();
+    for row in rows {
+        match base.get(&row.object_id) {
+            Some(version) if *version == row.version => {}
+            Some(_) => return Err(stale(format!("`{}` changed", row.address))),
+            None => return Err(stale(format!("`{}` appeared", row.address))),
+        }
+    }
+    let present: std::collections::BTreeSet<_> = rows.iter().map(|row| row.object_id).collect();
+    match base.keys().find(|object| !present.contains(object)) {
+        Some(object) => Err(stale(format!("object {object} went"))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the rows that a person has to settle before their addresses can be planned.
+pub(super) fn uncertain(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(|row| row.status == RowStatus::Uncertain)
+}
