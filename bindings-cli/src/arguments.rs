@@ -1,0 +1,419 @@
+//! The command line. Long flags are taken with one dash or two.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+/// One call of the program.
+#[derive(Parser, Debug)]
+#[command(
+    name = "stackwright",
+    version,
+    about = "Plan, apply and destroy what a template describes, with state that survives any crash.",
+    after_help = "Long flags are taken with one dash or two, as Terraform does: `-auto-approve`, `--auto-approve`.\n\
+                  State is kept in .stackwright/state.db beside the template unless -state says otherwise.\n\
+                  Start with `stackwright plan` in a folder of .tf files.",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Invocation {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Work in this folder instead of the present one.
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(crate) chdir: PathBuf,
+    /// The state file.
+    #[arg(long, global = true, value_name = "FILE", env = "STACKWRIGHT_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// The stack, as `name` or `tenant/name`.
+    #[arg(long, global = true, value_name = "STACK", env = "STACKWRIGHT_STACK", default_value = "default")]
+    pub(crate) stack: String,
+    /// The file with the key that seals secrets in state; made once if it is not there. The environment variable
+    /// STACKWRIGHT_KEY (64 hexadecimal digits) goes before it.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Write no colours.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Check the template and say everything that is wrong with it.
+    Validate(Validate),
+    /// Show what apply would do.
+    Plan(Plan),
+    /// Make the world match the template, or carry out a saved plan.
+    Apply(Apply),
+    /// Delete everything that the stack owns.
+    Destroy(Destroy),
+    /// Make state match the world; nothing in the world is changed.
+    Refresh(Refresh),
+    /// Take an object that exists into state.
+    Import(Import),
+    /// Print outputs.
+    Output(Output),
+    /// Look at state and mend it.
+    #[command(subcommand)]
+    State(State),
+    /// Show state or a saved plan.
+    Show(Show),
+    /// Draw what depends on what.
+    Graph(Graph),
+    /// Evaluate expressions, one a line from standard input.
+    Console(Console),
+    /// Bring templates into the usual layout.
+    Fmt(Fmt),
+    /// Look at runs, resume or abandon one.
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Take the lock of a stack away from a process that is dead.
+    ForceUnlock(ForceUnlock),
+    /// Print the version.
+    Version(Version),
+}
+
+/// Values for the root module's variables.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Variables {
+    /// Set a variable: `name=value`. May be given several times.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub(crate) var: Vec<String>,
+    /// Read variables from a file. May be given several times.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(crate) var_file: Vec<PathBuf>,
+}
+
+/// What planning takes.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Planning {
+    #[command(flatten)]
+    pub(crate) variables: Variables,
+    /// Plan only this instance, resource or module and what it needs. May be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Vec<String>,
+    /// Make a new object for this instance. May be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<String>,
+    /// Whether to look at the real objects first.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide_default_value = true)]
+    pub(crate) refresh: bool,
+    /// Plan to make state match the world, and nothing else.
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) refresh_only: bool,
+    /// How many calls run at once.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) parallelism: u32,
+    /// Whether to ask for variables that have no value, when there is a terminal.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide_default_value = true)]
+    pub(crate) input: bool,
+    /// Taken for Terraform's sake: a lock that somebody else holds is reported at once.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide = true)]
+    pub(crate) lock: bool,
+    /// Show a short plan: no attributes.
+    #[arg(long)]
+    pub(crate) compact_warnings: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    /// Write JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    /// Plan to delete everything.
+    #[arg(long)]
+    pub(crate) destroy: bool,
+    /// Save the plan for `apply`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 0 when there is nothing to do, 1 on errors, 2 when there are changes.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Write one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    /// Delete everything.
+    #[arg(long)]
+    pub(crate) destroy: bool,
+    /// What to do when a step fails: `stop` starts nothing new, `continue` goes on with what does not need it.
+    #[arg(long, value_name = "POLICY", default_value = "stop", value_parser = ["stop", "continue"])]
+    pub(crate) on_failure: String,
+    /// Write one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A plan that `plan -out` saved.
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Destroy {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    /// Write one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Refresh {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    /// Write one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) variables: Variables,
+    /// The address of a resource block's instance.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// The id that people use for the object.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Output {
+    /// Write JSON, sensitive values too.
+    #[arg(long, conflicts_with = "raw")]
+    pub(crate) json: bool,
+    /// Write the bare text of one output, sensitive or not.
+    #[arg(long, requires = "name")]
+    pub(crate) raw: bool,
+    /// The output; all without it.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum State {
+    /// List the addresses of all objects.
+    List {
+        /// Only what these cover.
+        #[arg(value_name = "ADDRESS")]
+        addresses: Vec<String>,
+        /// Only the object with this id.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Show one object.
+    Show {
+        /// Its address.
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+    },
+    /// Stop managing objects; they stay as they are.
+    Rm {
+        /// What to forget: instances, resources or modules.
+        #[arg(value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+    },
+    /// Give an object another address.
+    Mv {
+        /// Its address.
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// Its new address.
+        #[arg(value_name = "TO")]
+        to: String,
+    },
+    /// Say what became of an object that the engine could not tell about.
+    Settle {
+        /// Its address.
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// `absent`: it does not exist; `tainted`: it exists and is to be replaced.
+        #[arg(value_name = "WHAT", value_parser = ["absent", "tainted"])]
+        what: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// Write Terraform's JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A plan that `plan -out` saved; state without it.
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) variables: Variables,
+    /// How to write it: `dot` for Graphviz, `mermaid` for Markdown pages.
+    #[arg(long, value_name = "FORMAT", default_value = "dot", value_parser = ["dot", "mermaid"])]
+    pub(crate) format: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Console {
+    #[command(flatten)]
+    pub(crate) variables: Variables,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fmt {
+    /// Change nothing; exit with 3 when something would change.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Show what would change.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Whether to list the files that change.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide_default_value = true)]
+    pub(crate) list: bool,
+    /// Whether to write the files.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide_default_value = true)]
+    pub(crate) write: bool,
+    /// Folders below too.
+    #[arg(long)]
+    pub(crate) recursive: bool,
+    /// Files or folders; `-` for standard input; the present folder without any.
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Runs {
+    /// List runs, newest first.
+    List {
+        /// At most this many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what happened in a run, fact by fact.
+    Show {
+        /// The run.
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+    /// Go on with a run whose process died.
+    Resume {
+        /// The run; the unfinished one without it.
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+        /// Write one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a run up. What was under way may exist without being in state.
+    Abandon {
+        /// The run.
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ForceUnlock {
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Version {
+    /// Write JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Invocation {
+    /// Reads the command line; what is wrong with it, help and version are printed here.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ExitCode> {
+        let command = Self::command();
+        let parsed = command.try_get_matches_from(two_dashes(arguments));
+        parsed.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        })
+    }
+}
+
+/// Turns `-auto-approve` into `--auto-approve`, up to a bare `--`.
+fn two_dashes(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut verbatim = false;
+    arguments
+        .into_iter()
+        .map(|argument| {
+            let Some(text) = argument.to_str() else { return argument };
+            verbatim |= text == "--";
+            let flag = text.strip_prefix('-').filter(|rest| {
+                rest.len() > 1 && rest.starts_with(|c: char| c.is_ascii_alphabetic())
+            });
+            match flag {
+                Some(rest) if !verbatim => OsString::from(format!("--{rest}")),
+                _ => argument,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Invocation {
+        let words = std::iter::once("stackwright").chain(line.split(' ')).map(OsString::from);
+        Invocation::parse(words).expect("a good command line")
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Invocation::command().debug_assert();
+    }
+
+    #[test]
+    fn one_dash_is_as_good_as_two() {
+        let one = parse("-chdir=x apply -auto-approve -var a=1 -var=b=-2 -parallelism=3 -refresh=false");
+        let two = parse("--chdir x apply --auto-approve --var a=1 --var=b=-2 --parallelism 3 --refresh=false");
+        assert_eq!(format!("{one:?}"), format!("{two:?}"));
+        let Command::Apply(apply) = one.command else { panic!("apply was asked for") };
+        assert!(apply.auto_approve && !apply.planning.refresh);
+        assert_eq!(apply.planning.variables.var, ["a=1", "b=-2"]);
+    }
+
+    #[test]
+    fn flags_after_a_bare_double_dash_are_words() {
+        let Command::Fmt(fmt) = parse("fmt -check -- -strange").command else { panic!("fmt was asked for") };
+        assert!(fmt.check);
+        assert_eq!(fmt.paths, [PathBuf::from("-strange")]);
+        let Command::Fmt(fmt) = parse("fmt -").command else { panic!("fmt was asked for") };
+        assert_eq!(fmt.paths, [PathBuf::from("-")]);
+    }
+}

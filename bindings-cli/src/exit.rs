@@ -1,0 +1,24 @@
+//! How the program ends: Terraform's codes.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well (0).
+    Success,
+    /// Something failed (1).
+    Failure,
+    /// `plan -detailed-exitcode` found changes, or the command line is wrong (2).
+    Two,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Success => Self::SUCCESS,
+            Exit::Failure => Self::FAILURE,
+            Exit::Two => Self::from(2),
+        }
+    }
+}
