@@ -138,7 +138,9 @@ impl Steps {
             Ok(order) => order,
             Err(_) => {
                 self.graph.drop_soft_edges(|(_, force)| *force == Force::Wish);
-                self.graph.topological_order().map_err(|cycles| self.items_of(cycles.first().map_or(&[], |cycle| cycle.path())))?
+                self.graph
+                    .topological_order()
+                    .map_err(|cycles| self.items_of(cycles.first().map_or(&[], |cycle| cycle.path())))?
             }
         };
         let mut place = vec![0_u32; order.len()];
@@ -149,7 +151,8 @@ impl Steps {
         }
         let ordered = order.iter().filter_map(|&node| {
             let (item, half) = *self.graph.get(node)?;
-            let needs = self.graph.needs(node).filter_map(|(needed, (level, _))| Some((*place.get(needed.index())?, *level)));
+            let needs =
+                self.graph.needs(node).filter_map(|(needed, (level, _))| Some((*place.get(needed.index())?, *level)));
             let mut needs: Vec<(u32, Level)> = needs.collect();
             needs.sort_unstable();
             Some(Ordered { item, half, needs })
@@ -186,7 +189,8 @@ impl Frontier {
         for start in 0..items.len() as u32 {
             stack.push(start);
             while let Some(&idx) = stack.last() {
-                let Some(item) = items.get(idx as usize).filter(|_| matches!(sets.get(idx as usize), Some(None))) else {
+                let Some(item) = items.get(idx as usize).filter(|_| matches!(sets.get(idx as usize), Some(None)))
+                else {
                     stack.pop();
                     continue;
                 };
@@ -266,13 +270,16 @@ mod tests {
                 let steps: Vec<String> = ordered
                     .iter()
                     .map(|step| {
-                        let needs: Vec<String> = step.needs.iter().map(|(at, _)| word(&ordered[*at as usize])).collect();
+                        let needs: Vec<String> =
+                            step.needs.iter().map(|(at, _)| word(&ordered[*at as usize])).collect();
                         if needs.is_empty() { word(step) } else { format!("{}({})", word(step), needs.join(" ")) }
                     })
                     .collect();
                 steps.join(" ")
             }
-            Err(circle) => format!("circle {}", circle.iter().map(|idx| names[*idx as usize]).collect::<Vec<_>>().join(" ")),
+            Err(circle) => {
+                format!("circle {}", circle.iter().map(|idx| names[*idx as usize]).collect::<Vec<_>>().join(" "))
+            }
         }
     }
 
@@ -285,7 +292,10 @@ mod tests {
     #[test]
     fn unchanged_items_pass_the_wait_on() {
         assert_eq!(show(&["a: make", "b: wants a", "c: wants b", "d: make wants c"]), "+a +d(+a)");
-        assert_eq!(show(&["a: make delete", "b: had a wants a", "c: make delete wants b had b"]), "-c -a(-c) +a(-a) +c(-c +a)");
+        assert_eq!(
+            show(&["a: make delete", "b: had a wants a", "c: make delete wants b had b"]),
+            "-c -a(-c) +a(-a) +c(-c +a)"
+        );
     }
 
     #[test]

@@ -152,6 +152,9 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("address", &self.info.address).field("attempt", &self.info.attempt).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("address", &self.info.address)
+            .field("attempt", &self.info.attempt)
+            .finish_non_exhaustive()
     }
 }

@@ -4,18 +4,28 @@
 //! Registry: kind / name / revision ──▶ Arc<dyn Resource> ──▶ layers (trace, limit, retry, timeout) ──▶ your type
 //! ```
 //!
-//! `Resource` is the contract. It has five verbs (create, read, update, delete, import) and some with defaults
-//! (plan, ready, recover, quote, upgrade). It is called with a `Context` first and [`Value`](crate::value::Value)s
+//! [`Resource`] is the contract. It has five verbs (create, read, update, delete, import) and some with defaults
+//! (plan, ready, recover, quote, upgrade). It is called with a [`Context`] first and [`Value`](crate::value::Value)s
 //! that follow the type's [`Schema`](crate::schema::Schema); the typed layer on top of it trades values for structs.
 //!
 //! Three rules carry crash safety:
-//! * **Same key, same object.** `create` called again with the same `Context::idempotency_key` returns the object
+//! * **Same key, same object.** `create` called again with the same [`Context::idempotency_key`] returns the object
 //!   that the first call made.
 //! * **Half an object is not a lost object.** Verbs that change return an [`Outcome`], which may hold an object *and*
 //!   problems.
 //! * **Say what you know.** Errors say whether the world may have changed ([`Effect`](crate::error::Effect)); after
-//!   "unknown" the engine asks `Resource::recover` before it does anything else.
+//!   "unknown" the engine asks [`Resource::recover`] before it does anything else.
 
+mod context;
+mod contract;
+pub mod layer;
 mod outcome;
+mod registry;
+mod terraform_data;
 
+pub use context::{CallInfo, Checkpoint, Context, Progress};
+pub use contract::{DataSource, Provider, Resource, Traits};
+pub use layer::Layer;
 pub use outcome::{Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
+pub use registry::{FIRST_REVISION, Kind, Registry};
+pub use terraform_data::TerraformData;

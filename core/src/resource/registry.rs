@@ -195,7 +195,11 @@ impl Registry {
     pub fn unknown_resource(&self, name: &str) -> Error {
         let near = suggest(name, self.resource_names());
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        Error::new(ErrorKind::NotFound, "registry.unknown_type", format!("no resource type `{name}` is registered{hint}"))
+        Error::new(
+            ErrorKind::NotFound,
+            "registry.unknown_type",
+            format!("no resource type `{name}` is registered{hint}"),
+        )
     }
 
     fn add(&mut self, name: &str, revision: &str, resource: Arc<dyn Resource>) -> Result<()> {
@@ -269,7 +273,8 @@ impl<T: ?Sized> Revisions<T> {
 
 fn check(name: &str, schema: &Schema) -> Result<()> {
     schema.check().map_err(|problem| {
-        Error::new(ErrorKind::Bug, "schema.invalid", format!("the schema of `{name}` contradicts itself")).because(problem)
+        Error::new(ErrorKind::Bug, "schema.invalid", format!("the schema of `{name}` contradicts itself"))
+            .because(problem)
     })
 }
 

@@ -102,7 +102,11 @@ impl Resource for TerraformData {
 
     async fn import(&self, _ctx: &Context, id: &str) -> Result<Option<Object>> {
         if id.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, "resource.import_id", "the id of a `terraform_data` is empty"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "resource.import_id",
+                "the id of a `terraform_data` is empty",
+            ));
         }
         let empty = Value::object(std::iter::empty::<(Arc<str>, Value)>());
         Ok(Some(Object::new(id, finish(&empty, id))))

@@ -94,7 +94,9 @@ fn paragraph(paper: &mut Paper, change: &Change) {
         }
         Action::Create | Action::Read => (None, change.after.as_ref()),
         Action::Delete => (change.before.as_ref(), None),
-        Action::Update | Action::Replace | Action::ReplaceCreateFirst => (change.before.as_ref(), change.after.as_ref()),
+        Action::Update | Action::Replace | Action::ReplaceCreateFirst => {
+            (change.before.as_ref(), change.after.as_ref())
+        }
     };
     Writer::new(paper, &change.replace_paths).attributes(1, before, after);
     paper.end();
@@ -175,7 +177,8 @@ fn code_list(items: &[String]) -> String {
 }
 
 fn outputs(paper: &mut Paper, plan: &Plan) {
-    let changed: Vec<(&String, &OutputChange)> = plan.outputs.iter().filter(|(_, change)| change.before != change.after).collect();
+    let changed: Vec<(&String, &OutputChange)> =
+        plan.outputs.iter().filter(|(_, change)| change.before != change.after).collect();
     if changed.is_empty() {
         return;
     }
@@ -249,7 +252,9 @@ fn summary(paper: &mut Paper, plan: &Plan) {
     let text = match plan.mode {
         Mode::Destroy => "No changes. There is nothing to destroy.",
         _ if plan.changes_outputs() => "Only outputs change; no object does.",
-        Mode::RefreshOnly if !plan.row_updates.is_empty() => "State will be brought up to what is there; no object changes.",
+        Mode::RefreshOnly if !plan.row_updates.is_empty() => {
+            "State will be brought up to what is there; no object changes."
+        }
         Mode::RefreshOnly => "No changes. State is what is there.",
         Mode::Normal if !plan.row_updates.is_empty() => {
             "No changes. What is there matches the template; state will be brought up to it."

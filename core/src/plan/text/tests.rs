@@ -170,7 +170,8 @@ fn a_page() {
 fn containers_show_only_what_differs() {
     let strings = |list: &[&str]| Value::list(Type::String, list.iter().map(|text| Value::string(*text)).collect());
     let set = |list: &[&str]| Value::set(Type::String, list.iter().map(|text| Value::string(*text)).collect());
-    let map = |list: &[(&str, &str)]| Value::map(Type::String, list.iter().map(|(key, text)| (*key, Value::string(*text))));
+    let map =
+        |list: &[(&str, &str)]| Value::map(Type::String, list.iter().map(|(key, text)| (*key, Value::string(*text))));
     let before = object([
         ("list", strings(&["a", "b", "c", "d"])),
         ("map", map(&[("keep", "1"), ("change", "1"), ("drop", "1")])),
@@ -194,7 +195,9 @@ fn containers_show_only_what_differs() {
 
 #[test]
 fn texts_are_compared_inside() {
-    let lines = |changed: &str| (0..12).map(|n| if n == 6 { format!("{changed}\n") } else { format!("line {n}\n") }).collect::<String>();
+    let lines = |changed: &str| {
+        (0..12).map(|n| if n == 6 { format!("{changed}\n") } else { format!("line {n}\n") }).collect::<String>()
+    };
     let before = object([
         ("json", Value::string(r#"{"a":1,"b":[1,2]}"#)),
         ("layout", Value::string(r#"{"a":1}"#)),

@@ -330,7 +330,8 @@ impl<'a> Writer<'a> {
 
 /// The parts of two objects or maps by name.
 fn fields<'v>(before: Option<&'v Value>, after: Option<&'v Value>, quote: bool) -> Vec<Part<'v>> {
-    let mut names: Vec<&Arc<str>> = before.into_iter().chain(after).flat_map(|value| value.entries().map(|(name, _)| name)).collect();
+    let mut names: Vec<&Arc<str>> =
+        before.into_iter().chain(after).flat_map(|value| value.entries().map(|(name, _)| name)).collect();
     names.sort_unstable();
     names.dedup();
     let part = |name: &Arc<str>| Part {
@@ -400,7 +401,8 @@ fn lines(text: &str) -> Vec<&str> {
 /// Replaces control characters, which could play tricks on a terminal.
 fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().any(|letter| letter.is_control() && letter != '\t') {
-        let clean = |letter: char| if letter.is_control() && letter != '\t' { char::REPLACEMENT_CHARACTER } else { letter };
+        let clean =
+            |letter: char| if letter.is_control() && letter != '\t' { char::REPLACEMENT_CHARACTER } else { letter };
         Cow::Owned(text.chars().map(clean).collect())
     } else {
         Cow::Borrowed(text)
@@ -438,7 +440,8 @@ fn json_value(text: &str) -> Option<Value> {
         return None;
     }
     let json: serde_json::Value = serde_json::from_str(trimmed).ok()?;
-    let filled = json.as_array().is_some_and(|list| !list.is_empty()) || json.as_object().is_some_and(|map| !map.is_empty());
+    let filled =
+        json.as_array().is_some_and(|list| !list.is_empty()) || json.as_object().is_some_and(|map| !map.is_empty());
     filled.then(|| from_json(&json)).flatten()
 }
 

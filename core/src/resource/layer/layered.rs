@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use crate::{
     error::{Error, Result},
     resource::{
-        Context, DataSource, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery, Resource, Traits,
+        Context, DataSource, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery, Resource,
+        Traits,
     },
     schema::Schema,
     value::Value,

@@ -80,7 +80,12 @@ impl Policy for Retry {
             let pause = match answer.error() {
                 Some(error) if attempt < self.attempt_count && may_repeat(error, verb, traits) => {
                     let pause = self.pause(ctx, attempt, error);
-                    ctx.progress(&format!("{} ({}); trying again in {:.1} s", error.message(), error.code(), pause.as_secs_f64()));
+                    ctx.progress(&format!(
+                        "{} ({}); trying again in {:.1} s",
+                        error.message(),
+                        error.code(),
+                        pause.as_secs_f64()
+                    ));
                     pause
                 }
                 _ => return answer,
