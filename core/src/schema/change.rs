@@ -198,3 +198,148 @@ fn forcing(attribute: &Attribute) -> bool {
 fn equal(one: &Value, other: &Value) -> bool {
     one.unmark_deep().0.same(&other.unmark_deep().0)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        schema::testing::{any_object, any_schema, n, o, object, s, secret, t, unknown},
+        value::Type,
+    };
+
+    fn schema(nested: NestedBlock) -> Schema {
+        Schema::new(0)
+            .attribute("name", Attribute::optional(Type::String).forces_replacement())
+            .attribute("size", Attribute::optional(Type::Number))
+            .attribute("id", Attribute::computed(Type::String))
+            .block("rule", nested)
+    }
+
+    fn rule() -> Block {
+        Block::new()
+            .attribute("zone", Attribute::optional(Type::String).forces_replacement())
+            .attribute("port", Attribute::optional(Type::Number))
+    }
+
+    /// Checks changed paths; those that force replacement end in `!`.
+    fn check(nested: NestedBlock, prior: &Value, planned: &Value, expect: &[&str]) {
+        let schema = schema(nested);
+        let [prior, planned] = [prior, planned].map(|value| object(&schema, value));
+        let forcing = schema.forces_replacement(&prior, &planned);
+        let mark = |path: &Path| if forcing.contains(path) { "!" } else { "" };
+        let changed = schema.changed_paths(&prior, &planned);
+        let shown: Vec<String> = changed.iter().map(|path| format!("{path}{}", mark(path))).collect();
+        assert_eq!(shown, expect);
+        assert!(forcing.iter().all(|path| changed.contains(path)));
+    }
+
+    fn rules(rule: Value) -> Value {
+        o([("rule", rule)])
+    }
+
+    fn at(zone: &str, port: i64) -> Value {
+        o([("zone", s(zone)), ("port", n(port))])
+    }
+
+    #[test]
+    fn attributes() {
+        let check = |prior, planned, expect: &[&str]| check(NestedBlock::list(rule()), &prior, &planned, expect);
+        check(o([("name", s("a"))]), o([("name", s("a"))]), &[]);
+        check(o([("name", s("a")), ("size", n(1))]), o([("name", s("b")), ("size", n(2))]), &[".name!", ".size"]);
+        check(o([("name", s("a"))]), o([]), &[".name!"]);
+        check(o([]), o([("id", unknown())]), &[".id"]);
+        check(o([("name", s("a"))]), o([("name", unknown())]), &[".name!"]);
+        check(o([("name", s("a"))]), o([("name", secret(s("a")))]), &[]);
+    }
+
+    #[test]
+    fn lists_of_blocks() {
+        let check =
+            |prior, planned, expect: &[&str]| check(NestedBlock::list(rule()), &rules(prior), &rules(planned), expect);
+        check(t([at("a", 1), at("b", 2)]), t([at("a", 1), at("b", 3)]), &[".rule[1].port"]);
+        check(t([at("a", 1)]), t([at("b", 1)]), &[".rule[0].zone!"]);
+        check(t([at("a", 1)]), t([at("a", 1), at("b", 1)]), &[".rule[1]!"]);
+        check(t([at("a", 1), o([("port", n(1))])]), t([at("a", 1)]), &[".rule[1]"]);
+        check(t([at("a", 1)]), t([at("a", 1), o([])]), &[".rule[1]"]);
+        check(t([at("a", 1)]), Value::unknown(Type::Any), &[".rule!"]);
+    }
+
+    #[test]
+    fn maps_of_blocks() {
+        let check =
+            |prior, planned, expect: &[&str]| check(NestedBlock::map(rule()), &rules(prior), &rules(planned), expect);
+        check(
+            o([("k", at("a", 1)), ("l", at("b", 2))]),
+            o([("l", at("b", 3))]),
+            &[r#".rule["k"]!"#, r#".rule["l"].port"#],
+        );
+    }
+
+    #[test]
+    fn sets_of_blocks() {
+        let check =
+            |prior, planned, expect: &[&str]| check(NestedBlock::set(rule()), &rules(prior), &rules(planned), expect);
+        check(t([at("a", 1), at("b", 2)]), t([at("b", 2), at("a", 1)]), &[]);
+        check(t([at("a", 1), at("b", 2)]), t([at("a", 3), at("b", 2)]), &[".rule"]);
+        check(t([at("a", 1), at("b", 2)]), t([at("a", 1), at("c", 2)]), &[".rule!"]);
+        check(t([at("a", 1)]), t([at("a", 1), o([("port", n(1))])]), &[".rule"]);
+        check(t([at("a", 1)]), t([at("a", 1), at("a", 2)]), &[".rule!"]);
+    }
+
+    #[test]
+    fn single_blocks() {
+        let null = || Value::null(Type::Any);
+        let check = |nested, prior, planned, expect: &[&str]| check(nested, &rules(prior), &rules(planned), expect);
+        check(NestedBlock::single(rule()), at("a", 1), at("a", 2), &[".rule.port"]);
+        check(NestedBlock::single(rule()), null(), at("a", 2), &[".rule!"]);
+        check(NestedBlock::single(rule()), o([("port", n(1))]), null(), &[".rule"]);
+        check(NestedBlock::group(rule()), null(), at("a", 2), &[".rule.port", ".rule.zone!"]);
+    }
+
+    #[test]
+    fn a_block_may_force_for_all_that_is_in_it() {
+        let inner = || Block::new().attribute("port", Attribute::optional(Type::Number));
+        let one = |port| t([o([("port", n(port))])]);
+        let check = |nested: NestedBlock, prior, planned, expect: &[&str]| {
+            check(nested.forces_replacement(), &rules(prior), &rules(planned), expect);
+        };
+        check(NestedBlock::list(inner()), one(1), one(2), &[".rule[0].port!"]);
+        check(NestedBlock::list(inner()), t([]), one(2), &[".rule[0]!"]);
+        check(NestedBlock::set(inner()), one(1), one(2), &[".rule!"]);
+        let outer = Block::new().block("part", NestedBlock::set(inner()).forces_replacement());
+        let part = |port| t([o([("part", one(port))])]);
+        super::tests::check(NestedBlock::set(outer.clone()), &rules(part(1)), &rules(part(2)), &[".rule!"]);
+        super::tests::check(NestedBlock::list(outer.clone()), &rules(t([])), &rules(part(2)), &[".rule[0]!"]);
+        super::tests::check(NestedBlock::list(outer), &rules(t([])), &rules(t([o([])])), &[".rule[0]"]);
+    }
+
+    #[test]
+    fn an_object_that_comes_or_goes_is_one_change() {
+        let schema = schema(NestedBlock::list(rule()));
+        let object = object(&schema, &o([("size", n(1))]));
+        let nothing = Value::null(schema.block.implied_type());
+        assert_eq!(schema.changed_paths(&nothing, &object), [Path::root()]);
+        assert_eq!(schema.changed_paths(&nothing, &nothing), []);
+        assert_eq!(schema.forces_replacement(&nothing, &object), []);
+    }
+
+    proptest! {
+        #[test]
+        fn equal_objects_have_no_changes_and_others_have(
+            (schema, one, other) in any_schema().prop_flat_map(|schema| {
+                let (one, other) = (any_object(&schema), any_object(&schema));
+                (Just(schema), one, other)
+            }),
+        ) {
+            prop_assert_eq!(schema.changed_paths(&one, &one), []);
+            let there = schema.changed_paths(&one, &other);
+            prop_assert_eq!(there.is_empty(), one == other);
+            prop_assert_eq!(&there, &schema.changed_paths(&other, &one));
+            let forcing = schema.forces_replacement(&one, &other);
+            prop_assert!(forcing.iter().all(|path| there.contains(path)));
+            prop_assert_eq!(forcing, schema.forces_replacement(&other, &one));
+        }
+    }
+}

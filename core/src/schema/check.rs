@@ -163,3 +163,77 @@ impl<'de> Deserialize<'de> for Pattern {
         String::deserialize(deserializer).map(Self::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        schema::testing::{n, none, o, s, t, unknown},
+        value::Type,
+    };
+
+    fn check(check: &Check, good: &[Value], bad: &[(Value, &str)]) {
+        for value in good {
+            assert_eq!(check.verdict(value), None, "{value:?}");
+        }
+        for (value, expect) in bad {
+            assert_eq!(check.verdict(value).as_deref(), Some(*expect), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn one_of() {
+        let one_of = Check::OneOf(vec![s("a"), n(1)]);
+        let message = "must be one of `a`, `1`";
+        check(
+            &one_of,
+            &[s("a"), n(1), s("1"), none(), unknown(), t([s("a"), unknown()]), t([])],
+            &[(s("b"), message), (n(2), message), (t([s("a"), s("b")]), message)],
+        );
+    }
+
+    #[test]
+    fn ranges() {
+        let range =
+            |min: Option<i64>, max: Option<i64>| Check::Range { min: min.map(Into::into), max: max.map(Into::into) };
+        check(
+            &range(Some(1), Some(3)),
+            &[n(1), n(3), none()],
+            &[(n(0), "must be from 1 to 3"), (n(4), "must be from 1 to 3")],
+        );
+        check(&range(Some(1), None), &[n(1), n(99)], &[(n(0), "must be at least 1")]);
+        check(
+            &range(None, Some(3)),
+            &[n(-9), Value::unknown(Type::Number)],
+            &[(o([("k", n(4))]), "must be at most 3")],
+        );
+    }
+
+    #[test]
+    fn lengths() {
+        let length = |min, max| Check::Length { min, max };
+        check(
+            &length(2, Some(3)),
+            &[s("né"), s("👩‍👩‍👧👩‍👩‍👧"), none(), unknown(), t([n(1), n(2)])],
+            &[(s("é"), "must have 2 to 3 characters"), (t([n(1)]), "must have 2 to 3 elements")],
+        );
+        check(&length(1, None), &[s("a")], &[(s(""), "must have at least 1 character")]);
+        check(&length(1, Some(1)), &[s("a")], &[(s("ab"), "must have 1 character")]);
+        let set = Value::set(Type::String, vec![unknown(), s("a"), s("b")]);
+        check(&length(1, Some(1)), &[set.clone()], &[]);
+        check(&length(4, None), &[Value::unknown(Type::list(Type::String))], &[(set, "must have at least 4 elements")]);
+    }
+
+    #[test]
+    fn patterns() {
+        let pattern = Check::Pattern(Pattern::new("^[a-z]+$"));
+        check(
+            &pattern,
+            &[s("abc"), none()],
+            &[(s("A"), "must match `^[a-z]+$`"), (t([s("a"), s("")]), "must match `^[a-z]+$`")],
+        );
+        let broken = Pattern::new("(");
+        assert!(broken.problem().is_some());
+        assert!(!broken.is_match("("));
+    }
+}

@@ -301,3 +301,262 @@ impl NestedBlock {
         self.each_block(value, &mut |step, block| visit(block, &path.clone().step(step)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        schema::testing::{any_object, any_schema, n, none, o, s, secret, shown, t},
+        value::{Marks, Type},
+    };
+
+    fn rule() -> Block {
+        Block::new()
+            .attribute("port", Attribute::required(Type::Number))
+            .attribute("note", Attribute::optional(Type::String).default("-"))
+    }
+
+    fn server() -> Schema {
+        Schema::new(0)
+            .attribute("name", Attribute::required(Type::String))
+            .attribute("size", Attribute::optional(Type::Number).default(1))
+            .attribute("tags", Attribute::optional(Type::map(Type::String)))
+            .attribute("id", Attribute::computed(Type::String))
+            .attribute("zone", Attribute::optional_computed(Type::String))
+    }
+
+    fn coerced(schema: &Schema, value: &Value) -> Value {
+        let result = schema.coerce(value).map_err(shown);
+        let object = result.expect("a good value");
+        assert!(object.has_type(&schema.block.implied_type()), "{object:?}");
+        object
+    }
+
+    fn problems(schema: &Schema, value: &Value) -> Vec<String> {
+        shown(schema.coerce(value).expect_err("a bad value"))
+    }
+
+    #[test]
+    fn attributes_are_converted_and_filled_in() {
+        let given = o([("name", n(7)), ("tags", o([("a", n(1))]))]);
+        let expect = o([
+            ("id", none()),
+            ("name", s("7")),
+            ("size", n(1)),
+            ("tags", Value::map(Type::String, [("a", s("1"))])),
+            ("zone", none()),
+        ]);
+        assert_eq!(coerced(&server(), &given), expect);
+        let null_size = o([("name", s("a")), ("size", Value::null(Type::Any))]);
+        assert_eq!(coerced(&server(), &null_size).attribute("size"), Some(&n(1)));
+        let as_map = Value::map(Type::String, [("name", s("a")), ("size", s("2"))]);
+        assert_eq!(coerced(&server(), &as_map).attribute("size"), Some(&n(2)));
+    }
+
+    #[test]
+    fn every_problem_is_told() {
+        let schema = server().block("rule", NestedBlock::list(rule()).min_items(1));
+        let given = o([
+            ("nmae", s("x")),
+            ("size", s("big")),
+            ("tags", o([("a", t([]))])),
+            ("id", s("mine")),
+            ("rule", t([o([("port", s("http"))]), o([("prot", n(1))]), Value::null(Type::Any), n(3)])),
+            ("zzz", n(1)),
+        ]);
+        assert_eq!(
+            problems(&schema, &given),
+            [
+                ".nmae: `nmae` is not expected here; did you mean `name`?",
+                ".zzz: `zzz` is not expected here",
+                ".id: `id` is decided by the resource and cannot be set",
+                ".name: `name` is required",
+                ".size: a number is required",
+                r#".tags: element "a": string required"#,
+                ".rule[0].port: a number is required",
+                ".rule[1].prot: `prot` is not expected here; did you mean `port`?",
+                ".rule[1].port: `port` is required",
+                ".rule[2]: a block cannot be null",
+                ".rule[3]: an object is required",
+            ]
+        );
+        assert_eq!(problems(&schema, &s("x")), [": an object is required"]);
+        assert_eq!(problems(&schema, &Value::null(Type::Any)), [": an object is required"]);
+    }
+
+    #[test]
+    fn problems_hold_no_secret() {
+        let given = o([("name", secret(t([s("hunter2")]))), ("size", secret(s("hunter2")))]);
+        let text = problems(&server(), &given).join("\n");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn blocks_come_in_any_shape_that_says_the_same() {
+        let block = || o([("port", s("80"))]);
+        let done = || o([("note", s("-")), ("port", n(80))]);
+        let ty = rule().implied_type();
+        let check = |nested: NestedBlock, given: Value, expect: Value| {
+            let schema = Schema::new(0).block("rule", nested);
+            assert_eq!(coerced(&schema, &o([("rule", given)])).attribute("rule"), Some(&expect));
+        };
+        let list = |blocks| Value::list(ty.clone(), blocks);
+        check(NestedBlock::list(rule()), t([block(), block()]), list(vec![done(), done()]));
+        check(NestedBlock::list(rule()), block(), list(vec![done()]));
+        check(NestedBlock::list(rule()), Value::null(Type::Any), list(vec![]));
+        check(NestedBlock::set(rule()), t([block(), block()]), Value::set(ty.clone(), vec![done()]));
+        check(NestedBlock::map(rule()), o([("k", block())]), Value::map(ty.clone(), [("k", done())]));
+        check(NestedBlock::single(rule()), block(), done());
+        check(NestedBlock::single(rule()), t([block()]), done());
+        check(NestedBlock::single(rule()), t([]), Value::null(ty.clone()));
+        check(NestedBlock::list(rule()), Value::unknown(Type::Any), Value::unknown(Type::list(ty.clone())));
+        check(NestedBlock::list(rule()), t([Value::unknown(Type::Any)]), list(vec![Value::unknown(ty.clone())]));
+    }
+
+    #[test]
+    fn blocks_of_any_type_keep_their_own() {
+        let any = || Block::new().attribute("v", Attribute::optional(Type::Any));
+        let check = |nested: NestedBlock, given: Value| {
+            let schema = Schema::new(0).block("b", nested);
+            let object = schema.coerce(&o([("b", given.clone())])).expect("a good value");
+            assert_eq!(object.attribute("b"), Some(&given));
+        };
+        check(NestedBlock::list(any()), t([o([("v", n(1))]), o([("v", s("x"))])]));
+        check(NestedBlock::map(any()), o([("k", o([("v", n(1))])), ("l", o([("v", s("x"))]))]));
+    }
+
+    #[test]
+    fn blocks_are_counted() {
+        let block = || o([("port", n(1))]);
+        let check = |nested: NestedBlock, given: Value, expect: &str| {
+            let schema = Schema::new(0).block("rule", nested);
+            assert_eq!(problems(&schema, &o([("rule", given)])), [format!(".rule: {expect}")]);
+        };
+        let list = || NestedBlock::list(rule());
+        check(list().required(), t([]), "at least one `rule` block is required");
+        check(list().required(), Value::null(Type::Any), "at least one `rule` block is required");
+        check(list().min_items(2), t([block()]), "at least 2 `rule` blocks are required");
+        check(list().max_items(1), t([block(), block()]), "at most 1 `rule` block is allowed");
+        check(list().max_items(2), t([block(), block(), block()]), "at most 2 `rule` blocks are allowed");
+        check(NestedBlock::single(rule()).required(), t([]), "a `rule` block is required");
+        check(NestedBlock::single(rule()), t([block(), block()]), "at most one `rule` block is allowed");
+        check(NestedBlock::single(rule()), s("x"), "an object is required");
+        check(list(), s("x"), "blocks are required");
+        check(NestedBlock::map(rule()), t([]), "labelled blocks are required");
+        // Blocks of a set that are not known yet may turn out to be one.
+        let unknown = || o([("port", Value::unknown(Type::Number))]);
+        let few = Schema::new(0).block("rule", NestedBlock::set(rule()).max_items(1));
+        assert!(few.coerce(&o([("rule", t([unknown(), unknown()]))])).is_ok());
+    }
+
+    #[test]
+    fn a_group_has_defaults_without_standing() {
+        let schema = Schema::new(0)
+            .block("g", NestedBlock::group(Block::new().attribute("a", Attribute::optional(Type::Number).default(5))));
+        let expect = o([("g", o([("a", n(5))]))]);
+        assert_eq!(coerced(&schema, &o([])), expect);
+        let stored = schema.conform(&o([])).expect("a stored object");
+        assert_eq!(stored, o([("g", o([("a", Value::null(Type::Number))]))]));
+    }
+
+    #[test]
+    fn what_is_stored_need_only_have_the_type() {
+        let schema = server().block("rule", NestedBlock::list(rule()).required());
+        let stored = schema.conform(&o([("id", s("i-1"))])).expect("a stored object");
+        assert_eq!(stored.attribute("id"), Some(&s("i-1")));
+        assert_eq!(stored.attribute("size"), Some(&Value::null(Type::Number)));
+        assert_eq!(stored.attribute("rule").map(Value::len), Some(0));
+        let null = schema.conform(&Value::null(Type::Any)).expect("nothing");
+        assert_eq!(null, Value::null(schema.block.implied_type()));
+        assert_eq!(shown(schema.conform(&o([("size", t([]))])).expect_err("a tuple")), [".size: number required"]);
+        assert_eq!(
+            shown(schema.conform(&o([("gone", s("x"))])).expect_err("an old attribute")),
+            [".gone: `gone` is not expected here"]
+        );
+    }
+
+    #[test]
+    fn marks_survive() {
+        let given = o([("name", secret(s("a"))), ("size", secret(Value::null(Type::Any)))]);
+        let object = coerced(&server(), &given.with_marks(Marks::EPHEMERAL));
+        assert_eq!(object.marks(), Marks::EPHEMERAL);
+        assert_eq!(object.attribute("name"), Some(&secret(s("a"))));
+        assert_eq!(object.attribute("size"), Some(&secret(n(1))));
+        let schema = Schema::new(0).block("rule", NestedBlock::list(rule()));
+        for given in [secret(t([])), secret(Value::unknown(Type::Any)), secret(o([("port", n(1))]))] {
+            let object = coerced(&schema, &o([("rule", given)]));
+            assert_eq!(object.attribute("rule").map(Value::marks_deep), Some(Marks::SENSITIVE));
+        }
+    }
+
+    #[test]
+    fn deprecated_parts_are_found_where_they_are_set() {
+        let schema = Schema::new(0)
+            .attribute("old", Attribute::optional(Type::String).deprecated("use `new`"))
+            .block(
+                "rule",
+                NestedBlock::list(Block::new().attribute("x", Attribute::optional(Type::String).deprecated("drop it"))),
+            )
+            .block("gone", NestedBlock::single(Block::new().deprecated("use `rule`")));
+        assert_eq!(shown(schema.deprecations(&coerced(&schema, &o([])))), [] as [&str; 0]);
+        let given = o([("old", s("a")), ("rule", t([o([]), o([("x", s("a"))])])), ("gone", o([]))]);
+        assert_eq!(
+            shown(schema.deprecations(&coerced(&schema, &given))),
+            [".gone: use `rule`", ".old: use `new`", ".rule[1].x: drop it"]
+        );
+    }
+
+    #[test]
+    fn values_are_checked_at_every_depth() {
+        let schema = Schema::new(0).attribute("kind", Attribute::optional(Type::String).one_of(["tcp", "udp"])).block(
+            "rule",
+            NestedBlock::set(Block::new().attribute("port", Attribute::optional(Type::Number).between(1, 65535))),
+        );
+        let good = o([("kind", s("tcp")), ("rule", t([o([("port", Value::unknown(Type::Number))])]))]);
+        assert_eq!(shown(schema.validate_values(&coerced(&schema, &good))), [] as [&str; 0]);
+        let bad = o([("kind", secret(s("hunter2"))), ("rule", t([o([("port", n(1))]), o([("port", n(0))])]))]);
+        assert_eq!(
+            shown(schema.validate_values(&coerced(&schema, &bad))),
+            [".kind: `kind` must be one of `tcp`, `udp`", ".rule[...].port: `port` must be from 1 to 65535"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn conforming_twice_is_conforming_once(
+            (schema, object) in any_schema().prop_flat_map(|schema| {
+                let object = any_object(&schema);
+                (Just(schema), object)
+            }),
+        ) {
+            prop_assert_eq!(schema.conform(&object), Ok(object.clone()));
+            match schema.coerce(&object) {
+                Ok(coerced) => {
+                    prop_assert!(coerced.has_type(&schema.block.implied_type()));
+                    prop_assert_eq!(schema.coerce(&coerced), Ok(coerced.clone()));
+                }
+                Err(problems) => prop_assert!(!problems.is_empty()),
+            }
+        }
+
+        #[test]
+        fn no_value_makes_it_panic(
+            (schema, (other, object)) in any_schema().prop_flat_map(|schema| {
+                let other = any_schema().prop_flat_map(|other| { let object = any_object(&other); (Just(other), object) });
+                (Just(schema), other)
+            }),
+        ) {
+            for schema in [&schema, &other] {
+                let _ = schema.coerce(&object);
+                let _ = schema.conform(&object);
+                schema.validate_values(&object);
+                schema.deprecations(&object);
+                schema.sensitive_paths(&object);
+                schema.proposed_new(Some(&object), &object);
+                prop_assert_eq!(schema.changed_paths(&object, &object), []);
+            }
+        }
+    }
+}

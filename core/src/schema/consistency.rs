@@ -159,3 +159,127 @@ fn misfit(check: &Check, ty: &Type) -> Option<String> {
 fn leaf_type(ty: &Type) -> &Type {
     ty.element().map_or(ty, leaf_type)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{schema::Pattern, value::Value};
+
+    fn problems(schema: &Schema) -> Vec<String> {
+        match schema.check() {
+            Ok(()) => Vec::new(),
+            Err(Error::Inconsistent { problems }) => problems,
+        }
+    }
+
+    fn attribute(attribute: Attribute, expect: &[&str]) {
+        let expect: Vec<String> = expect.iter().map(|what| format!("`a` {what}")).collect();
+        assert_eq!(problems(&Schema::new(0).attribute("a", attribute)), expect);
+    }
+
+    fn nested(nested: NestedBlock, expect: &[&str]) {
+        assert_eq!(problems(&Schema::new(0).block("b", nested)), expect);
+    }
+
+    #[test]
+    fn good_schemas_have_no_problem() {
+        attribute(Attribute::required(Type::String).pattern("^a").length(1, Some(9)).forces_replacement(), &[]);
+        attribute(Attribute::optional(Type::list(Type::Number)).at_least(1).length(0, None), &[]);
+        attribute(Attribute::optional(Type::String).write_only().sensitive(), &[]);
+        attribute(Attribute::optional(Type::Number).default("5").one_of([5, 6]), &[]);
+        attribute(Attribute::optional_computed(Type::Any), &[]);
+        for block in [NestedBlock::single, NestedBlock::group, NestedBlock::list, NestedBlock::set, NestedBlock::map] {
+            // Names that the engine keeps are free in nested blocks.
+            nested(block(Block::new().attribute("count", Attribute::optional(Type::Number))), &[]);
+        }
+        nested(NestedBlock::single(Block::new()).required(), &[]);
+    }
+
+    #[test]
+    fn contradicting_attributes() {
+        let bare = |required, optional, computed| Attribute {
+            required,
+            optional,
+            computed,
+            ..Attribute::required(Type::String)
+        };
+        attribute(bare(false, false, false), &["is neither required, optional nor computed"]);
+        attribute(bare(true, true, false), &["is both required and optional"]);
+        attribute(bare(true, false, true), &["is both required and computed"]);
+        let default = "has a default, which only an optional attribute that is not computed can have";
+        attribute(Attribute::required(Type::String).default("x"), &[default]);
+        attribute(Attribute::optional_computed(Type::String).default("x"), &[default]);
+        attribute(
+            Attribute::optional(Type::Number).default("x"),
+            &["has a default of the wrong type: a number is required"],
+        );
+        attribute(
+            Attribute::optional(Type::String).default(Value::null(Type::String)),
+            &["has a default that is null or unknown"],
+        );
+        attribute(
+            Attribute::optional(Type::Number).default(0).at_least(1),
+            &["has a default that its own checks refuse"],
+        );
+        attribute(Attribute::optional_computed(Type::String).write_only(), &["is both write-only and computed"]);
+        attribute(
+            Attribute::optional(Type::String).write_only().forces_replacement(),
+            &["is write-only, so that no change of it can be seen to force replacement"],
+        );
+    }
+
+    #[test]
+    fn checks_that_make_no_sense() {
+        let check = |ty, check, expect| attribute(Attribute::optional(ty).check(check), &[expect]);
+        let range = |min: i64, max: i64| Check::Range { min: Some(min.into()), max: Some(max.into()) };
+        check(Type::String, Check::OneOf(vec![]), "allows no value at all");
+        check(Type::Number, Check::OneOf(vec![Value::string("x")]), "allows values that are no number");
+        check(Type::Any, Check::OneOf(vec![Value::string("x")]), "allows values that are no dynamic");
+        check(Type::Number, range(2, 1), "allows an empty range");
+        check(Type::String, range(1, 2), "has a range, but is no number");
+        check(Type::String, Check::Length { min: 2, max: Some(1) }, "allows no length at all");
+        check(Type::Number, Check::Length { min: 1, max: None }, "has a length, but is no string or collection");
+        check(Type::Number, Check::Pattern(Pattern::new("a")), "has a pattern, but is no string");
+        check(Type::String, Check::Pattern(Pattern::new("(")), "has a pattern that is no regular expression: `(`");
+    }
+
+    #[test]
+    fn contradicting_blocks() {
+        let empty = Block::new;
+        nested(NestedBlock::list(empty()).min_items(3).max_items(2), &["`b` needs more blocks than it allows"]);
+        nested(NestedBlock::list(empty()).max_items(0), &["`b` allows no block at all"]);
+        let once = "`b` stands once or not at all, so that its limits must be 0 or 1, and 1";
+        nested(NestedBlock::single(empty()).max_items(2), &[once]);
+        let group = "`b` is always there as a group, so that its limits must be 0 and 1";
+        nested(NestedBlock::group(empty()).required(), &[group]);
+        let any = empty().attribute("x", Attribute::optional(Type::Any));
+        nested(NestedBlock::set(any), &["`b` is a set of blocks that hold an attribute of any type"]);
+        let write_only = empty().attribute("x", Attribute::optional(Type::String).write_only());
+        let outer = empty().block("c", NestedBlock::list(write_only));
+        nested(
+            NestedBlock::set(outer),
+            &["`b.c.x` is write-only within a set, whose blocks are told apart by their values"],
+        );
+    }
+
+    #[test]
+    fn names() {
+        let schema = Schema::new(0)
+            .attribute("count", Attribute::optional(Type::Number))
+            .attribute("two words", Attribute::optional(Type::Number))
+            .attribute("both", Attribute::optional(Type::Number))
+            .block("both", NestedBlock::list(Block::new()))
+            .block("lifecycle", NestedBlock::list(Block::new()));
+        assert_eq!(
+            problems(&schema),
+            [
+                "`count` is a name that the engine keeps for itself",
+                "`lifecycle` is a name that the engine keeps for itself",
+                "`both` is both an attribute and a block",
+                "`two words` is not a name that a template can write",
+            ]
+        );
+        let error = crate::Error::from(schema.check().expect_err("a bad schema"));
+        assert_eq!(error.code(), "schema.invalid");
+    }
+}

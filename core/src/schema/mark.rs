@@ -134,3 +134,107 @@ impl NestedBlock {
         rebuilt.with_marks(value.marks())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        schema::testing::{any_object, any_schema, n, none, o, object, s, secret, t},
+        value::Type,
+    };
+
+    fn login() -> Block {
+        Block::new()
+            .attribute("user", Attribute::optional(Type::String))
+            .attribute("password", Attribute::optional(Type::String).sensitive())
+            .attribute("token", Attribute::optional(Type::String).write_only())
+    }
+
+    fn nesting(nested: NestedBlock) -> Schema {
+        Schema::new(0).attribute("key", Attribute::computed(Type::String).sensitive()).block("login", nested)
+    }
+
+    fn pair() -> Value {
+        o([("user", s("u")), ("password", s("hunter2")), ("token", s("t"))])
+    }
+
+    fn check(nested: NestedBlock, logins: Value, expect: &[&str]) {
+        let schema = nesting(nested);
+        let value = object(&schema, &o([("login", logins)]));
+        let paths: Vec<String> = schema.sensitive_paths(&value).iter().map(ToString::to_string).collect();
+        assert_eq!(paths, expect);
+        let marked = schema.mark_sensitive(&value);
+        assert!(!format!("{marked:?}").contains("hunter2"), "{marked:?}");
+        assert_eq!(marked.unmark_deep().0, value);
+        assert_eq!(schema.mark_sensitive(&marked), marked);
+    }
+
+    #[test]
+    fn sensitive_attributes_are_marked_at_every_depth() {
+        check(NestedBlock::single(login()), pair(), &[".key", ".login.password"]);
+        check(NestedBlock::single(login()), Value::null(Type::Any), &[".key"]);
+        check(NestedBlock::group(login()), Value::null(Type::Any), &[".key", ".login.password"]);
+        check(NestedBlock::list(login()), t([pair(), pair()]), &[".key", ".login[0].password", ".login[1].password"]);
+        check(NestedBlock::set(login()), t([pair()]), &[".key", ".login[...].password"]);
+        check(NestedBlock::map(login()), o([("k", pair())]), &[".key", r#".login["k"].password"#]);
+        check(NestedBlock::list(login()), Value::unknown(Type::Any), &[".key", ".login"]);
+        check(NestedBlock::list(login()), t([Value::unknown(Type::Any)]), &[".key", ".login[0]"]);
+        let open = login().attribute("any", Attribute::optional(Type::Any));
+        check(NestedBlock::map(open.clone()), o([("k", pair())]), &[".key", ".login.k.password"]);
+        check(NestedBlock::list(open), t([pair()]), &[".key", ".login[0].password"]);
+    }
+
+    #[test]
+    fn a_set_with_a_secret_is_secret() {
+        let schema = nesting(NestedBlock::set(login()));
+        let marked = schema.mark_sensitive(&object(&schema, &o([("login", t([pair()]))])));
+        assert_eq!(marked.attribute("login").map(Value::marks), Some(Marks::SENSITIVE));
+    }
+
+    #[test]
+    fn write_only_values_are_taken_out() {
+        let schema = nesting(NestedBlock::list(login()));
+        let value = object(&schema, &o([("login", secret(t([pair()])))]));
+        let expect = o([("login", secret(t([o([("user", s("u")), ("password", s("hunter2"))])])))]);
+        assert_eq!(schema.strip_write_only(&value), object(&schema, &expect));
+        let without = Schema::new(0).attribute("a", Attribute::optional(Type::Number));
+        assert_eq!(without.strip_write_only(&o([("a", n(1))])), o([("a", n(1))]));
+    }
+
+    #[test]
+    fn computed_nulls_become_unknown() {
+        let schema = nesting(NestedBlock::list(Block::new().attribute("id", Attribute::computed(Type::Number))));
+        let value = object(&schema, &o([("key", s("k")), ("login", t([o([]), o([("id", n(1))])]))]));
+        let login = |id| o([("id", id)]);
+        let expect = o([("key", s("k")), ("login", t([login(Value::unknown(Type::Number)), login(n(1))]))]);
+        assert_eq!(schema.set_unknowns_for_computed(&value), object(&schema, &expect));
+        let bare = object(&schema, &o([("key", secret(none()))]));
+        let marks = schema.set_unknowns_for_computed(&bare).attribute("key").map(Value::marks);
+        assert_eq!(marks, Some(Marks::SENSITIVE));
+    }
+
+    proptest! {
+        #[test]
+        fn marking_hides_every_sensitive_leaf_and_nothing_is_lost(
+            (schema, object) in any_schema().prop_flat_map(|schema| {
+                let object = any_object(&schema);
+                (Just(schema), object)
+            }),
+        ) {
+            let marked = schema.mark_sensitive(&object);
+            prop_assert_eq!(marked.unmark_deep().0, object.clone());
+            prop_assert_eq!(marked.marks_deep().is_empty(), schema.sensitive_paths(&object).is_empty());
+            for path in schema.sensitive_paths(&object) {
+                let mut at = &marked;
+                let mut hidden = false;
+                for step in path.steps() {
+                    hidden |= at.is_sensitive();
+                    at = at.part(step).expect("the path is of this value");
+                }
+                prop_assert!(hidden || at.is_sensitive());
+            }
+        }
+    }
+}

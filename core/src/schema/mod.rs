@@ -27,6 +27,8 @@ mod error;
 mod implied;
 mod mark;
 mod propose;
+#[cfg(test)]
+mod testing;
 
 pub use attribute::Attribute;
 pub use block::{Block, NestedBlock, Nesting, Schema};

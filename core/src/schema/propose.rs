@@ -24,7 +24,8 @@ impl Schema {
     /// [`planned_new`](Self::planned_new).
     ///
     /// # Complexity
-    /// O(size) of both objects; sets of n blocks O(n log n).
+    /// O(size) of both objects; sets of n blocks O(n log n), but blocks of a set that are configured alike and differ only in
+    /// what the resource decided are tried one after the other.
     pub fn proposed_new(&self, prior: Option<&Value>, config: &Value) -> Value {
         self.block.propose_top(prior, config, Fresh::Null)
     }
@@ -204,5 +205,222 @@ impl Candidates {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        schema::testing::{any_object, any_schema, n, none, o, object, s, secret, t, unknown},
+        value::{Marks, Type},
+    };
+
+    fn rule() -> Block {
+        Block::new()
+            .attribute("name", Attribute::optional(Type::String))
+            .attribute("id", Attribute::computed(Type::String))
+            .attribute("zone", Attribute::optional_computed(Type::String))
+    }
+
+    fn with(nested: NestedBlock) -> Schema {
+        Schema::new(0).block("rule", nested)
+    }
+
+    /// Checks what is proposed for `rule`, given values that are short of attributes.
+    fn check(nested: NestedBlock, prior: &Value, config: &Value, expect: &Value) {
+        let schema = with(nested);
+        let [prior, config, expect] = [prior, config, expect].map(|rule| object(&schema, &o([("rule", rule.clone())])));
+        assert_eq!(schema.proposed_new(Some(&prior), &config), expect);
+    }
+
+    fn named(name: &str) -> Value {
+        o([("name", s(name))])
+    }
+
+    fn made(name: &str, id: &str) -> Value {
+        o([("name", s(name)), ("id", s(id))])
+    }
+
+    #[test]
+    fn attributes_carry_over_if_the_resource_decides_them() {
+        let schema = Schema { version: 0, block: rule() };
+        let check = |prior: Option<Value>, config: Value, expect: Value| {
+            let prior = prior.map(|prior| object(&schema, &prior));
+            assert_eq!(schema.proposed_new(prior.as_ref(), &object(&schema, &config)), object(&schema, &expect));
+        };
+        check(None, named("a"), named("a"));
+        check(Some(made("a", "1")), named("b"), made("b", "1"));
+        check(Some(made("a", "1")), o([]), o([("id", s("1"))]));
+        check(Some(o([("zone", s("x"))])), o([]), o([("zone", s("x"))]));
+        check(Some(o([("zone", s("x"))])), o([("zone", s("y"))]), o([("zone", s("y"))]));
+        check(Some(o([("zone", s("x"))])), o([("zone", unknown())]), o([("zone", unknown())]));
+    }
+
+    #[test]
+    fn a_new_object_knows_only_what_is_configured() {
+        let schema = Schema { version: 0, block: rule() };
+        let config = object(&schema, &named("a"));
+        let expect = o([("id", unknown()), ("name", s("a")), ("zone", unknown())]);
+        assert_eq!(schema.planned_new(None, &config), expect);
+        let null = Value::null(schema.block.implied_type());
+        assert_eq!(schema.planned_new(Some(&null), &config), expect);
+        assert_eq!(schema.set_unknowns_for_computed(&config), expect);
+        assert_eq!(schema.proposed_new(None, &config), config);
+    }
+
+    #[test]
+    fn lists_of_blocks_correspond_by_position() {
+        let prior = t([made("a", "1"), made("b", "2")]);
+        check(NestedBlock::list(rule()), &prior, &t([named("b")]), &t([made("b", "1")]));
+        check(
+            NestedBlock::list(rule()),
+            &prior,
+            &t([named("a"), named("b"), named("c")]),
+            &t([made("a", "1"), made("b", "2"), named("c")]),
+        );
+        check(NestedBlock::list(rule()), &prior, &t([]), &t([]));
+    }
+
+    #[test]
+    fn maps_of_blocks_correspond_by_label() {
+        let prior = o([("x", made("a", "1")), ("y", made("b", "2"))]);
+        let config = o([("y", named("b")), ("z", named("c"))]);
+        let expect = o([("y", made("b", "2")), ("z", named("c"))]);
+        check(NestedBlock::map(rule()), &prior, &config, &expect);
+    }
+
+    #[test]
+    fn sets_of_blocks_correspond_by_what_is_configured() {
+        let prior = t([made("a", "1"), made("b", "2")]);
+        let check = |config, expect| check(NestedBlock::set(rule()), &prior, &config, &expect);
+        check(t([named("b"), named("c")]), t([made("b", "2"), named("c")]));
+        check(t([named("b"), named("a")]), t([made("a", "1"), made("b", "2")]));
+        check(t([o([("name", s("a")), ("zone", s("z"))])]), t([o([("name", s("a")), ("zone", s("z"))])]));
+    }
+
+    #[test]
+    fn one_prior_block_of_a_set_serves_one_new_one() {
+        let block = rule().block("part", NestedBlock::list(rule()));
+        let part = |name| t([named(name)]);
+        let prior =
+            t([o([("name", s("a")), ("zone", s("y")), ("part", part("p"))]), o([("name", s("a")), ("zone", s("z"))])]);
+        let config = t([o([("name", s("a")), ("part", part("p"))]), o([("name", s("a")), ("part", part("q"))])]);
+        let expect = t([
+            o([("name", s("a")), ("zone", s("y")), ("part", part("p"))]),
+            o([("name", s("a")), ("part", part("q"))]),
+        ]);
+        check(NestedBlock::set(block), &prior, &config, &expect);
+    }
+
+    #[test]
+    fn single_blocks_and_groups_correspond_to_themselves() {
+        let nothing = Value::null(Type::Any);
+        for nested in [NestedBlock::single(rule()), NestedBlock::group(rule())] {
+            check(nested.clone(), &made("a", "1"), &named("b"), &made("b", "1"));
+        }
+        check(NestedBlock::single(rule()), &made("a", "1"), &nothing, &nothing);
+        check(NestedBlock::single(rule()), &nothing, &named("a"), &named("a"));
+        check(NestedBlock::group(rule()), &made("a", "1"), &nothing, &o([("id", s("1"))]));
+    }
+
+    #[test]
+    fn unknown_blocks_stay_unknown() {
+        let schema = with(NestedBlock::list(rule()));
+        let prior = object(&schema, &o([("rule", t([made("a", "1")]))]));
+        let config = object(&schema, &o([("rule", Value::unknown(Type::Any))]));
+        assert_eq!(schema.proposed_new(Some(&prior), &config), config);
+        let prior_unknown = config;
+        let config = object(&schema, &o([("rule", t([named("a")]))]));
+        assert_eq!(schema.proposed_new(Some(&prior_unknown), &config), config);
+    }
+
+    #[test]
+    fn marks_stay_and_do_not_disturb() {
+        let schema = with(NestedBlock::set(rule()));
+        let prior = object(&schema, &o([("rule", secret(t([made("a", "1")])))]));
+        let config = object(&schema, &o([("rule", t([o([("name", secret(s("a")))])]))]));
+        let proposed = schema.proposed_new(Some(&prior), &config);
+        let rules = proposed.attribute("rule").expect("a set");
+        assert_eq!(rules.marks(), Marks::SENSITIVE);
+        let id = rules.element_at(0).and_then(|rule| rule.attribute("id"));
+        assert_eq!(id, Some(&s("1")));
+    }
+
+    #[test]
+    fn large_sets_are_matched_in_order_of_their_size() {
+        let schema = with(NestedBlock::set(rule()));
+        let many = |with_id: bool| {
+            let blocks = (0..20_000).map(|number| {
+                let id = if with_id { s(&format!("id-{number}")) } else { none() };
+                o([("name", s(&format!("name-{number}"))), ("id", id), ("zone", none())])
+            });
+            o([("rule", Value::set(rule().implied_type(), blocks.collect()))])
+        };
+        let prior = many(true);
+        assert_eq!(schema.proposed_new(Some(&prior), &many(false)), prior);
+    }
+
+    #[test]
+    fn values_of_another_shape_are_no_panic() {
+        let schema = with(NestedBlock::map(rule()));
+        for odd in [s("x"), n(1), t([]), unknown(), none(), o([("rule", n(1))]), o([("rule", t([n(1)]))])] {
+            let config = object(&schema, &o([("rule", o([("k", named("a"))]))]));
+            schema.proposed_new(Some(&odd), &config);
+            schema.proposed_new(Some(&config), &odd);
+            schema.planned_new(Some(&odd), &odd);
+        }
+    }
+
+    /// Returns how many parts a value has, to tell whether blocks of a set became one.
+    fn size(value: &Value) -> usize {
+        let inner = value.elements().map(size).sum::<usize>();
+        1 + inner + value.entries().map(|(_, part)| size(part)).sum::<usize>()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_configured_wins_and_proposing_again_changes_nothing(
+            (schema, prior, config) in any_schema().prop_flat_map(|schema| {
+                let (prior, config) = (any_object(&schema), any_object(&schema));
+                (Just(schema), prior, config)
+            }),
+        ) {
+            let ty = schema.block.implied_type();
+            prop_assert!(prior.has_type(&ty) && config.has_type(&ty));
+            prop_assert_eq!(schema.proposed_new(None, &config), config.clone());
+            let proposed = schema.proposed_new(Some(&prior), &config);
+            prop_assert!(proposed.has_type(&ty), "{:?}", proposed);
+            for (name, attribute) in &schema.block.attributes {
+                let [before, wanted, after] =
+                    [&prior, &config, &proposed].map(|object| object.attribute(name).expect("a whole object"));
+                let carries = attribute.computed && wanted.is_null();
+                prop_assert_eq!(after, if carries { before } else { wanted });
+            }
+            let planned = schema.planned_new(Some(&prior), &config);
+            prop_assert!(planned.has_type(&ty));
+            if schema.block.blocks.is_empty() {
+                prop_assert_eq!(planned, proposed.clone());
+            }
+            let fresh = schema.planned_new(None, &config);
+            prop_assert_eq!(schema.set_unknowns_for_computed(&fresh), fresh);
+        }
+
+        #[test]
+        fn the_same_configuration_changes_nothing(
+            (schema, prior) in any_schema().prop_flat_map(|schema| {
+                let prior = any_object(&schema);
+                (Just(schema), prior)
+            }),
+        ) {
+            let config = schema.block.configured_only(&prior);
+            // Blocks of a set that were told apart by the resource alone become one: then there is a change.
+            prop_assume!(size(&config) == size(&prior));
+            let proposed = schema.proposed_new(Some(&prior), &config);
+            prop_assert_eq!(schema.changed_paths(&prior, &proposed), []);
+            prop_assert_eq!(schema.planned_new(Some(&prior), &config), prior);
+        }
     }
 }
