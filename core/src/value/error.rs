@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{NotANumber, NumberParseError, Path, Type};
+use super::{JsonError, NotANumber, NumberParseError, Path, Type};
 use crate::error::{Error, ErrorKind};
 
 /// Why a part of a value cannot be reached.
@@ -139,5 +139,11 @@ impl From<NumberParseError> for Error {
 impl From<NotANumber> for Error {
     fn from(error: NotANumber) -> Self {
         Self::new(ErrorKind::InvalidInput, "value.arithmetic", error.to_string())
+    }
+}
+
+impl From<JsonError> for Error {
+    fn from(error: JsonError) -> Self {
+        Self::new(ErrorKind::InvalidInput, "value.json", error.to_string())
     }
 }

@@ -11,13 +11,16 @@
 //! whether anything inside a container is unknown or marked is an O(1) question.
 
 mod access;
+mod bridge;
 mod container;
 mod convert;
 mod data;
 mod display;
 mod elements;
+mod encoding;
 mod equal;
 mod error;
+mod json;
 mod marking;
 mod marks;
 mod number;
@@ -31,10 +34,13 @@ mod ty;
 mod unify;
 mod walk;
 
+pub use bridge::{from_serde, to_serde};
 pub use container::{Fields, Items};
 pub use convert::{Safety, can_convert, convert, mismatch_message};
 pub use data::{Kind, Unknown, Value};
+pub use encoding::{Seal, Unseal, decode, decode_typed, decode_with, encode, encode_typed, encode_with};
 pub use error::{ConvertError, ValueError};
+pub use json::{JsonError, from_json, from_json_value, implied_type, to_json, to_json_value};
 pub use marks::Marks;
 pub use number::{NotANumber, Number, NumberParseError};
 pub use path::{Path, Step};

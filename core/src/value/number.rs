@@ -230,6 +230,25 @@ impl Number {
         if negative { -magnitude } else { magnitude }
     }
 
+    /// Returns the float that the number came from, or that floats were computed to. Zero and infinities have no origin.
+    pub(super) fn as_float(&self) -> Option<f64> {
+        match &self.0 {
+            Repr::Big(big) if big.precision == FLOAT_PRECISION => self.to_f64(),
+            _ => None,
+        }
+    }
+
+    /// Returns the shortest decimal that reads back to exactly this number, also where it came from a float.
+    pub(super) fn to_exact_string(&self) -> String {
+        match &self.0 {
+            Repr::Big(big) if big.precision != PRECISION => match self.parts() {
+                Some(parts) => Self::from_parts(Parts { precision: PRECISION, ..parts }, false).to_string(),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+
     /// Returns the integer that is left when the fraction is cut off; `None` for infinities.
     pub fn to_bigint(&self) -> Option<BigInt> {
         let Parts { negative, mantissa, exponent, .. } = self.parts()?;

@@ -209,7 +209,7 @@ mod tests {
         let set = Value::set(Type::String, strings(&["b", "a", "B", "10", "9", "é", "a"]));
         let got: Vec<_> = set.elements().filter_map(Value::as_str).collect();
         assert_eq!(got, ["10", "9", "B", "a", "b", "é"]);
-        let set = Value::set(Type::Number, [10, 9, 2, 9].map(|n| Value::number(n)).to_vec());
+        let set = Value::set(Type::Number, [10, 9, 2, 9].map(Value::number).to_vec());
         assert_eq!(format!("{set:?}"), "set[2, 9, 10]");
         let set = Value::set(
             Type::Bool,

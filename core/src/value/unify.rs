@@ -87,7 +87,7 @@ impl Census {
     }
 }
 
-fn unify_types<'a>(types: &mut dyn Iterator<Item = &'a Type>, safety: Safety) -> Option<Unified> {
+fn unify_types(types: &mut dyn Iterator<Item = &Type>, safety: Safety) -> Option<Unified> {
     let types = distinct(types);
     let [first, rest @ ..] = types.as_slice() else {
         return None;

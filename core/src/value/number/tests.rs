@@ -238,7 +238,7 @@ proptest! {
             prop_assert_eq!(a.cmp(&b) as i8, difference.signum());
         }
         prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
-        prop_assert!(a.floor() <= a && a <= a.ceil() && a.floor().is_integer() == !a.is_infinite());
+        prop_assert!(a.floor() <= a && a <= a.ceil() && a.floor().is_integer() != a.is_infinite());
     }
 
     #[test]
