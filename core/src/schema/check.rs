@@ -220,7 +220,7 @@ mod tests {
         check(&length(1, None), &[s("a")], &[(s(""), "must have at least 1 character")]);
         check(&length(1, Some(1)), &[s("a")], &[(s("ab"), "must have 1 character")]);
         let set = Value::set(Type::String, vec![unknown(), s("a"), s("b")]);
-        check(&length(1, Some(1)), &[set.clone()], &[]);
+        check(&length(1, Some(1)), std::slice::from_ref(&set), &[]);
         check(&length(4, None), &[Value::unknown(Type::list(Type::String))], &[(set, "must have at least 4 elements")]);
     }
 

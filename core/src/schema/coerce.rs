@@ -472,8 +472,8 @@ mod tests {
         assert_eq!(null, Value::null(schema.block.implied_type()));
         assert_eq!(shown(schema.conform(&o([("size", t([]))])).expect_err("a tuple")), [".size: number required"]);
         assert_eq!(
-            shown(schema.conform(&o([("gone", s("x"))])).expect_err("an old attribute")),
-            [".gone: `gone` is not expected here"]
+            shown(schema.conform(&o([("retired", s("x"))])).expect_err("an old attribute")),
+            [".retired: `retired` is not expected here"]
         );
     }
 
