@@ -62,6 +62,13 @@ impl RunStatus {
             Self::Abandoned => "abandoned",
         }
     }
+
+    /// Returns the status with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Stuck, Self::Abandoned]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
 }
 
 /// What a store keeps of a run beside its segments and journal.

@@ -1,0 +1,50 @@
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks a database as ours: `SWst`.
+pub(crate) const APPLICATION_ID: i32 = 0x5357_7374;
+
+/// What brings a database from version `idx` to `idx + 1`. Never changed once released, only added to.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+
+/// The version that this program reads and writes.
+pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// What the file says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No table, no name: a new file.
+    Empty,
+    /// One of ours, at this version.
+    Ours(i32),
+    /// Somebody else's.
+    Foreign,
+}
+
+/// Looks at a database without changing it.
+pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (application, version, tables) {
+        (0, 0, 0) => Found::Empty,
+        (APPLICATION_ID, 1.., _) => Found::Ours(version),
+        _ => Found::Foreign,
+    })
+}
+
+/// Brings a database that is empty or ours to [`VERSION`], in one transaction. A newer one is left alone.
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let from = match look(&transaction)? {
+        Found::Empty => 0,
+        Found::Ours(version) if version < VERSION => version,
+        Found::Ours(_) | Found::Foreign => return Ok(()),
+    };
+    for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
