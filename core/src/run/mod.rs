@@ -1,1 +1,40 @@
-//! Running a plan: the pure machine and its driver.
+//! Carrying out a plan so that nothing is lost or doubled, whatever dies in between.
+//!
+//! ```text
+//!            ┌────────────── Machine (pure) ──────────────┐
+//!   facts ──▶│ fold; a table of what may follow what      │──▶ commands: Start, Recover, AwaitReady, Finish
+//!            └────────────────────────────────────────────┘            │
+//!      ▲                                                               ▼
+//!   journal ◀── writer (group commit) ◀── facts ◀── Driver (tokio): finalise, call, judge, write rows
+//! ```
+//!
+//! A run is a stored plan and a journal of [`Fact`]s; its state is their fold. Commands are never stored: they follow
+//! from the facts. That is why a run can be taken up anywhere: replay, append [`Fact::Resumed`], go on.
+//!
+//! What holds, crash or not:
+//! * A call that changes the world is made only after its `Started` is durable, and only while the lease is held.
+//! * The row of an object and the fact that it exists become durable together.
+//! * A call whose outcome was lost is not repeated blindly: the world is asked first ([`Conclusion`]).
+//! * What was approved is what is done: a step whose residue comes out otherwise fails before any effect.
+//! * An unknown never reaches a type's verb except where the type computes it; what a verb returns is checked.
+//! * Facts are appended in the order in which they were decided, so a durable fact implies all before it. Only the
+//!   call itself waits for the disk.
+//!
+//! A create that never becomes ready leaves a current row with `ready` false: the object is there, nothing is
+//! tainted, and the next run waits for it again.
+//!
+//! It is deliberately not a workflow engine: no loops, no waiting for people, no rollback yet.
+
+mod calls;
+mod fact;
+mod finalize;
+mod machine;
+mod phase;
+mod refine;
+
+pub use calls::Calls;
+pub use fact::{Conclusion, Fact, Input, OnFailure, RowFate, RowRef, StepError};
+pub use finalize::{Drawing, Finalized, Finalizer, KnownFinalizer};
+pub use machine::Machine;
+pub use phase::{Command, IllegalFact, Phase};
+pub use refine::refines;

@@ -1,0 +1,61 @@
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::{Effect, Error, ErrorKind},
+    event::Clock,
+};
+
+/// What surrounds a call of a resource type.
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    pub(super) clock: Arc<dyn Clock>,
+    /// How long the call may take.
+    pub(super) limit: Duration,
+    /// How long it may go on once it was told to end.
+    pub(super) grace: Duration,
+    /// The call's own token.
+    pub(super) token: CancellationToken,
+    /// Cancelled when the run does not wait any longer.
+    pub(super) hurry: CancellationToken,
+}
+
+impl Bounds {
+    /// Runs a call on its own task, so that one that panics or blocks harms nothing but itself.
+    ///
+    /// # Errors
+    /// `resource.panicked`, `resource.timeout`; the effect of both is unknown.
+    pub(super) async fn run<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> Result<T, Error> {
+        let mut task = tokio::spawn(call);
+        let error = tokio::select! {
+            biased;
+            done = &mut task => return done.map_err(|_| panicked()),
+            () = self.hurry.cancelled() => timeout("did not end when it was told to"),
+            () = self.clock.sleep(self.limit) => timeout("did not answer in time").context("limit", seconds(self.limit)),
+        };
+        self.token.cancel();
+        tokio::select! {
+            biased;
+            done = &mut task => done.map_err(|_| panicked()),
+            () = self.clock.sleep(self.grace) => {
+                // Drops the call's future where it waits; one that blocks its thread goes on and is not heard.
+                task.abort();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The payload of the panic is not passed on: it may quote a secret.
+fn panicked() -> Error {
+    Error::new(ErrorKind::Bug, "resource.panicked", "the resource type panicked").effect(Effect::Unknown)
+}
+
+fn timeout(what: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, "resource.timeout", format!("the resource type {what}")).effect(Effect::Unknown)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}

@@ -1,0 +1,240 @@
+use crate::{
+    error::{Effect, Error, ErrorKind, Result},
+    plan::StepAction,
+    resource::{Object, ObjectState, Outcome},
+    run::refine::{for_state, known_part, refines},
+    schema::Schema,
+    value::{Path, Type, Value},
+};
+
+/// What a call came to, once its outcome is checked against the contract.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The object is what was asked for; marked.
+    Applied(Object),
+    /// The object is gone, as asked.
+    Gone,
+    /// Nobody knows: ask the world.
+    Lost(Error),
+    /// It failed.
+    Failed {
+        /// Why; at least one.
+        errors: Vec<Error>,
+        /// What that leaves.
+        fate: Fate,
+    },
+}
+
+/// What a failed call leaves.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// All as it was.
+    Untouched,
+    /// An object, marked; tainted where it may be half made.
+    Saved { object: Object, tainted: bool },
+    /// Nothing: the object is gone.
+    Removed,
+}
+
+/// What was asked of a resource type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) action: StepAction,
+    pub(super) type_name: &'a str,
+    pub(super) schema: &'a Schema,
+    /// Marked; `None` for a delete.
+    pub(super) planned: Option<&'a Value>,
+}
+
+impl Asked<'_> {
+    /// Judges the outcome of a create, update or delete.
+    pub(super) fn judge(&self, outcome: Outcome) -> Verdict {
+        let Outcome { object, problems } = outcome;
+        let deletes = self.action == StepAction::Delete;
+        match (object, problems.is_empty()) {
+            (ObjectState::Unchanged, false) => match lost(problems) {
+                Ok(error) => Verdict::Lost(error),
+                Err(errors) => Verdict::Failed { errors, fate: Fate::Untouched },
+            },
+            (ObjectState::Gone, true) if deletes => Verdict::Gone,
+            (ObjectState::Complete(object), true) if !deletes => self.accept(object),
+            (ObjectState::Unchanged, true) => self.breach(Fate::Untouched, "it neither did it nor said why not"),
+            (ObjectState::Gone, true) => self.breach(self.fate_of_gone(), "it left no object and said that all is well"),
+            (ObjectState::Complete(object), true) => {
+                self.breach(self.save(object, false), "it left the object and said that all is well")
+            }
+            (ObjectState::Partial(object), true) => {
+                self.breach(self.save(object, true), "it stopped half-way and did not say why")
+            }
+            (ObjectState::Gone, false) => Verdict::Failed { errors: problems, fate: self.fate_of_gone() },
+            (ObjectState::Complete(object), false) => {
+                Verdict::Failed { errors: problems, fate: self.save(object, false) }
+            }
+            (ObjectState::Partial(object), false) => {
+                Verdict::Failed { errors: problems, fate: self.save(object, true) }
+            }
+        }
+    }
+
+    /// Judges an object that the world has after a lost create or update: what was asked for, or something else.
+    pub(super) fn judge_found(&self, object: Object) -> Verdict {
+        self.accept(object)
+    }
+
+    /// Returns whether an object is what was asked for.
+    pub(super) fn matches(&self, object: &Object) -> bool {
+        self.planned.is_some() && self.conform(&object.attributes).is_ok_and(|found| self.compare(&found).is_ok())
+    }
+
+    fn accept(&self, object: Object) -> Verdict {
+        match self.check(&object.attributes) {
+            Ok(attributes) => Verdict::Applied(self.marked(Object { attributes, ..object })),
+            Err(error) => Verdict::Failed { errors: vec![error], fate: self.save(object, true) },
+        }
+    }
+
+    /// Judges an object that became ready: it may have got on since it was made.
+    pub(super) fn judge_ready(&self, object: Object) -> Result<Object> {
+        let attributes = self.check_shape(&object.attributes)?;
+        Ok(self.marked(Object { attributes, ..object }))
+    }
+
+    /// Checks what a type returned and returns it in its schema's shape: wholly known, and as planned where that was
+    /// known.
+    fn check(&self, attributes: &Value) -> Result<Value> {
+        let attributes = self.check_shape(attributes)?;
+        match self.compare(&attributes) {
+            Ok(()) => Ok(attributes),
+            Err(paths) => Err(self.inconsistent("it returned something else than was planned", &paths)),
+        }
+    }
+
+    fn check_shape(&self, attributes: &Value) -> Result<Value> {
+        if !attributes.is_wholly_known() {
+            return Err(self.inconsistent("it returned attributes that are not known", &[]));
+        }
+        self.conform(attributes).map_err(|paths| {
+            self.inconsistent("it returned attributes that do not follow its schema", &paths)
+        })
+    }
+
+    /// Write-only attributes are planned, but never come back.
+    fn compare(&self, attributes: &Value) -> Result<(), Vec<Path>> {
+        self.planned.map_or(Ok(()), |planned| refines(&self.schema.strip_write_only(planned), attributes))
+    }
+
+    fn conform(&self, attributes: &Value) -> Result<Value, Vec<Path>> {
+        let (attributes, _) = attributes.unmark_deep();
+        if attributes.is_null() {
+            return Err(vec![Path::root()]);
+        }
+        let conformed = self.schema.conform(&attributes);
+        let conformed = conformed.map_err(|problems| problems.into_iter().map(|(path, _)| path).collect::<Vec<_>>())?;
+        Ok(self.schema.strip_write_only(&conformed))
+    }
+
+    /// Returns the object as it goes into its row.
+    fn marked(&self, object: Object) -> Object {
+        Object { attributes: for_state(&object.attributes, self.planned, self.schema), ..object }
+    }
+
+    /// Makes the best row of what a type left behind: one object too many in state is better than one lost.
+    fn save(&self, object: Object, half_made: bool) -> Fate {
+        // What is updated existed before and goes on existing; the next plan sees what differs.
+        let tainted = half_made && self.action != StepAction::Update;
+        let attributes = match (self.conform(&object.attributes), self.planned) {
+            (Ok(attributes), _) => known_part(&attributes),
+            (Err(_), Some(planned)) => known_part(planned),
+            (Err(_), None) => self.schema.block.empty_value(),
+        };
+        Fate::Saved { object: self.marked(Object { attributes, ..object }), tainted }
+    }
+
+    fn fate_of_gone(&self) -> Fate {
+        if self.action == StepAction::Create { Fate::Untouched } else { Fate::Removed }
+    }
+
+    fn breach(&self, fate: Fate, what: &str) -> Verdict {
+        Verdict::Failed { errors: vec![self.inconsistent(what, &[])], fate }
+    }
+
+    fn inconsistent(&self, what: &str, paths: &[Path]) -> Error {
+        let verb = self.action.as_str();
+        let message = format!("`{}` broke its contract in {verb}: {what}", self.type_name);
+        let error = Error::new(ErrorKind::Bug, "resource.inconsistent", message);
+        if paths.is_empty() { error } else { error.context("paths", list(paths)) }
+    }
+}
+
+/// Prints paths for people, at most a few.
+pub(super) fn list(paths: &[Path]) -> String {
+    const MOST: usize = 8;
+    let mut text = paths.iter().take(MOST).map(|path| path_text(path)).collect::<Vec<_>>().join(", ");
+    if paths.len() > MOST {
+        text.push_str(&format!(" and {} more", paths.len() - MOST));
+    }
+    text
+}
+
+fn path_text(path: &Path) -> String {
+    if path.is_empty() { "the whole object".to_owned() } else { path.to_string() }
+}
+
+/// Returns the error whose effect is unknown, with the others as its facts; all of them where there is none.
+fn lost(mut problems: Vec<Error>) -> Result<Error, Vec<Error>> {
+    match problems.iter().position(|problem| problem.effect_on_world() == Effect::Unknown) {
+        Some(idx) => Ok(problems.swap_remove(idx)),
+        None => Err(problems),
+    }
+}
+
+/// Checks that unknowns stand only where a type computes values: where the template says nothing.
+///
+/// # Errors
+/// `run.unknown_value` (`Bug`) with the paths.
+pub(super) fn check_known(config: Option<&Value>, planned: Option<&Value>) -> Result<()> {
+    if let Some(config) = config
+        && !config.is_wholly_known()
+    {
+        return Err(unknown("the configuration", &[]));
+    }
+    let Some(planned) = planned.filter(|planned| !planned.is_wholly_known()) else { return Ok(()) };
+    let mut paths = Vec::new();
+    find_unknown(config, planned, &mut Path::root(), &mut paths);
+    if paths.is_empty() { Ok(()) } else { Err(unknown("the planned object", &paths)) }
+}
+
+/// Collects where `planned` is unknown although the template says something.
+fn find_unknown(config: Option<&Value>, planned: &Value, path: &mut Path, paths: &mut Vec<Path>) {
+    if planned.is_wholly_known() {
+        return;
+    }
+    // Elements of a set cannot be told apart; a type computes in them what it likes.
+    let Some(config) = config.filter(|config| !config.is_null()) else { return };
+    if !planned.is_known() {
+        paths.push(path.clone());
+        return;
+    }
+    if let Some(fields) = planned.fields() {
+        for (name, value) in fields.iter() {
+            path.push(match planned.kind() {
+                crate::value::Kind::Map(_) => crate::value::Step::Key(std::sync::Arc::clone(name)),
+                _ => crate::value::Step::Attr(std::sync::Arc::clone(name)),
+            });
+            find_unknown(config.fields().and_then(|fields| fields.get(name)), value, path, paths);
+            path.pop();
+        }
+    } else if matches!(planned.ty(), Type::List(_) | Type::Tuple(_)) {
+        for (idx, value) in planned.elements().enumerate() {
+            path.push(crate::value::Step::Index(idx));
+            find_unknown(config.element_at(idx), value, path, paths);
+            path.pop();
+        }
+    }
+}
+
+fn unknown(what: &str, paths: &[Path]) -> Error {
+    let message = format!("{what} of a step was not wholly known when it was about to start");
+    let error = Error::new(ErrorKind::Bug, "run.unknown_value", message);
+    if paths.is_empty() { error } else { error.context("paths", list(paths)) }
+}

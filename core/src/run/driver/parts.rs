@@ -1,0 +1,82 @@
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    event::{Bus, Clock},
+    plan::Plan,
+    run::{Calls, Finalizer, OnFailure},
+    state::{Lease, Lineage, Row, Store, codec::Sealer},
+};
+
+/// How a run is to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many calls run at once; at least 1. Waiting for readiness is not counted.
+    pub parallelism: usize,
+    /// What to do about the rest when a step fails.
+    pub on_failure: OnFailure,
+    /// How often a call whose outcome was lost is made in all, once the world said that it left nothing behind; also
+    /// how often the world is asked. At least 1.
+    pub attempts: u32,
+    /// How long a call that was told to end may go on before it is dropped.
+    pub grace: Duration,
+    /// How long a store that does not answer is tried again before the run pauses.
+    pub store_patience: Duration,
+    /// Who starts the run, for lists.
+    pub who: String,
+    /// Why, for lists.
+    pub why: String,
+    /// What the host wants on every object, handed to resource types.
+    pub tags: BTreeMap<String, String>,
+    /// The order line that pays, handed to resource types.
+    pub order_line: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallelism: 64,
+            on_failure: OnFailure::Stop,
+            attempts: 3,
+            grace: Duration::from_secs(5),
+            store_patience: Duration::from_secs(60),
+            who: String::new(),
+            why: String::new(),
+            tags: BTreeMap::new(),
+            order_line: None,
+        }
+    }
+}
+
+/// What a driver works with.
+pub struct DriverParts {
+    /// Where the run is remembered.
+    pub store: Arc<dyn Store>,
+    /// The right to write the stack. The driver renews it while it works and does not release it.
+    pub lease: Lease,
+    /// For how long each renewal asks; at least a second. A renewal is made every third of it.
+    pub lease_ttl: Duration,
+    /// Seals what is sensitive, for this stack.
+    pub sealer: Sealer,
+    /// The stack's history: the plan's, or a new one where it has none.
+    pub lineage: Lineage,
+    /// What to do.
+    pub plan: Arc<Plan>,
+    /// All rows of the stack as they are stored.
+    pub rows: Vec<Row>,
+    /// Finds resource types.
+    pub calls: Arc<dyn Calls>,
+    /// Evaluates what the plan left open.
+    pub finalizer: Box<dyn Finalizer>,
+    /// Where events go; closed when the run ends.
+    pub bus: Bus,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// How.
+    pub options: Options,
+}
+
+impl fmt::Debug for DriverParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverParts").field("stack", &self.plan.stack).field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,346 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    dispatcher::{Dispatcher, Memory},
+    handle::{Canceller, RunHandle, RunReport, StepProblem},
+    keeper::{Guard, keep},
+    ledger::Ledger,
+    parts::DriverParts,
+    task::{Prepared, Shared},
+    writer::{Write, Writer},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::Event,
+    plan::{Plan, Step, StepConfig, StepId},
+    run::{
+        Conclusion, Drawing, Fact, Finalizer, Input, Machine, OnFailure, Phase, Resume, Summary, decode_summary,
+        encode_summary,
+    },
+    state::{Row, RunId, RunRecord, RunStatus, SegmentRecord, StackWrite, codec::encode_outputs},
+    value::Value,
+};
+
+/// Starts and resumes runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Driver;
+
+/// What a run begins with, new or resumed.
+struct Launch {
+    record: RunRecord,
+    summary: Summary,
+    machine: Machine,
+    ledger: Ledger,
+    memory: HashMap<StepId, Memory>,
+    problems: Vec<StepProblem>,
+    first: Write,
+    next_seq: u64,
+    is_resumed: bool,
+}
+
+impl Driver {
+    /// Starts a run: stores the plan with the changes to rows that need no call, then works on a task of its own.
+    ///
+    /// `segment` is the encoded plan. Returns once the beginning is durable.
+    ///
+    /// # Errors
+    /// `run.rollback_unsupported`; `run.invalid_plan`; `plan.stale` (`Conflict`) when rows that the plan is built on
+    /// have changed; what the store says. Nothing was done then.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the run going, or not begun at all.
+    pub async fn start(parts: DriverParts, run: RunId, segment: Arc<[u8]>) -> Result<RunHandle> {
+        check_policy(parts.options.on_failure)?;
+        check_base(&parts.plan, &parts.rows)?;
+        let mut machine = Machine::new(&parts.plan)?;
+        let step_count = parts.plan.steps.len() as u32;
+        let fact = Fact::RunStarted { step_count, on_failure: parts.options.on_failure };
+        machine.apply(&fact)?;
+        let mut ledger = Ledger::new(parts.rows.clone());
+        let mut rows = Vec::new();
+        ledger.update(&parts.plan.row_updates, &mut rows);
+        let summary = Summary {
+            who: parts.options.who.clone(),
+            why: parts.options.why.clone(),
+            step_count,
+            ..Summary::default()
+        };
+        let record = RunRecord {
+            id: run,
+            stack: parts.plan.stack.clone(),
+            status: RunStatus::Running,
+            started: parts.clock.now(),
+            finished: None,
+            body: encode_summary(run, &summary)?,
+        };
+        let stack = match parts.plan.lineage {
+            Some(_) => None,
+            None => Some(StackWrite { lineage: parts.lineage, body: encode_outputs(&BTreeMap::new(), &parts.sealer)? }),
+        };
+        let first = Write {
+            facts: vec![fact],
+            rows,
+            run: Some(record.clone()),
+            segment: Some(SegmentRecord { run, number: 0, body: segment }),
+            stack,
+            ..Write::default()
+        };
+        let (memory, problems) = (HashMap::new(), Vec::new());
+        let launch =
+            Launch { record, summary, machine, ledger, memory, problems, first, next_seq: 0, is_resumed: false };
+        launch.go(parts).await
+    }
+
+    /// Takes up a run that another process left, or this one paused. `parts.plan` is the plan of `resume`, and
+    /// `parts.rows` are the rows as they are stored now.
+    ///
+    /// The lease must have been acquired after the earlier holder's had expired, so that none of its calls is still
+    /// under way; a host that breaks a lease vouches for that.
+    ///
+    /// # Errors
+    /// `run.ended` (`Conflict`) when it has ended; `run.illegal_fact` when its journal does not fit its plan; what
+    /// the store says.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the run going.
+    pub async fn resume(mut parts: DriverParts, resume: Resume) -> Result<RunHandle> {
+        if resume.record.status != RunStatus::Running {
+            let message = format!("run {} has ended: {}", resume.record.id, resume.record.status.as_str());
+            return Err(Error::new(ErrorKind::Conflict, "run.ended", message));
+        }
+        let facts = resume.entries.iter().map(|entry| &entry.fact);
+        let mut machine = Machine::replay(&parts.plan, facts.clone())?;
+        let fact = Fact::Resumed;
+        machine.apply(&fact)?;
+        let ledger = Ledger::new(std::mem::take(&mut parts.rows));
+        let mut past = Past::default();
+        for fact in facts {
+            past.replay(&parts.plan, &ledger, parts.finalizer.as_mut(), fact);
+        }
+        past.memory.retain(|step, _| machine.phase(*step).is_some_and(|phase| !phase.is_final()));
+        let first = Write { facts: vec![fact], ..Write::default() };
+        let launch = Launch {
+            summary: decode_summary(&resume.record)?,
+            record: resume.record,
+            machine,
+            ledger,
+            memory: past.memory,
+            problems: past.problems,
+            first,
+            next_seq: resume.entries.len() as u64,
+            is_resumed: true,
+        };
+        launch.go(parts).await
+    }
+}
+
+impl Launch {
+    async fn go(self, parts: DriverParts) -> Result<RunHandle> {
+        let run = self.record.id;
+        let canceller = Canceller { stop: CancellationToken::new(), hurry: CancellationToken::new() };
+        let events = parts.bus.subscribe();
+        let (begun, beginning) = oneshot::channel();
+        let task = tokio::spawn(self.work(parts, canceller.clone(), begun));
+        match beginning.await {
+            Ok(()) => Ok(RunHandle { run, events, canceller, task }),
+            // It ended before it began: its own error says why.
+            Err(_) => match task.await {
+                Ok(Err(error)) => Err(error),
+                Ok(Ok(_)) => Err(Error::bug("a run ended before it began")),
+                Err(error) => Err(Error::bug("the task of a run ended early").because(error)),
+            },
+        }
+    }
+
+    async fn work(self, parts: DriverParts, canceller: Canceller, begun: oneshot::Sender<()>) -> Result<RunReport> {
+        let bus = parts.bus.clone();
+        let guard = Arc::new(Guard::new(Arc::clone(&parts.clock), &parts.lease, parts.lease_ttl));
+        let keeper = tokio::spawn(keep(
+            Arc::clone(&guard),
+            Arc::clone(&parts.store),
+            parts.lease.clone(),
+            parts.lease_ttl,
+        ));
+        let result = self.dispatch(parts, canceller, begun, guard).await;
+        keeper.abort();
+        // Its end by abortion is what was asked for.
+        let _ = keeper.await;
+        bus.close();
+        result
+    }
+
+    async fn dispatch(
+        self,
+        parts: DriverParts,
+        canceller: Canceller,
+        begun: oneshot::Sender<()>,
+        guard: Arc<Guard>,
+    ) -> Result<RunReport> {
+        let mut writer = Writer {
+            run: self.record.id,
+            store: parts.store,
+            lease: parts.lease,
+            sealer: parts.sealer.clone(),
+            clock: Arc::clone(&parts.clock),
+            bus: parts.bus.clone(),
+            patience: parts.options.store_patience,
+            next_seq: self.next_seq,
+        };
+        writer.write(vec![self.first]).await?;
+        parts.bus.send(Event::RunStarted {
+            run: self.record.id.to_string(),
+            step_count: self.machine.open_count() as u64,
+            resumed: self.is_resumed,
+        });
+        // The caller may have stopped waiting; the run goes on all the same.
+        let _ = begun.send(());
+        let (words, inbox) = mpsc::unbounded_channel();
+        let (writes, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            clock: parts.clock,
+            bus: parts.bus,
+            guard,
+            inbox: words,
+            grace: parts.options.grace,
+            attempts: parts.options.attempts.max(1),
+            stop: canceller.stop,
+            hurry: canceller.hurry,
+        });
+        let dispatcher = Dispatcher {
+            plan: parts.plan,
+            machine: self.machine,
+            finalizer: parts.finalizer,
+            ledger: self.ledger,
+            calls: parts.calls,
+            sealer: parts.sealer,
+            options: parts.options,
+            record: self.record,
+            summary: self.summary,
+            lineage: parts.lineage,
+            shared,
+            inbox,
+            writes,
+            memory: self.memory,
+            problems: self.problems,
+            pending: Vec::new(),
+            call_count: 0,
+            task_count: 0,
+            outputs: BTreeMap::new(),
+        };
+        let writer = tokio::spawn(writer.run(queue));
+        dispatcher.run(writer).await
+    }
+}
+
+/// What earlier processes did, as far as it matters to this one.
+#[derive(Default)]
+struct Past {
+    memory: HashMap<StepId, Memory>,
+    problems: Vec<StepProblem>,
+}
+
+impl Past {
+    fn replay(&mut self, plan: &Plan, ledger: &Ledger, finalizer: &mut dyn Finalizer, fact: &Fact) {
+        if let Fact::Drawn { key, value } = fact {
+            finalizer.drawn(Drawing { key: key.clone(), value: value.clone() });
+        }
+        let Some(step) = fact.step().and_then(|step| plan.step(step)) else { return };
+        let mut fail = |error| {
+            self.problems.push(StepProblem { step: Some(step.id), address: step.address.to_string(), error });
+        };
+        match fact {
+            Fact::Started { input, .. } => {
+                let memory = self.memory.entry(step.id).or_default();
+                memory.input = prepared(step, input);
+            }
+            Fact::Checkpointed { id, partial, .. } => {
+                self.memory.entry(step.id).or_default().checkpoint = Some((id.clone(), partial.clone()));
+            }
+            Fact::Interrupted { error, .. } => {
+                self.memory.entry(step.id).or_default().last_error = Some(error.clone());
+            }
+            Fact::Applied { row: Some(reference), .. } => {
+                if let Some(row) = ledger.get(reference.object_id) {
+                    finalizer.applied(&step.address, Some(reference.object_id), row.attributes.clone());
+                }
+            }
+            Fact::Observed { value, .. } => finalizer.applied(&step.address, None, value.clone()),
+            Fact::Failed { errors, .. } => errors.iter().cloned().for_each(&mut fail),
+            Fact::Recovered { conclusion: Conclusion::CannotTell { reason }, .. } => {
+                fail(super::outcome::uncertain_error(step, reason, None));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns what an earlier process made the call with; `None` where it has to be evaluated again.
+fn prepared(step: &Step, input: &Input) -> Option<Prepared> {
+    match input {
+        Input::AsPlanned => Some(Prepared {
+            config: match &step.config {
+                StepConfig::None => None,
+                StepConfig::Known(config) | StepConfig::Residual(config) => Some(config.clone()),
+            },
+            planned: step.planned.clone(),
+            private: step.planned_private.clone(),
+            as_planned: true,
+        }),
+        Input::Finalised { ephemeral: true, .. } => None,
+        Input::Finalised { config, planned, private, .. } => Some(Prepared {
+            config: config.clone(),
+            planned: planned.clone(),
+            private: private.clone(),
+            as_planned: false,
+        }),
+    }
+}
+
+/// Returns how many steps are done, failed or uncertain, and skipped.
+pub(super) fn counts(machine: &Machine) -> [usize; 3] {
+    let count = |fits: fn(Phase) -> bool| machine.steps_where(fits).len();
+    [
+        count(|phase| phase == Phase::Done),
+        count(|phase| matches!(phase, Phase::Failed | Phase::Uncertain)),
+        count(|phase| phase == Phase::Skipped),
+    ]
+}
+
+pub(super) fn report(
+    run: RunId,
+    status: RunStatus,
+    machine: &Machine,
+    problems: Vec<StepProblem>,
+    outputs: BTreeMap<String, Value>,
+) -> RunReport {
+    let [done_count, failed_count, skipped_count] = counts(machine);
+    RunReport { run, status, problems, outputs, done_count, failed_count, skipped_count }
+}
+
+fn check_policy(on_failure: OnFailure) -> Result<()> {
+    match on_failure {
+        OnFailure::Stop | OnFailure::Continue => Ok(()),
+        OnFailure::Rollback => Err(Error::new(
+            ErrorKind::Unsupported,
+            "run.rollback_unsupported",
+            "a run cannot undo itself yet; use `stop` or `continue`",
+        )),
+    }
+}
+
+/// Checks that the rows that a plan is built on are still as it saw them.
+fn check_base(plan: &Plan, rows: &[Row]) -> Result<()> {
+    let versions: HashMap<_, _> = rows.iter().map(|row| (row.object_id, row.version)).collect();
+    let moved = plan.base.iter().filter(|base| versions.get(&base.object_id) != Some(&base.version)).count();
+    if moved == 0 {
+        return Ok(());
+    }
+    let message = format!("{moved} objects that the plan is built on have changed since; plan again");
+    Err(Error::new(ErrorKind::Conflict, "plan.stale", message).context("stack", &plan.stack))
+}

@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+
+use crate::{
+    address::Address,
+    error::{Diagnostic, Error, Result},
+    plan::{OutputChange, Plan, Step, StepConfig},
+    state::ObjectId,
+    value::Value,
+};
+
+/// What a step's residue came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finalized {
+    /// The configuration, wholly known; marked. Null of any type for a delete or a forget.
+    pub config: Value,
+    /// The object as it will be, unknown only where the type computes values; marked. `None` for a delete, a forget or
+    /// a read.
+    ///
+    /// With `plan_again` it is what is proposed to the type's `plan`, whose answer takes its place.
+    pub planned: Option<Value>,
+    /// Whether the type's `plan` has to be asked once more, because the configuration is better known than it was.
+    pub plan_again: bool,
+}
+
+/// Something that evaluation would compute differently another time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    /// What was drawn, in the evaluator's own words; the same key means the same drawing for the whole run.
+    pub key: String,
+    /// What came out; marked.
+    pub value: Value,
+}
+
+/// Turns what a plan left open into values while the plan runs.
+///
+/// Pure: it sees the plan, what applied steps came to, and nothing else. The driver owns it and calls it from one
+/// task; a call must not block. On resume the driver first replays [`Finalizer::drawn`] and [`Finalizer::applied`]
+/// from the journal, in the order in which they happened.
+pub trait Finalizer: Send {
+    /// Evaluates a step's configuration right before it starts, preconditions included.
+    ///
+    /// # Errors
+    /// What evaluation says, with diagnostics; the step then fails before any effect.
+    fn finalize(&mut self, step: &Step) -> Result<Finalized>;
+
+    /// Takes what was drawn since the last call; it becomes durable before the step that needed it starts.
+    fn take_drawings(&mut self) -> Vec<Drawing> {
+        Vec::new()
+    }
+
+    /// Takes back what an earlier process drew.
+    fn drawn(&mut self, drawing: Drawing) {
+        let _ = drawing;
+    }
+
+    /// Takes what an instance came to: after its change, again when readiness changed it, and for each data source
+    /// that was read (then without an object).
+    fn applied(&mut self, address: &Address, object_id: Option<ObjectId>, value: Value);
+
+    /// Checks the postconditions of a step whose object is ready. Errors fail the step; its row stays.
+    fn check(&mut self, step: &Step, object: &Value) -> Vec<Diagnostic> {
+        let (_, _) = (step, object);
+        Vec::new()
+    }
+
+    /// Returns the configuration of the provider that owns the step's instance; `None` where it has none. Marked.
+    ///
+    /// # Errors
+    /// What evaluation says, with diagnostics; the step then fails before any effect.
+    fn provider_config(&mut self, step: &Step) -> Result<Option<Value>> {
+        let _ = step;
+        Ok(None)
+    }
+
+    /// Evaluates the root outputs once every step ended well. Marked.
+    ///
+    /// # Errors
+    /// What evaluation says, with diagnostics; the run then ends as failed and the stored outputs stay.
+    fn outputs(&mut self) -> Result<BTreeMap<String, Value>>;
+}
+
+/// The finalizer of plans that leave nothing open: every configuration and every output is known.
+#[derive(Clone, Debug, Default)]
+pub struct KnownFinalizer {
+    outputs: BTreeMap<String, OutputChange>,
+}
+
+impl KnownFinalizer {
+    /// Returns the finalizer of `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        Self { outputs: plan.outputs.clone() }
+    }
+}
+
+impl Finalizer for KnownFinalizer {
+    fn finalize(&mut self, step: &Step) -> Result<Finalized> {
+        let config = match &step.config {
+            StepConfig::None => Value::null(crate::value::Type::Any),
+            StepConfig::Known(config) => config.clone(),
+            StepConfig::Residual(config) if config.is_wholly_known() => config.clone(),
+            StepConfig::Residual(_) => {
+                return Err(Error::bug("a plan that leaves something open needs a finalizer that evaluates it")
+                    .context("address", &step.address));
+            }
+        };
+        Ok(Finalized { config, planned: step.planned.clone(), plan_again: false })
+    }
+
+    fn applied(&mut self, _: &Address, _: Option<ObjectId>, _: Value) {}
+
+    fn outputs(&mut self) -> Result<BTreeMap<String, Value>> {
+        let known = self.outputs.iter().filter_map(|(name, change)| Some((name, change.after.as_ref()?)));
+        known
+            .map(|(name, value)| match value.is_wholly_known() {
+                true => Ok((name.clone(), value.clone())),
+                false => Err(Error::bug("an output is not known and nothing evaluates it").context("output", name)),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,70 @@
+use std::sync::Arc;
+
+use super::{Entry, decode_entry};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    plan::Plan,
+    state::{EntryRecord, RunId, RunRecord, Store, codec::Sealer},
+};
+
+/// A run as an earlier process left it: what [`Driver::resume`](super::Driver::resume) takes up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resume {
+    pub(super) record: RunRecord,
+    pub(super) plan: Arc<Plan>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Resume {
+    /// Returns the run's record.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// Returns its plan: the newest segment.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
+    }
+
+    /// Returns its journal, in order, without gaps.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Loads a run. `decode` reads a stored plan.
+    ///
+    /// # Errors
+    /// `run.unknown` (`NotFound`); `store.corrupt` where a segment or a fact is missing or unreadable; what `decode`
+    /// and the store say.
+    ///
+    /// # Complexity
+    /// O(plan and journal).
+    pub async fn load(
+        store: &dyn Store,
+        run: RunId,
+        sealer: &Sealer,
+        decode: impl Fn(&[u8]) -> Result<Plan>,
+    ) -> Result<Self> {
+        let record = store.load_run(run).await?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "run.unknown", format!("there is no run {run}"))
+        })?;
+        let segments = store.load_segments(run).await?;
+        let numbered = (0..).zip(&segments).all(|(number, segment): (u32, _)| segment.number == number);
+        let newest = segments.last().filter(|_| numbered).ok_or_else(|| corrupt(run, "lacks a plan segment"))?;
+        let plan = Arc::new(decode(&newest.body)?);
+        let entries = decode_journal(run, &store.load_journal(run).await?, sealer)?;
+        Ok(Self { record, plan, entries })
+    }
+}
+
+fn decode_journal(run: RunId, records: &[EntryRecord], sealer: &Sealer) -> Result<Vec<Entry>> {
+    let gapless = (0..).zip(records).all(|(seq, record): (u64, _)| record.seq == seq && record.run == run);
+    if !gapless {
+        return Err(corrupt(run, "has a gap in its journal"));
+    }
+    records.iter().map(|record| decode_entry(record, sealer)).collect()
+}
+
+fn corrupt(run: RunId, what: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, "store.corrupt", format!("run {run} {what}"))
+}
