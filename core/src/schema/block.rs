@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::Attribute;
+use super::{Attribute, wire::is_default};
 
 /// The schema of a resource type, a data source or a provider's configuration.
 ///
@@ -21,7 +21,8 @@ use super::Attribute;
 ///     "object({id=string,name=string,rule=list(object({port=number}))})",
 /// );
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schema {
     /// The version of what is stored; a resource type upgrades objects of older ones.
     pub version: u64,
@@ -30,15 +31,20 @@ pub struct Schema {
 }
 
 /// Attributes and nested blocks, by name.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Block {
     /// Attributes by name.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub attributes: BTreeMap<Arc<str>, Attribute>,
     /// Nested blocks by name.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub blocks: BTreeMap<Arc<str>, NestedBlock>,
     /// What it is, in sentences.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub description: String,
     /// What to use instead, if it should not be used any more.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub deprecated: Option<String>,
 }
 
@@ -59,17 +65,21 @@ pub enum Nesting {
 }
 
 /// A block within a block.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NestedBlock {
     /// How often it may stand.
     pub nesting: Nesting,
     /// What is in it.
     pub block: Block,
     /// The fewest blocks allowed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub min_items: u64,
     /// The most blocks allowed, if there is a limit.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub max_items: Option<u64>,
     /// Any change in it means another object.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub forces_replacement: bool,
 }
 

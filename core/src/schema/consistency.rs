@@ -97,6 +97,9 @@ impl Audit {
         if default.is_null() || !default.is_wholly_known() {
             return self.problem(path, "has a default that is null or unknown");
         }
+        if !default.marks_deep().is_empty() {
+            self.problem(path, "has a default that is sensitive or ephemeral");
+        }
         match convert(default, &attribute.ty) {
             Err(error) => self.problem(path, format!("has a default of the wrong type: {error}")),
             Ok(default) => {

@@ -25,10 +25,12 @@ mod coerce;
 mod consistency;
 mod error;
 mod implied;
+mod json_schema;
 mod mark;
 mod propose;
 #[cfg(test)]
 mod testing;
+mod wire;
 
 pub use attribute::Attribute;
 pub use block::{Block, NestedBlock, Nesting, Schema};
