@@ -170,3 +170,106 @@ fn attr_of_type(ty: &Type, name: &str) -> Result<Type, ValueError> {
     let attribute = if known { format!("attribute {name:?}") } else { "an attribute".to_owned() };
     Err(ValueError::AttributeOfCollection { collection, attribute })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::testing::{l, m, n, null, o, s, secret, set, t, unknown};
+
+    fn check(value: &Value, key: &Value, expect: &Value) {
+        assert_eq!(&value.index(key).expect("it is there"), expect);
+    }
+
+    fn check_error(value: &Value, key: &Value, expect: &str) {
+        let error = value.index(key).expect_err("it is not there");
+        assert_eq!(format!("{}: {error}", error.summary()), expect);
+    }
+
+    #[test]
+    fn indexes() {
+        let list = l(Type::String, [s("a"), s("b")]);
+        check(&list, &n("1"), &s("b"));
+        check(&list, &s("1"), &s("b"));
+        check(&list, &unknown(Type::Number), &unknown(Type::String));
+        check(&list, &unknown(Type::Any), &unknown(Type::Any));
+        check(&t([n("1"), s("x")]), &n("1"), &s("x"));
+        check(&t([n("1"), s("x")]), &unknown(Type::Number), &unknown(Type::Any));
+        check(&m(Type::Number, [("a", n("1"))]), &s("a"), &n("1"));
+        check(&o([("true", n("1"))]), &Value::bool(true), &n("1"));
+        check(&o([("1", n("1"))]), &n("1"), &n("1"));
+        check(&unknown(Type::tuple([Type::Bool])), &n("0"), &unknown(Type::Bool));
+        check(&unknown(Type::object([("a", Type::Bool)])), &s("a"), &unknown(Type::Bool));
+        check(&unknown(Type::Any), &s("a"), &unknown(Type::Any));
+        check(&secret(list.clone()), &n("0"), &secret(s("a")));
+        check(&list, &secret(n("0")), &secret(s("a")));
+
+        let no = "Invalid index: the given key does not identify an element in this collection value";
+        check_error(&list, &n("-1"), &format!("{no}: a negative number is not a valid index for a sequence"));
+        let fraction = "indexing a sequence requires a whole number, but the given index has a fractional part";
+        check_error(&list, &n("1.5"), &format!("{no}: {fraction}"));
+        let beyond = "the given index is greater than or equal to the length of the collection";
+        check_error(&list, &n("2"), &format!("{no}: {beyond}"));
+        check_error(&list, &n("Inf"), &format!("{no}: {beyond}"));
+        check_error(&t([]), &n("0"), &format!("{no}: the collection has no elements"));
+        check_error(&list, &s("x"), &format!("{no}: a number is required"));
+        check_error(&list, &Value::bool(true), &format!("{no}: number required"));
+        check_error(&m(Type::Number, []), &s("a"), no);
+        let by_name = "An object only supports looking up attributes by name, not by numeric index";
+        check_error(&o([]), &n("0"), &format!("{no}. {by_name}"));
+        check_error(&unknown(Type::empty_object()), &s("a"), no);
+        check_error(
+            &null(Type::list(Type::String)),
+            &n("0"),
+            "Attempt to index null value: this value is null, so it does not have any indices",
+        );
+        check_error(&list, &null(Type::Number), "Invalid index: can't use a null value as an indexing key");
+        check_error(&s("x"), &n("0"), "Invalid index: this value does not have any indices");
+        assert_eq!(set(Type::String, []).index(&n("0")), Err(ValueError::IndexOfSet));
+    }
+
+    #[test]
+    fn attributes() {
+        let list = l(Type::object([("a", Type::Number)]), []);
+        assert_eq!(secret(o([("a", n("1"))])).get_attr("a"), Ok(secret(n("1"))));
+        assert_eq!(m(Type::Number, [("a", n("1"))]).get_attr("a"), Ok(n("1")));
+        assert_eq!(unknown(Type::Any).get_attr("a"), Ok(unknown(Type::Any)));
+        assert_eq!(unknown(Type::object([("a", Type::Number)])).get_attr("a"), Ok(unknown(Type::Number)));
+        for (value, name, expect) in [
+            (o([]), "a", "Unsupported attribute: this object does not have an attribute named \"a\""),
+            (m(Type::Any, []), "a", "Missing map element: this map does not have an element with the key \"a\""),
+            (
+                null(Type::Any),
+                "a",
+                "Attempt to get attribute from null value: this value is null, so it does not have any attributes",
+            ),
+            (n("1"), "a", "Unsupported attribute: can't access attributes on a primitive-typed value (number)"),
+            (t([]), "a", "Unsupported attribute: this value does not have any attributes"),
+            (
+                list.clone(),
+                "a",
+                "Unsupported attribute: can't access attributes on a list of objects. Did you mean to access attribute \"a\" for a specific element of the list, or across all elements of the list?",
+            ),
+            (
+                list,
+                "b",
+                "Unsupported attribute: can't access attributes on a list of objects. Did you mean to access an attribute for a specific element of the list, or across all elements of the list?",
+            ),
+        ] {
+            let error = value.get_attr(name).expect_err("it is not there");
+            assert_eq!(format!("{}: {error}", error.summary()), expect);
+        }
+    }
+
+    #[test]
+    fn paths_collect_marks() {
+        let value = o([("a", secret(t([m(Type::String, [("k", s("x"))])])))]);
+        let path = Path::root().attr("a").index(0).key("k");
+        assert_eq!(value.at_path(&path), Ok(secret(s("x"))));
+        assert_eq!(value.at_path(&Path::root()), Ok(value.clone()));
+        assert!(value.at_path(&Path::root().attr("a").index(1)).is_err());
+        let letters = secret(set(Type::String, [s("b"), s("a")]));
+        assert_eq!(letters.at_path(&Path::root().element(1)), Ok(secret(s("b"))));
+        assert!(letters.at_path(&Path::root().element(2)).is_err());
+        assert_eq!(value.part(&Step::Attr("a".into())).map(Value::is_sensitive), Some(true));
+    }
+}

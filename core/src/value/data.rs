@@ -486,3 +486,90 @@ impl fmt::Debug for Unknown {
         write!(f, "unknown({})", self.ty)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::testing::{l, m, n, null, o, s, set, t, unknown};
+
+    #[test]
+    fn values_are_small() {
+        assert!(size_of::<Value>() <= 32);
+        assert!(size_of::<Number>() <= 16);
+    }
+
+    #[test]
+    fn text_is_normal_wherever_it_is() {
+        let composed = "\u{e9}";
+        assert_eq!(s("e\u{301}").as_str(), Some(composed));
+        assert!(o([("e\u{301}", n("1"))]).attribute(composed).is_some());
+        assert!(m(Type::Number, [("e\u{301}", n("1"))]).attribute(composed).is_some());
+    }
+
+    #[test]
+    fn of_equal_names_the_last_counts() {
+        let object = o([("b", n("1")), ("a", n("2")), ("b", n("3"))]);
+        assert_eq!(format!("{object:?}"), r#"{"a": 2, "b": 3}"#);
+        let names: Vec<&str> = object.entries().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn containers_know_what_is_inside() {
+        let secret = s("x").with_marks(Marks::SENSITIVE);
+        let value = t([o([("a", l(Type::String, [secret, unknown(Type::String)]))])]);
+        assert!(value.is_known() && !value.is_wholly_known());
+        assert_eq!((value.marks(), value.marks_deep()), (Marks::NONE, Marks::SENSITIVE));
+        let ty = Type::tuple([Type::object([("a", Type::list(Type::String))])]);
+        assert!(value.ty() == ty && value.has_type(&ty) && !value.has_type(&Type::tuple([])));
+    }
+
+    #[test]
+    fn what_can_only_be_one_value_is_that() {
+        let exactly =
+            |value| Refinement::none().with_min(Number::from(value), true).with_max(Number::from(value), true);
+        let not_null = |refinement: Refinement| refinement.and(Refinement::not_null());
+        assert_eq!(Value::unknown_with(Type::Number, not_null(exactly(3))), n("3"));
+        assert!(!Value::unknown_with(Type::Number, exactly(3)).is_known());
+        let empty = not_null(Refinement::none().with_length(0, Some(0)));
+        assert_eq!(Value::unknown_with(Type::set(Type::Bool), empty.clone()), set(Type::Bool, []));
+        assert_eq!(Value::unknown_with(Type::map(Type::Bool), empty), m(Type::Bool, []));
+        let pair = not_null(Refinement::none().with_length(2, Some(2)));
+        let list = l(Type::Bool, [unknown(Type::Bool), unknown(Type::Bool)]);
+        assert_eq!(Value::unknown_with(Type::list(Type::Bool), pair.clone()), list);
+        assert!(!Value::unknown_with(Type::set(Type::Bool), pair).is_known());
+        let many = not_null(Refinement::none().with_length(1 << 40, Some(1 << 40)));
+        assert!(!Value::unknown_with(Type::list(Type::Bool), many).is_known());
+        // A refinement that does not fit says nothing; nothing is said of the open type.
+        assert_eq!(Value::unknown_with(Type::String, exactly(3)), unknown(Type::String));
+        assert_eq!(Value::unknown_with(Type::Any, Refinement::not_null()), unknown(Type::Any));
+    }
+
+    #[test]
+    fn refining_adds_up() {
+        let id = unknown(Type::String).refine(Refinement::not_null()).refine(Refinement::none().with_full_prefix("i-"));
+        assert!(id.is_definitely_not_null());
+        assert_eq!(id.as_unknown().and_then(|unknown| unknown.refinement.prefix.as_deref()), Some("i-"));
+        assert_eq!(s("x").refine(Refinement::not_null()), s("x"));
+    }
+
+    #[test]
+    fn lengths() {
+        assert_eq!(s("x").length_bounds(), None);
+        assert_eq!(null(Type::list(Type::Any)).length_bounds(), None);
+        assert_eq!(unknown(Type::tuple([Type::Bool])).length_bounds(), Some((1, Some(1))));
+        assert_eq!(unknown(Type::list(Type::Bool)).length_bounds(), Some((0, None)));
+        assert_eq!(set(Type::String, [unknown(Type::String)]).length_bounds(), Some((1, Some(1))));
+        assert_eq!(l(Type::String, [unknown(Type::String)]).length_bounds(), Some((1, Some(1))));
+        assert_eq!(o([("a", n("1"))]).length_bounds(), Some((1, Some(1))));
+    }
+
+    #[test]
+    fn large_sets_take_no_quadratic_time() {
+        let values = |modulus: i64| (0..100_000i64).map(|idx| Value::number(idx * 7919 % modulus)).collect::<Vec<_>>();
+        assert_eq!(Value::set(Type::Number, values(100_003)).len(), 100_000);
+        assert_eq!(Value::set(Type::Number, values(10)).len(), 10);
+        let objects = values(50_000).into_iter().map(|value| o([("a", value)])).collect();
+        assert_eq!(Value::set(Type::object([("a", Type::Number)]), objects).len(), 50_000);
+    }
+}

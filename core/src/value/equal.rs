@@ -144,3 +144,103 @@ pub(super) fn conforms(ty: &Type, constraint: &Type) -> bool {
         (a, b) => a == b,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::{
+        Number,
+        testing::{Shape, any_value, l, m, n, null, o, s, secret, set, t, unknown},
+    };
+
+    /// `None` stands for a result that is not known yet.
+    fn check(a: &Value, b: &Value, expect: Option<bool>) {
+        for (a, b) in [(a, b), (b, a)] {
+            let result = a.equals(b);
+            assert!(result.is_definitely_not_null());
+            assert_eq!(result.as_bool(), expect, "{a:?} == {b:?}");
+        }
+    }
+
+    #[test]
+    fn known_values() {
+        check(&n("1"), &s("1"), Some(false));
+        check(&n("1"), &n("1.0"), Some(true));
+        check(&n("-0"), &n("0"), Some(true));
+        check(&Value::bool(true), &s("true"), Some(false));
+        check(&s("e\u{301}"), &s("é"), Some(true));
+        check(&null(Type::Any), &null(Type::String), Some(true));
+        check(&null(Type::String), &s(""), Some(false));
+        check(&l(Type::Number, [n("1")]), &t([n("1")]), Some(false));
+        check(&t([n("1"), n("2")]), &t([n("1"), n("2")]), Some(true));
+        check(&m(Type::Number, [("a", n("1"))]), &o([("a", n("1"))]), Some(false));
+        check(&m(Type::Number, [("a", n("1"))]), &m(Type::Number, [("b", n("1"))]), Some(false));
+        check(&set(Type::Number, [n("1"), n("2")]), &set(Type::Number, [n("2"), n("1")]), Some(true));
+        check(&set(Type::Number, [n("1")]), &set(Type::Number, [n("2")]), Some(false));
+        check(&set(Type::Number, []), &set(Type::String, []), Some(false));
+        check(&o([("a", null(Type::Any))]), &o([("a", s("x"))]), Some(false));
+        check(&o([("a", null(Type::Any))]), &o([("a", null(Type::Any))]), Some(true));
+    }
+
+    #[test]
+    fn unknown_values() {
+        let later = unknown(Type::String);
+        check(&later, &s("x"), None);
+        check(&later, &later, None);
+        check(&later, &n("1"), Some(false));
+        check(&later, &null(Type::String), None);
+        check(&unknown(Type::Any), &n("1"), None);
+        check(&unknown(Type::list(Type::Any)), &l(Type::String, []), None);
+        check(&unknown(Type::list(Type::Any)), &t([]), Some(false));
+        check(&t([later.clone(), n("1")]), &t([s("x"), n("1")]), None);
+        check(&t([n("1"), later.clone()]), &t([n("2"), s("x")]), Some(false));
+        check(&o([("a", later.clone()), ("b", n("1"))]), &o([("a", s("x")), ("b", n("2"))]), Some(false));
+        check(&t([unknown(Type::Any)]), &t([n("1")]), None);
+        check(&t([unknown(Type::Any), n("1")]), &t([n("1"), s("x")]), Some(false));
+        check(&set(Type::String, [later.clone()]), &set(Type::String, [s("x")]), None);
+        check(&set(Type::String, [later]), &set(Type::Number, [n("1")]), Some(false));
+    }
+
+    #[test]
+    fn refinements_rule_out() {
+        let id = Value::unknown_with(Type::String, Refinement::not_null().with_full_prefix("vpc-"));
+        check(&id, &null(Type::Any), Some(false));
+        check(&id, &s("subnet-1"), Some(false));
+        check(&id, &s("vpc-1"), None);
+        let count = Refinement::none().with_min(Number::from(1), true).with_max(Number::from(9), false);
+        let count = Value::unknown_with(Type::Number, count);
+        check(&count, &n("0"), Some(false));
+        check(&count, &n("1"), None);
+        check(&count, &n("9"), Some(false));
+        check(&count, &null(Type::Number), None);
+        let list = Value::unknown_with(Type::list(Type::Number), Refinement::none().with_length(1, Some(2)));
+        check(&list, &l(Type::Number, []), Some(false));
+        check(&list, &l(Type::Number, [n("1"), n("2"), n("3")]), Some(false));
+        check(&list, &l(Type::Number, [n("1")]), None);
+    }
+
+    #[test]
+    fn marks_of_both_stay() {
+        assert_eq!(secret(n("1")).equals(&n("1")), secret(Value::bool(true)));
+        assert_eq!(o([("a", secret(n("1")))]).equals(&null(Type::Any)), secret(Value::bool(false)));
+    }
+
+    proptest! {
+        #[test]
+        fn is_symmetric_and_never_denies_a_copy(a in any_value(Shape::EVERYTHING), b in any_value(Shape::EVERYTHING)) {
+            prop_assert_eq!(a.equals(&b), b.equals(&a));
+            let copy = a.equals(&a.clone());
+            prop_assert_eq!(copy.as_bool(), if a.is_wholly_known() { Some(true) } else { None });
+        }
+
+        #[test]
+        fn agrees_with_the_order_of_sets(a in any_value(Shape::PLAIN), b in any_value(Shape::PLAIN)) {
+            prop_assert_eq!(a.set_order(&b), b.set_order(&a).reverse());
+            if a.ty() == b.ty() {
+                prop_assert_eq!(a.equals(&b).as_bool() == Some(true), a.set_order(&b) == Ordering::Equal);
+            }
+        }
+    }
+}

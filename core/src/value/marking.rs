@@ -144,3 +144,60 @@ impl Value {
         rebuilt.with_marks(self.marks())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::{
+        Type,
+        testing::{Shape, any_value, n, o, s, secret, set, t, unknown},
+    };
+
+    #[test]
+    fn marks_come_off_with_their_places_and_go_back() {
+        let value = o([("a", t([n("1"), secret(s("x"))])), ("b", secret(o([("c", secret(s("y")))])))]);
+        let (plain, paths) = value.unmark_deep_with_paths();
+        let places: Vec<String> = paths.iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(places, [".a[1]", ".b", ".b.c"]);
+        assert!(plain.marks_deep().is_empty());
+        assert_eq!(plain.mark_with_paths(&paths), value);
+        assert_eq!(value.unmark_deep(), (plain, Marks::SENSITIVE));
+        assert_eq!(value.unmark(), (value.clone(), Marks::NONE));
+    }
+
+    #[test]
+    fn marks_inside_sets_and_unknowns_cover_the_whole() {
+        let sensitive = |path| [(path, Marks::SENSITIVE)];
+        let objects = set(Type::object([("k", Type::String)]), [o([("k", s("x"))])]);
+        let marked = objects.mark_with_paths(&sensitive(Path::root().element(0).attr("k")));
+        assert_eq!(marked, secret(objects.clone()));
+        assert_eq!(objects.mark_with_paths(&sensitive(Path::root().element(9))), secret(objects));
+        let later = unknown(Type::Any);
+        assert_eq!(later.mark_with_paths(&sensitive(Path::root().attr("k"))), secret(later));
+        let short = t([n("1")]);
+        assert_eq!(short.mark_with_paths(&sensitive(Path::root().index(1))), short);
+    }
+
+    #[test]
+    fn a_set_hides_which_element_was_marked() {
+        let marked = set(Type::String, [s("a"), secret(s("b"))]);
+        assert_eq!(marked, secret(set(Type::String, [s("a"), s("b")])));
+    }
+
+    proptest! {
+        #[test]
+        fn unmarking_and_marking_are_inverse(value in any_value(Shape::EVERYTHING)) {
+            let (plain, paths) = value.unmark_deep_with_paths();
+            prop_assert_eq!(&plain, &value.unmark_deep().0);
+            prop_assert!(plain.marks_deep().is_empty());
+            prop_assert_eq!(plain.mark_with_paths(&paths), value.clone());
+            let all = paths.iter().map(|(_, marks)| *marks).collect::<Marks>();
+            prop_assert_eq!(all, value.marks_deep());
+            for (path, marks) in &paths {
+                prop_assert!(value.at_path(path).expect("it is there").marks().contains(*marks));
+            }
+        }
+    }
+}

@@ -67,3 +67,64 @@ impl Value {
         retyped.with_marks(self.marks())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::testing::{Shape, any_value, l, n, o, s, secret, set, t};
+
+    #[test]
+    fn walks_outermost_first_and_may_stop() {
+        let value = o([("a", t([n("1"), t([n("2")])])), ("b", set(Type::String, [s("x")]))]);
+        let mut seen = Vec::new();
+        value.walk(|path, part| {
+            seen.push(path.to_string());
+            part.len() != 1 || part.items().is_none_or(|_| path.len() == 1)
+        });
+        assert_eq!(seen, ["", ".a", ".a[0]", ".a[1]", ".b", ".b[...]"]);
+    }
+
+    #[test]
+    fn transforms_innermost_first_and_types_follow() {
+        let value = secret(o([("a", l(Type::Number, [n("1"), n("2")])), ("b", set(Type::Number, [n("1"), n("2")]))]));
+        let mut seen = Vec::new();
+        let texts = value.transform(|path, part| {
+            seen.push(path.to_string());
+            Ok::<_, Infallible>(match part.as_number() {
+                Some(_) if path.starts_with(&Path::root().attr("b")) => s("same"),
+                Some(number) => s(&number.to_string()),
+                None => part,
+            })
+        });
+        let expect = secret(o([("a", l(Type::String, [s("1"), s("2")])), ("b", set(Type::String, [s("same")]))]));
+        assert_eq!(texts, Ok(expect));
+        assert_eq!(seen, [".a[0]", ".a[1]", ".a", ".b[...]", ".b[...]", ".b", ""]);
+        let failed = value.transform(|path, part| if path.len() == 2 { Err(path.clone()) } else { Ok(part) });
+        assert_eq!(failed, Err(Path::root().attr("a").index(0)));
+    }
+
+    proptest! {
+        #[test]
+        fn changing_nothing_changes_nothing(value in any_value(Shape::EVERYTHING)) {
+            prop_assert_eq!(value.transform(|_, part| Ok::<_, Infallible>(part)), Ok(value.clone()));
+            let mut parts = 0;
+            value.walk(|path, part| {
+                parts += 1;
+                assert!(path.is_empty() || value.at_path(path).is_ok_and(|at| at.kind_is(part)));
+                true
+            });
+            prop_assert!(parts > value.len());
+        }
+    }
+
+    impl Value {
+        fn kind_is(&self, other: &Self) -> bool {
+            self.clone().with_only_marks(super::super::Marks::NONE)
+                == other.clone().with_only_marks(super::super::Marks::NONE)
+        }
+    }
+}
