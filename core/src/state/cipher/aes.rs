@@ -197,4 +197,16 @@ mod tests {
         let seal = || cipher.seal(&place(&stack), b"same").expect("seals").bytes;
         assert_ne!(seal(), seal());
     }
+
+    /// What was sealed by a released version opens for ever.
+    #[test]
+    fn opens_what_older_programs_sealed() {
+        let stack = StackKey::new("acme", "shop");
+        let cipher = AesGcmCipher::new(key(1));
+        let text = "0115a4955d0e9db12244c6a4ee708ebdbcc5ae98d54d1255d17ca486feb564d7dd34ca56";
+        let digits = |idx| u8::from_str_radix(&text[idx..idx + 2], 16).expect("hexadecimal");
+        let bytes = (0..text.len()).step_by(2).map(digits).collect();
+        let sealed = Sealed { key: KeyId("456364870c1ec38e".into()), bytes };
+        assert_eq!(cipher.open(&place(&stack), &sealed).expect("opens").as_slice(), b"hunter2");
+    }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! stackwright.row 1 5f0c…                                   (name, version, 128 bits of SHA-256)
-//! {"object_id":"…","attributes":{"password":{"$sealed":…}}}
+//! {"object_id":"…","attributes":{"t":…,"v":{"name":"db","password":{"$s":{"key":…,"sealed":…}}}}}
 //! ```
 //!
 //! The checksum covers the record's own name (its *subject*) too, so that two records cannot be mistaken for one
@@ -13,5 +13,11 @@
 //! with.
 
 mod document;
+mod output;
+mod row;
+mod sealer;
 
 pub use document::{Document, Format};
+pub use output::{Output, decode_outputs, encode_outputs};
+pub use row::{decode_row, encode_row};
+pub use sealer::{RecordSealer, Sealer};

@@ -4,7 +4,9 @@ use super::{
     fixture::{Fixture, LINEAGE, NOW, RUN, TTL, append, body, delete, entry, key, outputs, put, row, run, segment},
     harness::{CaseResult, Harness, refused, same},
 };
-use crate::state::{Commit, Lease, LeaseToken, ObjectId, RowWrite, RunId, RunRecord, RunStatus};
+use crate::state::{
+    Commit, EntryRecord, Lease, LeaseToken, Lineage, ObjectId, RowWrite, RunId, RunRecord, RunStatus, StackWrite,
+};
 
 pub(super) async fn needs_lease(harness: &dyn Harness) -> CaseResult {
     let store = harness.open().await?;
@@ -71,10 +73,7 @@ pub(super) async fn all_or_nothing(harness: &dyn Harness) -> CaseResult {
         ("another row", with(|c| c.rows.insert(1, RowWrite::Put(row(1, 2, "x")))), "store.conflict"),
         (
             "another history",
-            with(|c| {
-                c.stack =
-                    Some(crate::state::StackWrite { lineage: crate::state::Lineage::from_u128(8), body: body("x") })
-            }),
+            with(|c| c.stack = Some(StackWrite { lineage: Lineage::from_u128(8), body: body("x") })),
             "store.conflict",
         ),
         ("another stack's run", with(|c| c.run = Some(run(RunId::from_u128(12), "blog"))), "store.conflict"),
@@ -176,15 +175,13 @@ pub(super) async fn foreign_run(harness: &dyn Harness) -> CaseResult {
     ] {
         refused("a write to another stack's run", shop.store.commit(&lease, commit).await, "store.conflict")?;
     }
-    let nowhere =
-        Commit { run: None, ..append([crate::state::EntryRecord { run: RunId::from_u128(99), ..entry(0, "x") }]) };
+    let nowhere = Commit { run: None, ..append([EntryRecord { run: RunId::from_u128(99), ..entry(0, "x") }]) };
     refused("a write to a run that does not exist", shop.commit(nowhere).await, "store.conflict")?;
     same("run", &shop.store.load_run(RUN).await?, &Some(run(RUN, "shop")))?;
     same("journal", &shop.store.load_journal(RUN).await?, &vec![])?;
     // The run and its first entries may come in one commit.
     let own = RunId::from_u128(12);
-    let commit =
-        Commit { run: Some(run(own, "blog")), ..append([crate::state::EntryRecord { run: own, ..entry(0, "first") }]) };
+    let commit = Commit { run: Some(run(own, "blog")), ..append([EntryRecord { run: own, ..entry(0, "first") }]) };
     shop.store.commit(&lease, commit).await?;
     same("journal of the new run", &shop.store.load_journal(own).await?.len(), &1)
 }

@@ -1,4 +1,4 @@
-//! Stores that fail on purpose, for tests of everything that has to survive it.
+//! Stores that fail on purpose and a key that everybody knows, for tests of everything that uses a store.
 //!
 //! A crash sweep counts the writes of one undisturbed operation, then repeats it once per write and dies there:
 //!
@@ -30,5 +30,7 @@
 //! ```
 
 mod faulty;
+mod key;
 
 pub use faulty::{Faults, FaultyStore, Verdict, WriteKind, WritePoint};
+pub use key::{fixed_cipher, fixed_sealer};
