@@ -74,7 +74,10 @@ pub(crate) fn io_error(what: &str, path: &Path, error: io::Error) -> Error {
         }
         _ => (ErrorKind::Unavailable, "local.io", Retry::No),
     };
-    Error::new(kind, code, format!("cannot {what} `{}`", path.display())).retry(retry).effect(Effect::None).because(error)
+    Error::new(kind, code, format!("cannot {what} `{}`", path.display()))
+        .retry(retry)
+        .effect(Effect::None)
+        .because(error)
 }
 
 /// Runs blocking work off the async threads.

@@ -31,13 +31,32 @@ fn schema() -> Arc<Schema> {
             Schema::new(1)
                 .describe("What a program prints. It runs at every plan, so it should only look.")
                 .attribute("id", Attribute::computed(Type::String).describe("The program."))
-                .attribute("command", Attribute::required(Type::list(Type::String)).describe("The program and its arguments; no shell reads them."))
+                .attribute(
+                    "command",
+                    Attribute::required(Type::list(Type::String))
+                        .describe("The program and its arguments; no shell reads them."),
+                )
                 .attribute("working_directory", Attribute::optional(Type::String).describe("Where it runs."))
-                .attribute("environment", Attribute::optional(Type::map(Type::String)).describe("Variables beside the engine's own."))
+                .attribute(
+                    "environment",
+                    Attribute::optional(Type::map(Type::String)).describe("Variables beside the engine's own."),
+                )
                 .attribute("input", Attribute::optional(Type::String).describe("What it reads from standard input."))
-                .attribute("timeout_seconds", Attribute::optional(Type::Number).default(60).between(1, 3600).describe("How long it may take."))
-                .attribute("allow_failure", Attribute::optional(Type::Bool).default(false).describe("Whether an exit code other than 0 is an answer too."))
-                .attribute("exit_code", Attribute::computed(Type::Number).describe("Its exit code; 128 and the signal's number where one ended it."))
+                .attribute(
+                    "timeout_seconds",
+                    Attribute::optional(Type::Number).default(60).between(1, 3600).describe("How long it may take."),
+                )
+                .attribute(
+                    "allow_failure",
+                    Attribute::optional(Type::Bool)
+                        .default(false)
+                        .describe("Whether an exit code other than 0 is an answer too."),
+                )
+                .attribute(
+                    "exit_code",
+                    Attribute::computed(Type::Number)
+                        .describe("Its exit code; 128 and the signal's number where one ended it."),
+                )
                 .attribute("stdout", Attribute::computed(Type::String).describe("What it printed."))
                 .attribute("stderr", Attribute::computed(Type::String).describe("What it printed to standard error.")),
         )
@@ -65,7 +84,10 @@ impl DataSource for LocalCommand {
     async fn read(&self, ctx: &Context, config: Value) -> Result<Value> {
         let command = texts(&config, "command");
         let Some((program, arguments)) = command.split_first() else {
-            return Err(error(ErrorKind::InvalidInput, "`command` is empty; its first element is the program".to_owned()));
+            return Err(error(
+                ErrorKind::InvalidInput,
+                "`command` is empty; its first element is the program".to_owned(),
+            ));
         };
         let mut child = tokio::process::Command::new(program);
         child.args(arguments).envs(map(&config, "environment"));
@@ -101,10 +123,12 @@ impl DataSource for LocalCommand {
         if stdout.len().max(stderr.len()) as u64 > LARGEST_OUTPUT_BYTES {
             return Err(error(ErrorKind::InvalidInput, format!("`{program}` printed more than 16 MiB")));
         }
-        let code = status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
+        let code =
+            status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
         if code != 0 && !flag(&config, "allow_failure") {
             // What it printed may hold secrets, so it is not repeated here.
-            let message = format!("`{program}` ended with code {code}; set `allow_failure = true` to go on with what it printed");
+            let message =
+                format!("`{program}` ended with code {code}; set `allow_failure = true` to go on with what it printed");
             return Err(error(ErrorKind::Unavailable, message));
         }
         Ok(with(

@@ -37,7 +37,8 @@ fn schema() -> Arc<Schema> {
 
 fn set_mode(path: &Path, text: &str) -> Result<()> {
     let mode = mode(text)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| io_error("set the mode of", path, error))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(|error| io_error("set the mode of", path, error))
 }
 
 fn make(planned: &Value) -> Result<Object> {
@@ -68,7 +69,9 @@ fn look(attributes: &Value, path: &str) -> Result<Option<Object>> {
     let metadata = match fs::metadata(place) {
         Ok(metadata) if metadata.is_dir() => metadata,
         Ok(_) => return Ok(None),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(io_error("look at", place, error)),
     };
     let found = metadata.permissions().mode() & 0o7777;
@@ -103,7 +106,11 @@ impl Resource for Directory {
 
     async fn plan(&self, _ctx: &Context, request: PlanRequest) -> Result<PlanResponse> {
         let path = get(&request.proposed, "path");
-        Ok(PlanResponse { planned: with(&request.proposed, [("id", path)]), requires_replace: Vec::new(), private: None })
+        Ok(PlanResponse {
+            planned: with(&request.proposed, [("id", path)]),
+            requires_replace: Vec::new(),
+            private: None,
+        })
     }
 
     async fn create(&self, _ctx: &Context, planned: Value) -> Outcome {

@@ -64,7 +64,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 fn complete(object: &Value, path: &str, bytes: &[u8]) -> Object {
     let attributes = with(
         object,
-        [("id", Value::string(path)), ("checksum", Value::string(checksum(bytes))), ("size", Value::number(bytes.len() as u64))],
+        [
+            ("id", Value::string(path)),
+            ("checksum", Value::string(checksum(bytes))),
+            ("size", Value::number(bytes.len() as u64)),
+        ],
     );
     Object::new(path, attributes)
 }
@@ -95,7 +99,9 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 fn look(path: &Path) -> Result<Option<(Vec<u8>, u32)>> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(io_error("look at", path, error)),
     };
     if !metadata.is_file() {
@@ -120,7 +126,9 @@ fn put(planned: &Value, may_replace: bool) -> Result<Object> {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
                 "local.exists",
-                format!("`{path}` is there already with other content; import it, remove it, or set `overwrite = true`"),
+                format!(
+                    "`{path}` is there already with other content; import it, remove it, or set `overwrite = true`"
+                ),
             ));
         }
         _ => write(&place, &wanted, wanted_mode)?,
@@ -131,7 +139,9 @@ fn put(planned: &Value, may_replace: bool) -> Result<Object> {
 /// Returns the object as it is now, in the spelling (`content` or `content_base64`) that it had.
 fn refreshed(attributes: &Value, path: &str) -> Result<Option<Object>> {
     let Some((there, found)) = look(Path::new(path))? else { return Ok(None) };
-    if bytes(attributes).is_ok_and(|known| known == there) && text(attributes, "mode").map(mode).transpose()? == Some(found) {
+    if bytes(attributes).is_ok_and(|known| known == there)
+        && text(attributes, "mode").map(mode).transpose()? == Some(found)
+    {
         return Ok(Some(complete(attributes, path, &there)));
     }
     let spelled = get(attributes, "mode").as_str().and_then(|text| mode(text).ok()) == Some(found);
@@ -174,7 +184,10 @@ impl Resource for File {
             complete(&proposed, required(&proposed, "path")?, &bytes(&proposed)?).attributes
         } else {
             let id = if is_known(&proposed, "path") { get(&proposed, "path") } else { Value::unknown(Type::String) };
-            with(&proposed, [("id", id), ("checksum", Value::unknown(Type::String)), ("size", Value::unknown(Type::Number))])
+            with(
+                &proposed,
+                [("id", id), ("checksum", Value::unknown(Type::String)), ("size", Value::unknown(Type::Number))],
+            )
         };
         Ok(PlanResponse { planned, requires_replace: Vec::new(), private: None })
     }

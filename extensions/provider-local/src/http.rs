@@ -70,16 +70,37 @@ fn schema() -> Arc<Schema> {
     Arc::clone(SCHEMA.get_or_init(|| {
         Arc::new(
             Schema::new(1)
-                .describe("The answer to an HTTP request. Any status is an answer; check `status_code` in a postcondition.")
+                .describe(
+                    "The answer to an HTTP request. Any status is an answer; check `status_code` in a postcondition.",
+                )
                 .attribute("id", Attribute::computed(Type::String).describe("The URL."))
                 .attribute("url", Attribute::required(Type::String).describe("What to ask, `http://` or `https://`."))
-                .attribute("method", Attribute::optional(Type::String).default("GET").one_of(["GET", "HEAD", "POST"]).describe("How to ask."))
+                .attribute(
+                    "method",
+                    Attribute::optional(Type::String)
+                        .default("GET")
+                        .one_of(["GET", "HEAD", "POST"])
+                        .describe("How to ask."),
+                )
                 .attribute("request_headers", Attribute::optional(Type::map(Type::String)).describe("Headers to send."))
                 .attribute("request_body", Attribute::optional(Type::String).describe("Text to send."))
-                .attribute("timeout_seconds", Attribute::optional(Type::Number).default(30).between(1, 3600).describe("How long the answer may take."))
+                .attribute(
+                    "timeout_seconds",
+                    Attribute::optional(Type::Number)
+                        .default(30)
+                        .between(1, 3600)
+                        .describe("How long the answer may take."),
+                )
                 .attribute("status_code", Attribute::computed(Type::Number).describe("The status."))
-                .attribute("response_headers", Attribute::computed(Type::map(Type::String)).describe("Headers by name; several of one name are joined with commas."))
-                .attribute("response_body", Attribute::computed(Type::String).describe("The body as text, at most 16 MiB.")),
+                .attribute(
+                    "response_headers",
+                    Attribute::computed(Type::map(Type::String))
+                        .describe("Headers by name; several of one name are joined with commas."),
+                )
+                .attribute(
+                    "response_body",
+                    Attribute::computed(Type::String).describe("The body as text, at most 16 MiB."),
+                ),
         )
     }))
 }
@@ -101,7 +122,11 @@ impl DataSource for HttpRequest {
     async fn read(&self, _ctx: &Context, config: Value) -> Result<Value> {
         let url = required(&config, "url")?;
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(Error::new(ErrorKind::InvalidInput, "local.http", "`url` begins with neither `http://` nor `https://`"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "local.http",
+                "`url` begins with neither `http://` nor `https://`",
+            ));
         }
         let method = match text(&config, "method") {
             Some("HEAD") => reqwest::Method::HEAD,

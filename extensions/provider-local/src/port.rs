@@ -114,7 +114,11 @@ impl Resource for Port {
 
     async fn import(&self, _ctx: &Context, id: &str) -> Result<Option<Object>> {
         let port = id.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidInput, "resource.import_id", format!("`{id}` is not a port; write a number from 1 to 65535"))
+            Error::new(
+                ErrorKind::InvalidInput,
+                "resource.import_id",
+                format!("`{id}` is not a port; write a number from 1 to 65535"),
+            )
         })?;
         let empty = schema().block.empty_value();
         let range = [("min", Value::number(20_000_u64)), ("max", Value::number(29_999_u64))];

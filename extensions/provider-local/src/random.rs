@@ -7,11 +7,12 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use num_bigint::BigUint;
 use stackwright::{
     error::{Error, ErrorKind, Result},
     resource::{Context, Evidence, Object, Outcome, Recovery, Resource, Traits},
     schema::{Attribute, Schema},
-    value::{Number, Type, Value},
+    value::{Type, Value},
 };
 
 use crate::{
@@ -54,14 +55,29 @@ fn id_schema() -> Arc<Schema> {
         Arc::new(
             Schema::new(1)
                 .describe("Random bytes for names and ids; not secret.")
-                .attribute("id", Attribute::computed(Type::String).describe("The bytes in Base64 for URLs, without prefix."))
-                .attribute("byte_length", Attribute::required(Type::Number).between(1, 1024).forces_replacement().describe("How many bytes."))
-                .attribute("prefix", Attribute::optional(Type::String).forces_replacement().describe("Put before each spelling."))
-                .attribute("keepers", Attribute::optional(Type::map(Type::String)).forces_replacement().describe(KEEPERS))
+                .attribute(
+                    "id",
+                    Attribute::computed(Type::String).describe("The bytes in Base64 for URLs, without prefix."),
+                )
+                .attribute(
+                    "byte_length",
+                    Attribute::required(Type::Number).between(1, 1024).forces_replacement().describe("How many bytes."),
+                )
+                .attribute(
+                    "prefix",
+                    Attribute::optional(Type::String).forces_replacement().describe("Put before each spelling."),
+                )
+                .attribute(
+                    "keepers",
+                    Attribute::optional(Type::map(Type::String)).forces_replacement().describe(KEEPERS),
+                )
                 .attribute("hex", Attribute::computed(Type::String).describe("The bytes in hexadecimal."))
                 .attribute("dec", Attribute::computed(Type::String).describe("The bytes as one decimal number."))
                 .attribute("b64_std", Attribute::computed(Type::String).describe("The bytes in Base64."))
-                .attribute("b64_url", Attribute::computed(Type::String).describe("The bytes in Base64 for URLs, without padding.")),
+                .attribute(
+                    "b64_url",
+                    Attribute::computed(Type::String).describe("The bytes in Base64 for URLs, without padding."),
+                ),
         )
     }))
 }
@@ -71,9 +87,7 @@ fn id_object(attributes: &Value, bytes: &[u8]) -> Object {
     let prefix = text(attributes, "prefix").unwrap_or("");
     let spell = |spelling: String| Value::string(format!("{prefix}{spelling}"));
     let id = URL_SAFE_NO_PAD.encode(bytes);
-    let dec = bytes.iter().fold(Number::from(0_u64), |sum, byte| {
-        sum.mul(&Number::from(256_u64)).add(&Number::from(u64::from(*byte)))
-    });
+    let dec = BigUint::from_bytes_be(bytes);
     let object = with(
         attributes,
         [
@@ -149,15 +163,42 @@ fn password_schema() -> Arc<Schema> {
     Arc::clone(SCHEMA.get_or_init(|| {
         let mut schema = Schema::new(1)
             .describe("Random text for secrets. The result is sensitive.")
-            .attribute("id", Attribute::computed(Type::String).describe("Always `none`: nothing else identifies a secret."))
-            .attribute("length", Attribute::required(Type::Number).between(1, 4096).forces_replacement().describe("How many characters."))
-            .attribute("override_special", Attribute::optional(Type::String).forces_replacement().describe("The special characters to choose from."))
+            .attribute(
+                "id",
+                Attribute::computed(Type::String).describe("Always `none`: nothing else identifies a secret."),
+            )
+            .attribute(
+                "length",
+                Attribute::required(Type::Number)
+                    .between(1, 4096)
+                    .forces_replacement()
+                    .describe("How many characters."),
+            )
+            .attribute(
+                "override_special",
+                Attribute::optional(Type::String)
+                    .forces_replacement()
+                    .describe("The special characters to choose from."),
+            )
             .attribute("keepers", Attribute::optional(Type::map(Type::String)).forces_replacement().describe(KEEPERS))
             .attribute("result", Attribute::computed(Type::String).sensitive().describe("The text."));
         for (class, least, _) in CLASSES {
             schema = schema
-                .attribute(class, Attribute::optional(Type::Bool).default(true).forces_replacement().describe(format!("Whether {class} characters may be in it.")))
-                .attribute(least, Attribute::optional(Type::Number).default(0).between(0, 4096).forces_replacement().describe(format!("How many {class} characters are in it at least.")));
+                .attribute(
+                    class,
+                    Attribute::optional(Type::Bool)
+                        .default(true)
+                        .forces_replacement()
+                        .describe(format!("Whether {class} characters may be in it.")),
+                )
+                .attribute(
+                    least,
+                    Attribute::optional(Type::Number)
+                        .default(0)
+                        .between(0, 4096)
+                        .forces_replacement()
+                        .describe(format!("How many {class} characters are in it at least.")),
+                );
         }
         Arc::new(schema)
     }))
@@ -214,7 +255,11 @@ impl Resource for Password {
         let least: u64 = CLASSES.iter().filter_map(|(_, least, _)| number(config, least)).sum();
         let length = number(config, "length").unwrap_or(0);
         if classes(config).is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, "local.conflict", "no class of characters is left to choose from"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "local.conflict",
+                "no class of characters is left to choose from",
+            ));
         }
         if least > length {
             let message = format!("`min_…` ask for {least} characters, more than `length` ({length})");
@@ -302,7 +347,10 @@ mod tests {
     #[test]
     fn impossible_passwords_are_refused() {
         let config = config(&[("length", Value::number(3)), ("min_lower", Value::number(4))]);
-        assert_eq!(Password.validate(&config).map_err(|error| error.code().to_owned()), Err("local.conflict".to_owned()));
+        assert_eq!(
+            Password.validate(&config).map_err(|error| error.code().to_owned()),
+            Err("local.conflict".to_owned())
+        );
     }
 
     #[test]

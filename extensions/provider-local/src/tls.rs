@@ -36,20 +36,53 @@ fn schema() -> Arc<Schema> {
             Schema::new(1)
                 .describe("An ECDSA P-256 key and a certificate that it signed itself.")
                 .attribute("id", Attribute::computed(Type::String).describe("The certificate's fingerprint."))
-                .attribute("common_name", Attribute::required(Type::String).forces_replacement().describe("Whose certificate it is."))
-                .attribute("organization", Attribute::optional(Type::String).forces_replacement().describe("Of which organization."))
+                .attribute(
+                    "common_name",
+                    Attribute::required(Type::String).forces_replacement().describe("Whose certificate it is."),
+                )
+                .attribute(
+                    "organization",
+                    Attribute::optional(Type::String).forces_replacement().describe("Of which organization."),
+                )
                 .attribute("dns_names", names().describe("Host names that it is good for."))
                 .attribute("ip_addresses", names().describe("Addresses that it is good for."))
-                .attribute("validity_days", Attribute::optional(Type::Number).default(365).between(1, 36_500).forces_replacement().describe("How many days it is good for."))
-                .attribute("early_renewal_days", Attribute::optional(Type::Number).default(0).between(0, 36_500).describe("How many days before its end it counts as gone, so that the next plan makes a new one."))
-                .attribute("is_ca", Attribute::optional(Type::Bool).default(false).forces_replacement().describe("Whether it may sign other certificates."))
-                .attribute("private_key_pem", Attribute::computed(Type::String).sensitive().describe("The key, PKCS #8 in PEM."))
+                .attribute(
+                    "validity_days",
+                    Attribute::optional(Type::Number)
+                        .default(365)
+                        .between(1, 36_500)
+                        .forces_replacement()
+                        .describe("How many days it is good for."),
+                )
+                .attribute(
+                    "early_renewal_days",
+                    Attribute::optional(Type::Number).default(0).between(0, 36_500).describe(
+                        "How many days before its end it counts as gone, so that the next plan makes a new one.",
+                    ),
+                )
+                .attribute(
+                    "is_ca",
+                    Attribute::optional(Type::Bool)
+                        .default(false)
+                        .forces_replacement()
+                        .describe("Whether it may sign other certificates."),
+                )
+                .attribute(
+                    "private_key_pem",
+                    Attribute::computed(Type::String).sensitive().describe("The key, PKCS #8 in PEM."),
+                )
                 .attribute("public_key_pem", Attribute::computed(Type::String).describe("The public key in PEM."))
                 .attribute("cert_pem", Attribute::computed(Type::String).describe("The certificate in PEM."))
-                .attribute("fingerprint", Attribute::computed(Type::String).describe("SHA-256 of the certificate, hexadecimal."))
+                .attribute(
+                    "fingerprint",
+                    Attribute::computed(Type::String).describe("SHA-256 of the certificate, hexadecimal."),
+                )
                 .attribute("not_before", Attribute::computed(Type::String).describe("From when it is good (RFC 3339)."))
                 .attribute("not_after", Attribute::computed(Type::String).describe("Until when it is good (RFC 3339)."))
-                .attribute("not_after_ms", Attribute::computed(Type::Number).describe("The same in milliseconds since the Unix epoch.")),
+                .attribute(
+                    "not_after_ms",
+                    Attribute::computed(Type::Number).describe("The same in milliseconds since the Unix epoch."),
+                ),
         )
     }))
 }
@@ -77,7 +110,8 @@ fn make(config: &Value, now: Timestamp) -> Result<Object> {
     let mut params = CertificateParams::new(texts(config, "dns_names")).map_err(failed)?;
     for address in texts(config, "ip_addresses") {
         let parsed: IpAddr = address.parse().map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, "local.certificate", format!("`{address}` is not an IP address")).because(error)
+            Error::new(ErrorKind::InvalidInput, "local.certificate", format!("`{address}` is not an IP address"))
+                .because(error)
         })?;
         params.subject_alt_names.push(SanType::IpAddress(parsed));
     }
@@ -129,7 +163,8 @@ impl Resource for SelfSignedCert {
     /// One that is due for renewal counts as gone.
     async fn read(&self, ctx: &Context, object: &Object) -> Result<Option<Object>> {
         let until = Timestamp(number(&object.attributes, "not_after_ms").unwrap_or(u64::MAX));
-        let early = DAY.saturating_mul(u32::try_from(number(&object.attributes, "early_renewal_days").unwrap_or(0)).unwrap_or(0));
+        let early = DAY
+            .saturating_mul(u32::try_from(number(&object.attributes, "early_renewal_days").unwrap_or(0)).unwrap_or(0));
         Ok((ctx.clock().now().plus(early) < until).then(|| object.clone()))
     }
 

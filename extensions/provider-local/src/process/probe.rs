@@ -5,7 +5,10 @@ use std::time::Duration;
 use stackwright::value::Value;
 use tokio::net::TcpStream;
 
-use crate::{attributes::{number, text}, http::Client};
+use crate::{
+    attributes::{number, text},
+    http::Client,
+};
 
 /// How a process shows that it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,8 @@ impl Probe {
     pub(super) async fn ask(&self, client: &Client) -> Result<(), String> {
         match self {
             Self::Alive => Ok(()),
-            Self::Tcp(address) => match tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await {
+            Self::Tcp(address) => match tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await
+            {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(format!("{address}: {}", error.kind())),
                 Err(_) => Err(format!("{address}: no answer")),

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use stackwright::{
     error::{Effect, Error, ErrorKind, Result},
-    resource::{
-        Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery, Resource, Traits,
-    },
+    resource::{Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery, Resource, Traits},
     schema::{Attribute, Block, NestedBlock, Schema},
     value::{Type, Value},
 };
@@ -180,17 +178,26 @@ impl Resource for Process {
     }
 
     fn validate(&self, config: &Value) -> Result<()> {
-        let empty = config.attribute("command").is_some_and(|command| command.is_known() && !command.is_null() && command.len() == 0);
+        let empty = config
+            .attribute("command")
+            .is_some_and(|command| command.is_known() && !command.is_null() && command.len() == 0);
         if empty {
-            return Err(Error::new(ErrorKind::InvalidInput, "local.process", "`command` is empty; its first element is the program"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "local.process",
+                "`command` is empty; its first element is the program",
+            ));
         }
         Ok(())
     }
 
     async fn plan(&self, _ctx: &Context, request: PlanRequest) -> Result<PlanResponse> {
-        let restarts = request.prior.as_ref().is_none_or(|prior| differ(&prior.attributes, &request.proposed, &STARTED_WITH));
+        let restarts =
+            request.prior.as_ref().is_none_or(|prior| differ(&prior.attributes, &request.proposed, &STARTED_WITH));
         let planned = match restarts {
-            true => with(&request.proposed, [("id", Value::unknown(Type::String)), ("pid", Value::unknown(Type::Number))]),
+            true => {
+                with(&request.proposed, [("id", Value::unknown(Type::String)), ("pid", Value::unknown(Type::Number))])
+            }
             false => request.proposed,
         };
         Ok(PlanResponse { planned, requires_replace: Vec::new(), private: None })
@@ -207,7 +214,10 @@ impl Resource for Process {
     async fn update(&self, ctx: &Context, prior: &Object, planned: Value) -> Outcome {
         let before = identity(prior);
         if !differ(&prior.attributes, &planned, &STARTED_WITH) {
-            return before.ok_or_else(|| Error::bug("a process without identity")).and_then(|id| object(&planned, &id)).into();
+            return before
+                .ok_or_else(|| Error::bug("a process without identity"))
+                .and_then(|id| object(&planned, &id))
+                .into();
         }
         if let Some(before) = before
             && let Err(error) = stop(ctx, &prior.attributes, &before).await
@@ -239,10 +249,7 @@ impl Resource for Process {
         let Some(start) = world::start_of(pid) else { return Ok(None) };
         let command = world::command_of(pid).unwrap_or_default().into_iter().map(Value::string).collect();
         let empty = schema().block.empty_value();
-        let known = [
-            ("command", Value::list(Type::String, command)),
-            ("stop_timeout_seconds", Value::number(10_u64)),
-        ];
+        let known = [("command", Value::list(Type::String, command)), ("stop_timeout_seconds", Value::number(10_u64))];
         object(&with(&empty, known), &Identity { pid, start }).map(Some)
     }
 
@@ -268,11 +275,13 @@ impl Resource for Process {
         };
         let Some(found) = found else { return Ok(Recovery::Absent) };
         let planned = evidence.planned.as_ref().filter(|planned| digest(planned) == found.digest);
-        let attributes = planned.or(evidence.prior.as_ref().map(|prior| &prior.attributes)).or(evidence.partial.as_ref());
+        let attributes =
+            planned.or(evidence.prior.as_ref().map(|prior| &prior.attributes)).or(evidence.partial.as_ref());
         match attributes {
             Some(attributes) => object(attributes, &found.identity).map(Recovery::Found),
-            None => Ok(Recovery::CannotTell { reason: format!("process {} was started with something else", found.identity.pid) }),
+            None => Ok(Recovery::CannotTell {
+                reason: format!("process {} was started with something else", found.identity.pid),
+            }),
         }
     }
 }
-

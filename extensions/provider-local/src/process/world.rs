@@ -99,7 +99,11 @@ pub(super) fn is_alive(identity: &Identity) -> bool {
 
 /// Returns when a process was started; `None` where it does not run.
 pub(super) fn start_of(pid: u32) -> Option<String> {
-    if cfg!(target_os = "linux") { stat(pid).filter(|stat| stat.state != 'Z').map(|stat| stat.start) } else { date_of(pid) }
+    if cfg!(target_os = "linux") {
+        stat(pid).filter(|stat| stat.state != 'Z').map(|stat| stat.start)
+    } else {
+        date_of(pid)
+    }
 }
 
 struct Stat {
@@ -140,7 +144,8 @@ pub(super) struct Marked {
 /// `local.process` where the system does not let one look.
 pub(super) fn find(mark: &str) -> Result<Option<Marked>> {
     let unseen = |error: io::Error| {
-        Error::new(ErrorKind::Unsupported, "local.process", "this system does not show its processes in /proc").because(error)
+        Error::new(ErrorKind::Unsupported, "local.process", "this system does not show its processes in /proc")
+            .because(error)
     };
     for entry in fs::read_dir("/proc").map_err(unseen)?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -196,11 +201,9 @@ pub(super) fn signal(identity: &Identity, force: Force) -> Result<()> {
     };
     match sent {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(Error::new(
-            ErrorKind::Denied,
-            "local.process",
-            format!("process {} cannot be ended", identity.pid),
-        )
-        .because(io::Error::from(error))),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Denied, "local.process", format!("process {} cannot be ended", identity.pid))
+                .because(io::Error::from(error)))
+        }
     }
 }
