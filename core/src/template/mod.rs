@@ -9,6 +9,7 @@
 //! makes a [`Template`] of the trees: plain data, which nothing downstream takes apart again. All of it is pure, and all of
 //! it returns every problem at once instead of stopping at the first.
 
+pub mod hcl;
 mod load;
 mod model;
 mod reference;

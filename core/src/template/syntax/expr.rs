@@ -87,7 +87,8 @@ pub struct ObjectItem {
 pub enum ObjectKey {
     /// A bare word, which means itself (also `true`, `false` and `null`).
     Ident(Ident),
-    /// Anything else, evaluated and converted to a string. A variable stands in parentheses here.
+    /// Anything else, evaluated and converted to a string. A variable stands in parentheses here; one that does not
+    /// is [ambiguous](Self::ambiguous).
     Expr(Expr),
 }
 
@@ -97,6 +98,17 @@ impl ObjectKey {
         match self {
             Self::Ident(ident) => ident.span,
             Self::Expr(expr) => expr.span,
+        }
+    }
+
+    /// Returns the traversal of a key such as `a.b`, which may mean a name with dots or a reference.
+    ///
+    /// Fit to be read (`providers = { acme.east = acme.west }`), not to be evaluated: whoever evaluates reports
+    /// `syntax.object_key`.
+    pub fn ambiguous(&self) -> Option<&Traversal> {
+        match self {
+            Self::Expr(Expr { kind: ExprKind::Traversal(traversal), .. }) => Some(traversal),
+            Self::Ident(_) | Self::Expr(_) => None,
         }
     }
 

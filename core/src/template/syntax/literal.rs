@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc};
 
+use crate::value::{Number, Type, Value};
+
 /// A value that is written out in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Literal {
@@ -21,6 +23,20 @@ impl Literal {
             Self::String(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+impl Literal {
+    /// Returns the value: a number in full precision, a string in normal form.
+    ///
+    /// Returns `None` for a number out of range, which no front end lets pass.
+    pub fn to_value(&self) -> Option<Value> {
+        Some(match self {
+            Self::Null => Value::null(Type::Any),
+            Self::Bool(value) => Value::bool(*value),
+            Self::Number(text) => Value::number(Number::parse(text).ok()?),
+            Self::String(text) => Value::string(Arc::clone(text)),
+        })
     }
 }
 

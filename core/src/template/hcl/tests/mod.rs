@@ -1,0 +1,6 @@
+//! Behaviour of the front end, from text to tree and back.
+
+mod broken;
+mod hostile;
+mod sketch;
+mod valid;
