@@ -550,3 +550,7 @@ fn invalid_plan(step: &Step, what: &str) -> Error {
     Error::new(ErrorKind::Bug, "run.invalid_plan", format!("step {} of the plan cannot be run: {what}", step.id.0))
         .context("address", &step.address)
 }
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests index what they made")]
+mod tests;

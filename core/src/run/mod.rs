@@ -26,15 +26,21 @@
 //! It is deliberately not a workflow engine: no loops, no waiting for people, no rollback yet.
 
 mod calls;
+mod driver;
+mod entry;
 mod fact;
 mod finalize;
 mod machine;
 mod phase;
+mod recovery;
 mod refine;
 
 pub use calls::Calls;
+pub use driver::{Canceller, Driver, DriverParts, Options, RunHandle, RunReport, StepProblem};
+pub use entry::{Entry, Summary, decode_entry, decode_summary, encode_entry, encode_summary};
 pub use fact::{Conclusion, Fact, Input, OnFailure, RowFate, RowRef, StepError};
 pub use finalize::{Drawing, Finalized, Finalizer, KnownFinalizer};
 pub use machine::Machine;
 pub use phase::{Command, IllegalFact, Phase};
+pub use recovery::Resume;
 pub use refine::refines;
