@@ -9,16 +9,29 @@
 //! makes a [`Template`] of the trees: plain data, which nothing downstream takes apart again. All of it is pure, and all of
 //! it returns every problem at once instead of stopping at the first.
 
+mod check;
+mod decode;
+mod graph;
 pub mod hcl;
+mod json;
 mod load;
 mod model;
 mod reference;
 pub mod syntax;
+mod vars;
 
-pub use load::{FileKind, Files};
+#[cfg(test)]
+mod testing;
+
+pub use check::{SchemaSource, check};
+pub use graph::{StaticKind, StaticNode, static_graph};
+pub use load::{FileKind, Files, LoadOptions};
 pub use model::{
     Condition, Defaults, Dependency, Edition, IgnoreChanges, Lifecycle, Local, Module, ModuleCall, Options, Output,
     ProviderBlock, ProviderRef, Repetition, RequiredProvider, ResourceBlock, ResourceKey, Settings, Template,
     TypeConstraint, Variable, VersionConstraint,
 };
 pub use reference::{EachPart, Reference, Referent, references, resolve};
+pub use vars::{
+    Origin, RawValue, RawVariable, RawVariables, VariableArgument, VariableSources, gather_variables, resolve_variables,
+};

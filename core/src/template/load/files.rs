@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use crate::error::Result;
+
+use super::LoadOptions;
 
 /// Texts by path. Paths are relative to the root module's folder, with `/` between their parts.
 ///
@@ -55,6 +59,27 @@ impl Files {
             files.insert(path.as_ref(), text);
         }
         files
+    }
+
+    /// Reads the template in a folder: its `*.tf`, `*.tf.json`, `terraform.tfvars` and `*.auto.tfvars` (`.json` too), and
+    /// the modules that it calls by a local path, as long as they lie within the folder. This blocks.
+    ///
+    /// What cannot be found is not complained about here: [`Template::parse`](crate::template::Template::parse) does, and
+    /// points at the call.
+    ///
+    /// # Errors
+    /// `template.files` (not found, denied, unavailable) where the folder or a file in it cannot be read or is not UTF-8;
+    /// `template.budget` where there is too much of it, see [`LoadOptions`].
+    pub fn from_dir(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_dir_with(path, &LoadOptions::default())
+    }
+
+    /// Reads the template in a folder as the options say; see [`from_dir`](Self::from_dir).
+    ///
+    /// # Errors
+    /// As [`from_dir`](Self::from_dir).
+    pub fn from_dir_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
+        super::dir::read(path.as_ref(), options)
     }
 
     /// Adds or replaces a text.

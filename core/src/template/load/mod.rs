@@ -4,7 +4,9 @@
 //! takes the template's own files and those of the modules that it calls, and nothing else. From there on everything is a
 //! pure function of that map, and a plan can carry it along.
 
+mod dir;
 mod files;
 
+pub use dir::LoadOptions;
 pub(crate) use files::join;
 pub use files::{FileKind, Files};

@@ -38,6 +38,8 @@ pub struct Module {
     pub settings: Settings,
     /// Names that stand where a block was given up after a mistake; nobody complains that they are not declared.
     pub(crate) lost: BTreeSet<Arc<str>>,
+    /// Places where the text could not be read.
+    pub(crate) damage: Vec<Span>,
 }
 
 /// A `variable` block.
@@ -163,6 +165,8 @@ pub struct ModuleCall {
     pub span: Span,
     /// Where the source stands.
     pub source_span: Span,
+    /// The whole block.
+    pub extent: Span,
 }
 
 /// A `provider` block.

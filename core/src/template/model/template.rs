@@ -1,6 +1,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{address::ModulePath, error::Sources, template::load::Files};
+use crate::{
+    address::ModulePath,
+    error::{Diagnostic, Sources},
+    template::{decode, load::Files},
+};
 
 use super::{Module, ModuleCall};
 
@@ -52,6 +56,28 @@ impl Edition {
 }
 
 impl Template {
+    /// Reads a template. Pure: everything it needs is in `files`, and module sources are looked up there.
+    ///
+    /// All problems are returned at once, in order of place; what could be read is in the template, so that
+    /// [`check`](crate::template::check) can go on and find the others. A template whose reading gave an error must not be
+    /// planned.
+    ///
+    /// # Complexity
+    /// O(bytes + called modules).
+    ///
+    /// # Examples
+    /// ```
+    /// use stackwright::template::{Files, Options, Template};
+    ///
+    /// let files = Files::from_texts([("main.tf", "output \"port\" {\n  value = 80\n}\n")]);
+    /// let (template, problems) = Template::parse(&files, &Options::default());
+    /// assert!(problems.is_empty());
+    /// assert!(template.root().outputs.contains_key("port"));
+    /// ```
+    pub fn parse(files: &Files, options: &Options) -> (Self, Vec<Diagnostic>) {
+        decode::template(files, options)
+    }
+
     /// Returns the root module.
     pub fn root(&self) -> &Module {
         static EMPTY: std::sync::LazyLock<Module> = std::sync::LazyLock::new(Module::default);

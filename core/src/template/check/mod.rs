@@ -1,0 +1,48 @@
+//! Everything that is wrong with a template and can be known before it is planned.
+//!
+//! ```text
+//! names   does everything exist that expressions refer to; `each`, `count`, `self`; instances
+//! shape   do blocks fit the schemas of their types; do calls set what modules need
+//! cycles  does anything need itself
+//! ```
+//!
+//! One mistake is one diagnostic: what follows from a thing that was reported is not.
+
+mod cycles;
+mod names;
+mod scene;
+mod shape;
+pub(in crate::template) mod sites;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::error::{Diagnostic, Diagnostics};
+
+use super::model::{Module, Template};
+
+pub use source::SchemaSource;
+
+/// Checks a template against the types that are known. Reads nothing and asks no resource.
+///
+/// Returns all problems, in order of place. Those of [`Template::parse`] are not among them, and are not told again in
+/// other words: show both together.
+///
+/// # Complexity
+/// O(size of the template), modules counted once per folder; cycles once per call.
+pub fn check(template: &Template, schemas: &dyn SchemaSource) -> Vec<Diagnostic> {
+    let by_dir: BTreeMap<Arc<str>, Arc<Module>> =
+        template.modules().map(|(_, module)| (Arc::clone(&module.dir), Arc::clone(module))).collect();
+    let mut problems = Vec::new();
+    for module in by_dir.values() {
+        let scene = scene::Scene { module, by_dir: &by_dir, schemas };
+        names::check(&scene, &mut problems);
+        shape::check(&scene, &mut problems);
+    }
+    cycles::check(template, &mut problems);
+    problems.tidy();
+    problems
+}

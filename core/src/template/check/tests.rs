@@ -1,0 +1,425 @@
+use std::sync::Arc;
+
+use super::{SchemaSource, check};
+use crate::{
+    schema::{Attribute, Block, NestedBlock, Schema},
+    template::testing::{lines, parse_files},
+    value::Type,
+};
+
+/// One provider, `acme`, with a resource type, a data source, and a type all of whose parts are required.
+struct Acme;
+
+impl SchemaSource for Acme {
+    fn resource(&self, type_name: &str) -> Option<Arc<Schema>> {
+        let port = Block::new()
+            .attribute("port", Attribute::required(Type::Number).between(1, 65535))
+            .attribute("label", Attribute::optional(Type::String));
+        let schema = match type_name {
+            "acme_vpc" => Schema::new(0)
+                .attribute("id", Attribute::computed(Type::String))
+                .attribute("cidr", Attribute::optional(Type::String))
+                .attribute("size", Attribute::optional(Type::Number))
+                .attribute("tags", Attribute::optional(Type::map(Type::String)))
+                .block("rule", NestedBlock::list(port).max_items(2)),
+            "acme_strict" => Schema::new(0)
+                .attribute("name", Attribute::required(Type::String))
+                .block("disk", NestedBlock::list(Block::new()).min_items(1))
+                .block("tag", NestedBlock::map(Block::new().attribute("v", Attribute::optional(Type::String)))),
+            _ => return None,
+        };
+        Some(Arc::new(schema))
+    }
+
+    fn data_source(&self, type_name: &str) -> Option<Arc<Schema>> {
+        let schema = Schema::new(0)
+            .attribute("name", Attribute::required(Type::String))
+            .attribute("id", Attribute::computed(Type::String));
+        (type_name == "acme_zone").then(|| Arc::new(schema))
+    }
+
+    fn provider(&self, name: &str) -> Option<Option<Arc<Schema>>> {
+        let schema = Schema::new(0).attribute("region", Attribute::required(Type::String));
+        (name == "acme").then(|| Some(Arc::new(schema)))
+    }
+
+    fn resource_names(&self) -> Vec<Arc<str>> {
+        vec!["acme_strict".into(), "acme_vpc".into()]
+    }
+
+    fn data_source_names(&self) -> Vec<Arc<str>> {
+        vec!["acme_zone".into()]
+    }
+
+    fn provider_names(&self) -> Vec<Arc<str>> {
+        vec!["acme".into()]
+    }
+}
+
+fn problems(files: &[(&str, &str)]) -> Vec<String> {
+    let (template, found) = parse_files(files);
+    let mut all = lines(template.sources(), &found);
+    let checked = check(&template, &Acme);
+    let helps = checked.iter().map(|problem| problem.help.as_deref().unwrap_or_default());
+    let texts = lines(template.sources(), &checked);
+    // A suggestion is part of what is compared; other ways out are not.
+    all.extend(texts.into_iter().zip(helps).map(|(line, help)| match help.strip_prefix("did you mean ") {
+        Some(near) => format!("{line} ({near})"),
+        None => line,
+    }));
+    all
+}
+
+#[track_caller]
+fn refuse(text: &str, expect: &[&str]) {
+    assert_eq!(problems(&[("main.tf", text)]), expect, "{text}");
+}
+
+#[test]
+fn a_sound_template_has_no_problem() {
+    let net = "variable \"a\" {}\nvariable \"b\" {\n  default = 1\n}\n\
+        resource \"acme_vpc\" \"x\" {\n  cidr = var.a\n}\noutput \"x\" {\n  value = acme_vpc.x.id\n}\noutput \"y\" {\n  value = var.b\n}\n";
+    let main = r#"
+provider "acme" {
+  region = var.region
+}
+variable "region" {
+  default = "x"
+  validation {
+    condition     = var.region != local.one
+    error_message = "no ${var.region}"
+  }
+}
+locals {
+  one  = "a"
+  all  = [for k, v in module.many : v.x]
+  many = acme_vpc.many[*].id
+  key  = acme_vpc.keyed["a"].id
+  ix   = acme_vpc.many[local.n].tags.x
+  n    = 0
+  sp   = acme_vpc.single[*].id
+  dir  = "${path.module}/${terraform.workspace}"
+}
+resource "acme_vpc" "many" {
+  count = 2
+  cidr  = "${count.index}"
+  rule {
+    port = 1
+  }
+}
+resource "acme_vpc" "keyed" {
+  for_each = { a = 1 }
+  cidr     = each.key
+  tags     = { v = each.value }
+  dynamic "rule" {
+    for_each = [1]
+    content {
+      port  = rule.value
+      label = "${rule.key}${each.key}"
+    }
+  }
+  dynamic "rule" {
+    for_each = [1]
+    iterator = item
+    content {
+      port = item.value
+    }
+  }
+}
+resource "acme_vpc" "single" {
+  cidr       = data.acme_zone.z.id
+  depends_on = [module.crossing]
+  lifecycle {
+    ignore_changes       = [tags["x"], rule]
+    replace_triggered_by = [acme_vpc.keyed["a"].id]
+    postcondition {
+      condition     = self.id != ""
+      error_message = "${self.id} is empty"
+    }
+  }
+}
+resource "acme_strict" "s" {
+  name = "n"
+  disk {}
+  tag "a" {
+    v = "1"
+  }
+  dynamic "tag" {
+    for_each = {}
+    labels   = [tag.key]
+    content {}
+  }
+}
+data "acme_zone" "z" {
+  name = "x"
+}
+module "many" {
+  source   = "./net"
+  for_each = toset(["a"])
+  a        = each.key
+}
+module "crossing" {
+  source = "./net"
+  a      = module.other.y
+}
+module "other" {
+  source = "./net"
+  a      = module.crossing.x
+}
+"#;
+    assert_eq!(problems(&[("main.tf", main), ("net/main.tf", net)]), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_not_declared_is_named() {
+    refuse(
+        r#"
+variable "region" {
+  default = 1
+}
+locals {
+  colour = 1
+  a      = var.regoin
+  b      = local.color
+  c      = acme_vpc.mian.id
+  d      = acme_vcp.main.id
+  e      = data.acme_vpc.main.id
+  f      = module.nope.x
+  g      = acme_vpc.main.idd
+  h      = vra.region
+  i      = path.modul
+  j      = nothing
+  k      = var
+  l      = terraform.applying
+}
+resource "acme_vpc" "main" {
+  lifecycle {
+    ignore_changes = [tgas]
+  }
+  depends_on = [acme_vpc.gone]
+}
+"#,
+        &[
+            "7 template.reference <var.regoin> there is no variable `regoin` (`var.region`?)",
+            "8 template.reference <local.color> there is no local `color` (`local.colour`?)",
+            "9 template.reference <acme_vpc.mian.id> there is no resource `acme_vpc.mian` (`acme_vpc.main`?)",
+            "10 template.reference <acme_vcp.main.id> there is no resource `acme_vcp.main` (`acme_vpc.main`?)",
+            "11 template.reference <data.acme_vpc.main.id> there is no data source `data.acme_vpc.main` (`acme_vpc.main`?)",
+            "12 template.reference <module.nope.x> there is no module call `nope`",
+            "13 template.attribute <acme_vpc.main.idd> `acme_vpc.main` has no attribute `idd` (`id`?)",
+            "14 template.reference <vra.region> there is no resource `vra.region` (`var.region`?)",
+            "15 template.reference <path.modul> `path` has only `path.module`, `path.root` and `path.cwd`",
+            "16 template.reference <nothing> `nothing` refers to nothing",
+            "17 template.reference <var> `var` is followed by the name of a variable: `var.name`",
+            "18 template.unsupported <terraform.applying> `terraform.applying` is not supported yet",
+            "22 template.attribute <tgas> `acme_vpc.main` has no attribute `tgas` (`tags`?)",
+            "24 template.reference <acme_vpc.gone> there is no resource `acme_vpc.gone`",
+        ],
+    );
+}
+
+#[test]
+fn what_stands_in_the_wrong_place_is_named() {
+    refuse(
+        r#"
+locals {
+  a = each.key
+  b = count.index
+  c = self.id
+  d = acme_vpc.many.id
+  e = acme_vpc.one[0].id
+  f = acme_vpc.one[local.g].id
+  g = acme_vpc.keyed.id
+  h = acme_vpc.many[0].idd
+  i = acme_vpc.many[*].idd
+  j = each.keys
+}
+resource "acme_vpc" "many" {
+  count = count.index
+  cidr  = each.key
+  size  = acme_vpc.many[0].size
+}
+resource "acme_vpc" "keyed" {
+  for_each   = { a = each.key }
+  size       = count.index
+  depends_on = [acme_vpc.keyed]
+}
+resource "acme_vpc" "one" {
+  cidr = self.id
+  lifecycle {
+    precondition {
+      condition     = self.id == ""
+      error_message = "no"
+    }
+    postcondition {
+      condition     = acme_vpc.one.id == "" && self.idd == ""
+      error_message = "no"
+    }
+    precondition {
+      condition     = 1 == 1
+      error_message = "no"
+    }
+  }
+}
+variable "v" {
+  default = 1
+  validation {
+    condition     = local.a == 1
+    error_message = "no"
+  }
+}
+"#,
+        &[
+            "3 template.context <each.key> `each.key` means nothing here",
+            "4 template.context <count.index> `count.index` means nothing here",
+            "5 template.context <self.id> `self` means nothing here",
+            "6 template.instance <acme_vpc.many.id> `acme_vpc.many` has several instances, because `count` is set",
+            "7 template.instance <acme_vpc.one[0].id> `acme_vpc.one` has one instance, without a key",
+            "8 template.instance <acme_vpc.one> `acme_vpc.one` has one instance, without a key",
+            "9 template.instance <acme_vpc.keyed.id> `acme_vpc.keyed` has several instances, because `for_each` is set",
+            "10 template.attribute <acme_vpc.many[0].idd> `acme_vpc.many` has no attribute `idd` (`id`?)",
+            "11 template.attribute <acme_vpc.many> `acme_vpc.many` has no attribute `idd` (`id`?)",
+            "12 template.reference <each.keys> `each` has only `each.key` and `each.value`",
+            "15 template.context <count.index> `count.index` means nothing here",
+            "16 template.context <each.key> `each.key` means nothing here",
+            "17 template.self_reference <acme_vpc.many[0].size> `acme_vpc.many` refers to itself",
+            "20 template.context <each.key> `each.key` means nothing here",
+            "21 template.context <count.index> `count.index` means nothing here",
+            "22 template.self_reference <acme_vpc.keyed> `acme_vpc.keyed` refers to itself",
+            "25 template.context <self.id> `self` means nothing here",
+            "28 template.context <self.id> `self` means nothing here",
+            "32 template.self_reference <acme_vpc.one.id> `acme_vpc.one` refers to itself",
+            "32 template.attribute <self.idd> `acme_vpc.one` has no attribute `idd` (`id`?)",
+            "36 template.condition <1 == 1> the condition always has the same result",
+            "44 template.condition <local.a == 1> the condition does not look at `var.v`",
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_named() {
+    refuse(
+        r#"
+resource "acme_vcp" "a" {
+  anything = 1
+}
+data "acme_vpc" "b" {}
+resource "acme_vpc" "c" {
+  provider = acne
+  id       = "x"
+  cdir     = "x"
+  rule     = []
+  tags {}
+  rul {}
+  rule {
+    prt = 1
+  }
+  dynamic "rule" {
+    for_eech = []
+    content {
+      label = 1
+    }
+  }
+  dynamic "nope" {
+    for_each = []
+    content {}
+  }
+}
+resource "acme_strict" "d" {
+  tag {}
+}
+resource "acme_vpc" "e" {
+  rule {
+    port = 1
+  }
+  rule {
+    port = 2
+  }
+  rule "x" {
+    port = 3
+  }
+}
+provider "acme" {
+  regions = 1
+}
+provider "other" {}
+"#,
+        &[
+            "2 template.resource_type <resource \"acme_vcp\" \"a\"> there is no resource type `acme_vcp` (`acme_vpc`?)",
+            "5 template.resource_type <data \"acme_vpc\" \"b\"> there is no data source type `acme_vpc` (a `resource` block?)",
+            "7 template.provider <acne> there is no provider `acne` (`acme`?)",
+            "8 template.argument <id> `id` is decided by `acme_vpc.c` itself and cannot be set",
+            "9 template.argument <cdir> there is no argument `cdir` in `acme_vpc.c` (`cidr`?)",
+            "10 template.block <rule> `rule` is a block, not an argument",
+            "11 template.argument <tags> `tags` is an argument, not a block",
+            "12 template.block <rul> there is no block `rul` in `acme_vpc.c` (`rule`?)",
+            "13 template.missing <rule> the argument `port` is missing in `rule` in `acme_vpc.c`",
+            "14 template.argument <prt> there is no argument `prt` in `rule` in `acme_vpc.c` (`port`?)",
+            "16 template.missing <dynamic \"rule\"> `for_each` is missing in a `dynamic` block",
+            "17 template.argument <for_eech> there is no argument `for_eech` in a `dynamic` block (`for_each`?)",
+            "18 template.missing <content> the argument `port` is missing in `rule` in `acme_vpc.c`",
+            "22 template.block <\"nope\"> there is no block `nope` in `acme_vpc.c`",
+            "27 template.missing <resource \"acme_strict\" \"d\"> a block `disk` is missing in `acme_strict.d`",
+            "27 template.missing <resource \"acme_strict\" \"d\"> the argument `name` is missing in `acme_strict.d`",
+            "28 template.label <tag> a `tag` block has 1 labels, not 0",
+            "37 template.block <rule> `acme_vpc.e` has at most 2 blocks `rule`, not 3",
+            "37 template.label <rule \"x\"> a `rule` block has 0 labels, not 1",
+            "41 template.missing <provider \"acme\"> the argument `region` is missing in the provider `acme`",
+            "42 template.argument <regions> there is no argument `regions` in the provider `acme` (`region`?)",
+            "44 template.provider <provider \"other\"> there is no provider `other`",
+        ],
+    );
+}
+
+#[test]
+fn calls_set_what_modules_need() {
+    let main = "module \"net\" {\n  source = \"./net\"\n  siez   = 1\n}\nlocals {\n  a = module.net.idd\n  b = module.net[0].id\n}\n";
+    let net = "variable \"size\" {}\noutput \"id\" {\n  value = var.sise\n}\n";
+    assert_eq!(
+        problems(&[("main.tf", main), ("net/main.tf", net)]),
+        [
+            "1 template.missing <module \"net\"> the module `net` needs a value for its variable `size`",
+            "3 template.argument <siez> there is no variable `siez` in the module `net` (`size`?)",
+            "6 template.reference <module.net.idd> the module `net` has no output `idd` (`module.net.id`?)",
+            "7 template.instance <module.net[0].id> `module.net` has one instance, without a key",
+            "3 template.reference <var.sise> there is no variable `sise` (`var.size`?)",
+        ]
+    );
+}
+
+#[test]
+fn loops_are_explained() {
+    refuse(
+        "locals {\n  a = local.b\n  b = [local.c]\n  c = local.a\n  d = local.d\n}\n",
+        &[
+            "2 template.cycle <local.b> `local.a` refers to `local.b`, which refers to `local.c`, which refers to `local.a`",
+            "5 template.cycle <local.d> `local.d` refers to itself",
+        ],
+    );
+    refuse(
+        "resource \"acme_vpc\" \"a\" {\n  cidr = acme_vpc.b.id\n}\nresource \"acme_vpc\" \"b\" {\n  depends_on = [acme_vpc.a]\n}\n",
+        &["2 template.cycle <acme_vpc.b.id> `acme_vpc.a` refers to `acme_vpc.b`, which refers to `acme_vpc.a`"],
+    );
+    let net = "variable \"in\" {}\noutput \"out\" {\n  value = var.in\n}\n";
+    let main = "module \"a\" {\n  source = \"./net\"\n  in     = module.b.out\n}\n\
+        module \"b\" {\n  source = \"./net\"\n  in     = module.a.out\n}\n";
+    assert_eq!(
+        problems(&[("main.tf", main), ("net/main.tf", net)]),
+        [
+            "3 template.cycle <module.b.out> `module.a.var.in` refers to `module.b.out`, which refers to `module.b.var.in`, \
+          which refers to `module.a.out`, which refers to `module.a.var.in`"
+        ]
+    );
+    let main = "module \"a\" {\n  source   = \"./net\"\n  in       = 1\n  for_each = toset([module.a[\"x\"].out])\n}\n";
+    assert_eq!(
+        problems(&[("main.tf", main), ("net/main.tf", net)]),
+        ["4 template.cycle <module.a[\"x\"].out> the repetition of `module.a` refers to itself"]
+    );
+}
+
+#[test]
+fn a_swallowed_block_is_not_missed() {
+    let (template, found) = parse_files(&[("main.tf", "variable \"a {\n  default = 1\n}\nlocals {\n  b = var.a\n}\n")]);
+    assert!(!found.is_empty());
+    assert_eq!(lines(template.sources(), &check(&template, &Acme)), Vec::<String>::new());
+}

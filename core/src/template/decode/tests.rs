@@ -1,0 +1,343 @@
+use crate::{
+    address::{Mode, ModulePath},
+    template::{
+        Files, IgnoreChanges, Options, Referent, Repetition, ResourceKey, Template,
+        testing::{lines, parse_files},
+    },
+    value::{Type, Value},
+};
+
+/// Reads one file and compares all that is wrong with it: line, code, what is pointed at, message.
+#[track_caller]
+fn check(text: &str, expect: &[&str]) {
+    let (template, problems) = parse_files(&[("main.tf", text)]);
+    assert_eq!(lines(template.sources(), &problems), expect, "{text}");
+}
+
+const GOOD: &str = r#"
+terraform {
+  required_version = ">= 1.5, < 2.0"
+  required_providers {
+    acme = { source = "example/acme", version = "~> 3.0" }
+    old  = "1.0"
+  }
+}
+
+provider "acme" {
+  region = var.region
+}
+
+variable "region" {
+  type        = string
+  description = "Where."
+  default     = "north"
+  nullable    = false
+
+  validation {
+    condition     = length(var.region) > 2
+    error_message = "Too short."
+  }
+}
+
+variable "rules" {
+  type      = list(object({ port = number, name = optional(string, "web") }))
+  default   = [{ port = "80" }]
+  sensitive = true
+}
+
+variable "token" {}
+
+locals {
+  a = 1
+  b = local.a
+}
+
+resource "acme_vpc" "main" {
+  count      = 2
+  depends_on = [data.acme_zone.zone, module.net, local.a]
+  provider   = acme
+
+  cidr = "10.0.0.0/8"
+  rule {
+    port = 1
+  }
+
+  lifecycle {
+    create_before_destroy = true
+    prevent_destroy       = "true"
+    ignore_changes        = [tags["x"], rule[0].port]
+    replace_triggered_by  = [acme_key.k.id, acme_key.m[each.key]]
+
+    precondition {
+      condition     = local.a > 0
+      error_message = "no"
+    }
+    postcondition {
+      condition     = self.id != ""
+      error_message = "no"
+    }
+  }
+}
+
+data "acme_zone" "zone" {
+  for_each = toset(["a"])
+}
+
+module "net" {
+  source = "./net"
+  size   = 3
+}
+
+output "id" {
+  value      = acme_vpc.main[0].id
+  sensitive  = true
+  depends_on = [acme_vpc.main]
+}
+"#;
+
+#[test]
+fn everything_that_is_said_is_read() {
+    let (template, problems) = parse_files(&[("main.tf", GOOD), ("net/main.tf", "variable \"size\" {}\n")]);
+    assert_eq!(lines(template.sources(), &problems), Vec::<String>::new());
+    let root = template.root();
+    assert_eq!(root.settings.required_version[0].as_str(), ">= 1.5, < 2.0");
+    assert_eq!(root.settings.required_providers["acme"].source.as_deref(), Some("example/acme"));
+    assert_eq!(root.settings.required_providers["old"].version.as_ref().map(|version| version.as_str()), Some("1.0"));
+    assert!(root.providers["acme"].body.attribute("region").is_some());
+
+    let region = &root.variables["region"];
+    assert_eq!((&region.constraint.ty, region.nullable, region.sensitive), (&Type::String, false, false));
+    assert_eq!((region.description.as_deref(), region.validations.len()), (Some("Where."), 1));
+    let rules = &root.variables["rules"];
+    let rule = Value::object([("port", Value::number(80)), ("name", Value::from("web"))]);
+    assert_eq!(rules.default, Some(Value::list(rule.ty(), vec![rule])));
+    assert!(root.variables["token"].is_required() && root.variables["token"].constraint.ty == Type::Any);
+
+    let vpc = &root.resources[&ResourceKey::managed("acme_vpc", "main")];
+    assert!(matches!(vpc.repetition, Repetition::Count(_)));
+    let names: Vec<String> = vpc.depends_on.iter().map(|dependency| dependency.referent.to_string()).collect();
+    assert_eq!(names, ["data.acme_zone.zone", "module.net", "local.a"]);
+    assert_eq!(vpc.provider.as_ref().map(|provider| &*provider.name), Some("acme"));
+    assert!(vpc.lifecycle.create_before_destroy && vpc.lifecycle.prevent_destroy.is_some());
+    let IgnoreChanges::Only(ignored) = &vpc.lifecycle.ignore_changes else { panic!("a list") };
+    assert_eq!(ignored.iter().map(|path| path.root_name()).collect::<Vec<_>>(), ["tags", "rule"]);
+    assert_eq!(vpc.lifecycle.replace_triggered_by.len(), 2);
+    assert_eq!((vpc.lifecycle.preconditions.len(), vpc.lifecycle.postconditions.len()), (1, 1));
+    let left: Vec<&str> = vpc.body.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
+    assert_eq!((left, vpc.body.blocks.len()), (vec!["cidr"], 1));
+    assert_eq!(root.resources[&ResourceKey::data("acme_zone", "zone")].key.mode, Mode::Data);
+
+    let call = &root.calls["net"];
+    assert_eq!((&*call.dir, call.inputs.keys().map(|name| &**name).collect::<Vec<_>>()), ("net", vec!["size"]));
+    let path = ModulePath::root().child("net");
+    assert!(template.module(&path).is_some_and(|module| module.variables.contains_key("size")));
+    assert_eq!(template.call(&path).map(|call| &*call.name), Some("net"));
+    assert!(root.outputs["id"].sensitive);
+    assert_eq!(root.outputs["id"].depends_on[0].referent, Referent::Resource(vpc.key.clone()));
+}
+
+#[test]
+fn what_comes_later_is_refused_where_it_stands() {
+    check(
+        r#"
+moved {
+  from = a.b
+}
+check "x" {}
+import {}
+ephemeral "a" "b" {}
+terraform {
+  backend "s3" {}
+  required_providers {
+    acme = { configuration_aliases = [acme.x] }
+  }
+}
+provider "acme" {
+  alias = "x"
+}
+variable "v" {
+  ephemeral = true
+}
+module "remote" {
+  source = "example/net/acme"
+}
+module "local" {
+  source    = "."
+  providers = {}
+  version   = "1"
+}
+resource "acme_vpc" "x" {
+  provider = acme.x
+  provisioner "local-exec" {}
+  connection {}
+}
+"#,
+        &[
+            "2 template.unsupported <moved> a `moved` block is not supported yet",
+            "5 template.unsupported <check \"x\"> a `check` block is not supported yet",
+            "6 template.unsupported <import> a `import` block is not supported yet",
+            "7 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
+            "9 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
+            "11 template.unsupported <configuration_aliases> `configuration_aliases` is not supported yet",
+            "15 template.unsupported <alias> `alias` in a `provider` block is not supported yet",
+            "18 template.unsupported <ephemeral = true> an ephemeral variable is not supported yet",
+            "21 template.unsupported <\"example/net/acme\"> a module source other than a local path is not supported yet",
+            "24 template.source <\".\"> the module `local` calls itself",
+            "25 template.unsupported <providers> `providers` in a `module` block is not supported yet",
+            "26 template.unsupported <version> `version` in a `module` block is not supported yet",
+            "29 template.unsupported <acme.x> a second configuration of a provider (`alias`) is not supported yet",
+            "30 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
+            "31 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_belong_is_refused() {
+    check(
+        r#"
+a = 1
+resorce "acme_vpc" "x" {}
+resource "acme_vpc" {}
+resource "acme_vpc" "1x" {}
+variable "count" {}
+variable "v" {
+  tipe = string
+  type = strin
+  validation = []
+  default {}
+}
+variable "w" {
+  type     = number
+  default  = "x"
+}
+variable "y" {
+  nullable = false
+  default  = null
+}
+variable "z" {
+  default = [var.v]
+}
+variable "u" {
+  default   = upper("x")
+  sensitive = "maybe"
+}
+variable "v" {}
+output "o" {}
+output "p" {
+  value = 1
+  postcondition {}
+}
+data "acme_zone" "z" {
+  lifecycle {
+    prevent_destroy = true
+    precondition {
+      condition = true
+    }
+  }
+  provisioner "x" {}
+}
+resource "acme_vpc" "y" {
+  count    = 1
+  for_each = {}
+  depends_on = [acme_vpc.x.id, each.key, upper("x"), "acme_vpc.z"]
+  lifecycle {
+    ignore_changes       = [all]
+    replace_triggered_by = [data.a.b, local.c, acme_vpc.x[var.v]]
+  }
+  lifecycle {}
+}
+module "m" {
+  source = "./nowhere"
+}
+module "n" {
+  source = "../outside"
+  lifecycle {}
+}
+terraform {
+  required_version = ">= 99"
+  required_providers {
+    acme = "latest"
+  }
+}
+"#,
+        &[
+            "2 template.argument <a> the argument `a` stands in no block",
+            "3 template.block <resorce \"acme_vpc\" \"x\"> there is no block `resorce` in a template",
+            "4 template.label <resource \"acme_vpc\"> a `resource` block has 2 labels, not 1",
+            "5 template.name <\"1x\"> `1x` is not a valid name",
+            "6 template.name <\"count\"> a variable cannot be called `count`",
+            "8 template.argument <tipe> there is no argument `tipe` in a `variable` block",
+            "9 template.type <strin> there is no type `strin`",
+            "10 template.block <validation> `validation` is a block, not an argument",
+            "11 template.argument <default> `default` is an argument, not a block",
+            "15 template.default <\"x\"> the default of `w` does not fit its type: a number is required",
+            "19 template.default <null> the default of `y` cannot be null",
+            "22 template.static <var.v> nothing can be referred to here",
+            "25 template.static <upper> no function can be called here",
+            "26 template.static <\"maybe\"> `sensitive` is not a bool: a bool is required",
+            "28 template.duplicate <variable \"v\"> the variable `v` is declared twice",
+            "29 template.missing <output \"o\"> the argument `value` is missing in an `output` block",
+            "32 template.block <postcondition> an output has no `postcondition`",
+            "36 template.argument <prevent_destroy> `prevent_destroy` means nothing for a data source",
+            "37 template.missing <precondition> the argument `error_message` is missing in a `precondition` block",
+            "41 template.name <provisioner> the name `provisioner` is reserved in a `data` block",
+            "45 template.repetition <for_each> a block has `count` or `for_each`, not both",
+            "46 template.dependency <acme_vpc.x.id> `depends_on` names whole objects, not parts of them",
+            "46 template.dependency <each.key> `each.key` is nothing that can be waited for",
+            "46 template.static <upper(\"x\")> `depends_on` takes references that are written out",
+            "46 template.quoted <\"acme_vpc.z\"> a reference in `depends_on` is written in quotes",
+            "48 template.static <all> `all` stands alone, not in a list",
+            "49 template.trigger <data.a.b> only changes of managed resources can trigger a replacement",
+            "49 template.trigger <local.c> only changes of managed resources can trigger a replacement",
+            "49 template.trigger <acme_vpc.x[var.v]> an index here is made of `count.index`, `each.key` or `each.value` only",
+            "51 template.duplicate <lifecycle> a second `lifecycle` block in a `resource` block",
+            "54 template.source <\"./nowhere\"> there is no module at `./nowhere`",
+            "57 template.source <\"../outside\"> there is no module at `../outside`",
+            "58 template.name <lifecycle> the name `lifecycle` is reserved in a `module` block",
+            "61 template.version <\">= 99\"> the module asks for another version: >= 99",
+            "63 template.version <\"latest\"> `latest` is not a condition on a version; write one such as `>= 1.2.0`",
+        ],
+    );
+}
+
+#[test]
+fn overrides_are_refused() {
+    let (template, problems) = parse_files(&[("main.tf", ""), ("x_override.tf", "locals {}\n")]);
+    assert_eq!(
+        lines(template.sources(), &problems),
+        ["1 template.unsupported <> the override file `x_override.tf` is not supported yet"]
+    );
+}
+
+#[test]
+fn a_broken_text_is_not_blamed_twice() {
+    check(
+        "output \"o\" {\n  value = 1 +\n}\n",
+        &["2 syntax.unexpected <> expected a value, found the end of the line"],
+    );
+}
+
+#[test]
+fn modules_that_call_each_other_end() {
+    let call = |source: &str| format!("module \"x\" {{\n  source = \"{source}\"\n}}\n");
+    let (template, problems) =
+        parse_files(&[("main.tf", &call("./a")), ("a/main.tf", &call("../b")), ("b/main.tf", &call("../a"))]);
+    assert_eq!(lines(template.sources(), &problems), ["2 template.source <\"../a\"> the module `x` calls itself"]);
+    assert_eq!(template.modules().count(), 3);
+}
+
+#[test]
+fn modules_that_double_end() {
+    let mut files = Files::new();
+    for level in 0..40 {
+        let source = format!("{}l{}", if level == 0 { "./" } else { "../" }, level + 1);
+        let text =
+            format!("module \"a\" {{\n  source = \"{source}\"\n}}\nmodule \"b\" {{\n  source = \"{source}\"\n}}\n");
+        files.insert(&if level == 0 { "main.tf".into() } else { format!("l{level}/main.tf") }, text);
+    }
+    files.insert("l40/main.tf", "");
+    let (template, problems) = Template::parse(&files, &Options::default());
+    assert_eq!(problems.iter().map(|problem| &*problem.code).collect::<Vec<_>>(), ["template.budget"]);
+    assert!(template.modules().count() <= Options::default().module_limit);
+}

@@ -1,0 +1,274 @@
+//! What refers to what, before anything is evaluated.
+//!
+//! Modules are no nodes: what is in them is. A reference to a module's output leads to that output, and a variable of a
+//! module to what the call sets it to, so that modules that use each other criss-cross are no cycle. A few nodes stand for
+//! no declaration; each is there so that edges stay few ([`StaticKind`] says which).
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use crate::{
+    address::ModulePath,
+    error::Span,
+    graph::{Graph, NodeIdx},
+};
+
+use super::{
+    check::sites::{Owner, Site, for_each_site},
+    model::{Dependency, Module, ResourceKey, Template},
+    reference::{Referent, references},
+};
+
+/// A node of the static graph. Prints as people name it: `` `module.net.local.a` ``.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StaticNode {
+    /// The module that it is in; for those that stand for a call, the module that is called.
+    pub module: ModulePath,
+    /// What it is.
+    pub kind: StaticKind,
+}
+
+/// What a node of the static graph stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StaticKind {
+    /// A variable: needs what the call sets it to.
+    Variable(Arc<str>),
+    /// A local.
+    Local(Arc<str>),
+    /// An output.
+    Output(Arc<str>),
+    /// A resource or data source, all of its instances.
+    Resource(ResourceKey),
+    /// The configuration of a provider.
+    Provider(Arc<str>),
+    /// How often the module is called: `count` or `for_each` of the call.
+    Repetition,
+    /// What everything in the module waits for: `depends_on` of the call.
+    Order,
+    /// All outputs of the module, as `module.name` without an output means them.
+    Outputs,
+    /// All resources and outputs of the module and of those below it, as `depends_on = [module.name]` means them.
+    Everything,
+}
+
+impl fmt::Display for StaticNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.module.is_root() { "" } else { "." };
+        let module = &self.module;
+        match &self.kind {
+            StaticKind::Variable(name) => write!(f, "`{module}{dot}var.{name}`"),
+            StaticKind::Local(name) => write!(f, "`{module}{dot}local.{name}`"),
+            StaticKind::Output(name) if self.module.is_root() => write!(f, "the output `{name}`"),
+            StaticKind::Output(name) => write!(f, "`{module}.{name}`"),
+            StaticKind::Resource(key) => write!(f, "`{module}{dot}{key}`"),
+            StaticKind::Provider(name) if self.module.is_root() => write!(f, "the provider `{name}`"),
+            StaticKind::Provider(name) => write!(f, "the provider `{name}` of `{module}`"),
+            StaticKind::Repetition => write!(f, "the repetition of `{module}`"),
+            StaticKind::Order => write!(f, "`depends_on` of `{module}`"),
+            StaticKind::Outputs => write!(f, "`{module}`"),
+            StaticKind::Everything => write!(f, "everything in `{module}`"),
+        }
+    }
+}
+
+/// Returns the static graph of a template. An edge carries the place of the reference that it comes from, where there is
+/// one; of several references the first.
+///
+/// Left out: what is not declared, references of a resource block to itself (both are reported by
+/// [`check`](super::check())), and what validations of variables look at, since no value waits for that.
+///
+/// # Complexity
+/// O(declarations + references), modules counted once per call.
+pub fn static_graph(template: &Template) -> Graph<StaticNode, Option<Span>> {
+    let mut builder = Builder { graph: Graph::new(), by_node: HashMap::new() };
+    for (path, module) in template.modules() {
+        builder.declare(path, module);
+    }
+    for (path, module) in template.modules() {
+        builder.connect(path, module);
+    }
+    builder.graph
+}
+
+struct Builder {
+    graph: Graph<StaticNode, Option<Span>>,
+    by_node: HashMap<StaticNode, NodeIdx>,
+}
+
+impl Builder {
+    fn node(&mut self, module: &ModulePath, kind: StaticKind) -> NodeIdx {
+        let node = StaticNode { module: module.clone(), kind };
+        if let Some(idx) = self.by_node.get(&node) {
+            return *idx;
+        }
+        let idx = self.graph.add_node(node.clone());
+        self.by_node.insert(node, idx);
+        idx
+    }
+
+    fn find(&self, module: &ModulePath, kind: StaticKind) -> Option<NodeIdx> {
+        self.by_node.get(&StaticNode { module: module.clone(), kind }).copied()
+    }
+
+    fn edge(&mut self, from: NodeIdx, needs: Option<NodeIdx>, span: Option<Span>) {
+        if let Some(needs) = needs {
+            self.graph.merge_edge(from, needs, span, |old, new| *old = old.or(new));
+        }
+    }
+
+    fn declare(&mut self, path: &ModulePath, module: &Module) {
+        let names = module.variables.keys().cloned().map(StaticKind::Variable);
+        let names = names.chain(module.locals.keys().cloned().map(StaticKind::Local));
+        let names = names.chain(module.resources.keys().cloned().map(StaticKind::Resource));
+        let names = names.chain(module.outputs.keys().cloned().map(StaticKind::Output));
+        for kind in names.chain(module.providers.keys().cloned().map(StaticKind::Provider)) {
+            self.node(path, kind);
+        }
+        for kind in [StaticKind::Repetition, StaticKind::Order, StaticKind::Outputs, StaticKind::Everything] {
+            self.node(path, kind);
+        }
+    }
+
+    fn connect(&mut self, path: &ModulePath, module: &Module) {
+        let [repetition, order, outputs, everything] =
+            [StaticKind::Repetition, StaticKind::Order, StaticKind::Outputs, StaticKind::Everything]
+                .map(|kind| self.node(path, kind));
+        self.edge(outputs, Some(repetition), None);
+        self.edge(everything, Some(repetition), None);
+        if let Some(parent) = path.parent() {
+            for (own, kind) in [(repetition, StaticKind::Repetition), (order, StaticKind::Order)] {
+                let above = self.find(&parent, kind);
+                self.edge(own, above, None);
+            }
+            let above = self.node(&parent, StaticKind::Everything);
+            self.edge(above, Some(everything), None);
+        }
+        for (name, output) in &module.outputs {
+            let node = self.node(path, StaticKind::Output(Arc::clone(name)));
+            self.edge(outputs, Some(node), None);
+            self.edge(everything, Some(node), None);
+            self.order(path, node, &output.depends_on);
+        }
+        for (key, resource) in &module.resources {
+            let node = self.node(path, StaticKind::Resource(key.clone()));
+            self.edge(everything, Some(node), None);
+            self.edge(node, Some(repetition), None);
+            self.edge(node, Some(order), None);
+            let name = resource.provider.as_ref().map_or(key.implied_provider(), |provider| &*provider.name);
+            let provider = self.provider(path, name);
+            self.edge(node, provider, None);
+            self.order(path, node, &resource.depends_on);
+        }
+        for call in module.calls.values() {
+            let child = path.child(Arc::clone(&call.name));
+            if let Some(node) = self.find(&child, StaticKind::Order) {
+                self.order(path, node, &call.depends_on);
+            }
+        }
+        let mut sites = Vec::new();
+        for_each_site(module, &mut |site, bound| {
+            sites.push((site, bound.iter().map(|name| Arc::<str>::from(*name)).collect::<Vec<_>>()));
+        });
+        for (site, bound) in sites {
+            self.site(path, module, site, &bound);
+        }
+    }
+
+    /// Returns the configuration that a provider has in a module: its own, or that of the nearest one above it.
+    fn provider(&self, path: &ModulePath, name: &str) -> Option<NodeIdx> {
+        let mut path = path.clone();
+        loop {
+            if let Some(found) = self.find(&path, StaticKind::Provider(Arc::from(name))) {
+                return Some(found);
+            }
+            path = path.parent()?;
+        }
+    }
+
+    fn site(&mut self, path: &ModulePath, module: &Module, site: Site<'_>, bound: &[Arc<str>]) {
+        let from = match site.owner {
+            Owner::Variable(_) => return,
+            Owner::Local(name) => (path.clone(), StaticKind::Local(Arc::clone(name))),
+            Owner::Output(output) => (path.clone(), StaticKind::Output(Arc::clone(&output.name))),
+            Owner::Resource(resource) => (path.clone(), StaticKind::Resource(resource.key.clone())),
+            Owner::Provider(provider) => (path.clone(), StaticKind::Provider(Arc::clone(&provider.name))),
+            Owner::Call(call) => (path.child(Arc::clone(&call.name)), StaticKind::Repetition),
+            Owner::Input(call, name) => (path.child(Arc::clone(&call.name)), StaticKind::Variable(Arc::clone(name))),
+        };
+        let Some(from) = self.find(&from.0, from.1) else { return };
+        for reference in references(site.expr) {
+            let hidden = |name: &str| bound.iter().any(|bound| **bound == *name);
+            let own = match (&reference.referent, site.owner) {
+                (Referent::Resource(key), Owner::Resource(resource)) => *key == resource.key,
+                _ => false,
+            };
+            let is_hidden = matches!(&reference.referent, Referent::Resource(key) if hidden(&key.type_name));
+            if !own && !is_hidden {
+                self.refer(path, module, from, &reference.referent, site.owner, reference.span);
+            }
+        }
+    }
+
+    fn refer(
+        &mut self,
+        path: &ModulePath,
+        module: &Module,
+        from: NodeIdx,
+        referent: &Referent,
+        owner: Owner<'_>,
+        span: Span,
+    ) {
+        let at = Some(span);
+        match referent {
+            Referent::Variable(name) => {
+                let needs = self.find(path, StaticKind::Variable(Arc::clone(name)));
+                self.edge(from, needs, at);
+            }
+            Referent::Local(name) => {
+                let needs = self.find(path, StaticKind::Local(Arc::clone(name)));
+                self.edge(from, needs, at);
+            }
+            Referent::Resource(key) => {
+                let needs = self.find(path, StaticKind::Resource(key.clone()));
+                self.edge(from, needs, at);
+            }
+            Referent::Module { name, output } if module.calls.contains_key(name) => {
+                let child = path.child(Arc::clone(name));
+                let kind = match output {
+                    Some(output) => StaticKind::Output(Arc::clone(output)),
+                    None => StaticKind::Outputs,
+                };
+                let needs = self.find(&child, kind);
+                self.edge(from, needs, at);
+                let repetition = self.find(&child, StaticKind::Repetition);
+                self.edge(from, repetition, at);
+            }
+            Referent::Each(_) | Referent::CountIndex => {
+                if let Owner::Input(call, _) = owner {
+                    let needs = self.find(&path.child(Arc::clone(&call.name)), StaticKind::Repetition);
+                    self.edge(from, needs, at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn order(&mut self, path: &ModulePath, from: NodeIdx, list: &[Dependency]) {
+        for dependency in list {
+            let needs = match &dependency.referent {
+                Referent::Variable(name) => self.find(path, StaticKind::Variable(Arc::clone(name))),
+                Referent::Local(name) => self.find(path, StaticKind::Local(Arc::clone(name))),
+                Referent::Resource(key) => self.find(path, StaticKind::Resource(key.clone())),
+                Referent::Module { name, output: None } => {
+                    self.find(&path.child(Arc::clone(name)), StaticKind::Everything)
+                }
+                Referent::Module { name, output: Some(output) } => {
+                    self.find(&path.child(Arc::clone(name)), StaticKind::Output(Arc::clone(output)))
+                }
+                _ => None,
+            };
+            if needs != Some(from) {
+                self.edge(from, needs, Some(dependency.span));
+            }
+        }
+    }
+}
