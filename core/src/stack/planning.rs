@@ -1,0 +1,300 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio_util::sync::CancellationToken;
+
+use super::{Stack, run::uncertain};
+use crate::{
+    address::{Address, Target},
+    error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
+    event::{Bus, Event},
+    plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId},
+    resource::{CallInfo, Context, Registry},
+    schema::Schema,
+    template::{
+        RawVariables, SchemaSource, Template, check,
+        eval::{DirectoryFiles, FileAccess, NoFiles},
+        resolve_variables,
+    },
+    value::Value,
+};
+
+/// An object that exists and is to be taken into state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The instance that it becomes.
+    pub address: Address,
+    /// The id that people use for it.
+    pub id: String,
+}
+
+/// What a plan is to be made from beside template and state.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// What it is for.
+    pub mode: Mode,
+    /// The root module's variables.
+    pub variables: RawVariables,
+    /// Only these and what they need; empty: everything.
+    pub targets: Vec<Target>,
+    /// Instances to be made anew.
+    pub replace: Vec<Address>,
+    /// Whether real objects are read first.
+    pub refresh: bool,
+    /// Objects to be taken into state.
+    pub imports: Vec<Import>,
+    /// The folder that functions may read files from; `None`: none.
+    pub root: Option<PathBuf>,
+    /// How many requests are under way at once; at least 1.
+    pub parallelism: usize,
+    /// Where events go.
+    pub events: Option<Bus>,
+    /// Ends planning early. Nothing has to be undone: planning changes nothing.
+    pub cancellation: CancellationToken,
+}
+
+impl Default for PlanOptions {
+    /// Everything, with a look at the world, 64 requests at once, no variables.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Normal,
+            variables: RawVariables::default(),
+            targets: Vec::new(),
+            replace: Vec::new(),
+            refresh: true,
+            imports: Vec::new(),
+            root: None,
+            parallelism: 64,
+            events: None,
+            cancellation: CancellationToken::new(),
+        }
+    }
+}
+
+impl PlanOptions {
+    /// Sets a variable to a value of the host's.
+    pub fn variable(mut self, name: impl Into<Arc<str>>, value: Value) -> Self {
+        self.variables.values.extend(RawVariables::from_values([(name, value)]).values);
+        self
+    }
+
+    /// Sets what the plan is for.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+}
+
+impl Stack {
+    /// Returns everything that is wrong with a template, warnings too. Nothing is called, nothing is read.
+    pub fn validate(&self, template: &Template) -> Vec<Diagnostic> {
+        check(template, &*self.engine.registry())
+    }
+
+    /// Works out what is to be done.
+    ///
+    /// Real objects are read first unless the options say otherwise; nothing is changed, in the world or in the store.
+    ///
+    /// # Errors
+    /// `template.invalid` with every diagnostic of template and variables; `plan.failed` with every diagnostic of
+    /// planning; `run.unfinished` while a run has to be resumed; `plan.uncertain` while somebody has to settle an object;
+    /// those of [`Store`](crate::state::Store).
+    ///
+    /// # Cancellation
+    /// Dropping the future, or the options' token, ends planning; nothing has to be undone.
+    ///
+    /// # Complexity
+    /// O(n + e): n instances, e references between them.
+    pub async fn plan(&self, template: &Template, options: PlanOptions) -> Result<Plan> {
+        self.refuse_unfinished().await?;
+        let registry = self.engine.registry();
+        let mut problems = check(template, &*registry);
+        let (variables, found) = resolve_variables(template.root(), &options.variables);
+        problems.extend(found);
+        problems.tidy();
+        if problems.has_errors() {
+            return Err(Error::from_diagnostics("template.invalid", problems));
+        }
+        let state = self.state().await?;
+        refuse_uncertain(&state.rows, &options)?;
+        let files: Box<dyn FileAccess + Send> = match &options.root {
+            Some(root) => Box::new(DirectoryFiles::new(root).map_err(|error| {
+                let message = format!("the template's folder `{}` cannot be read", root.display());
+                Error::new(ErrorKind::NotFound, "template.unreadable", message).because(error)
+            })?),
+            None => Box::new(NoFiles),
+        };
+        let input = PlanInput {
+            lineage: state.lineage,
+            variables: variables.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+            rows: state.rows,
+            outputs: state.outputs.into_iter().map(|(name, output)| (name, output.value)).collect(),
+            files,
+            object_ids: ObjectIds::random(),
+            timestamp: self.engine.inner.clock.now(),
+            workspace: self.key.name.to_string(),
+            root: options.root.as_ref().map_or_else(|| ".".to_owned(), |root| root.display().to_string()),
+            options: crate::plan::PlanOptions {
+                mode: options.mode,
+                targets: options.targets.clone(),
+                replace: options.replace.iter().cloned().collect::<BTreeSet<_>>(),
+                refresh: options.refresh,
+                imports: options.imports.iter().map(|import| (import.address.clone(), import.id.clone())).collect::<BTreeMap<_, _>>(),
+                ..crate::plan::PlanOptions::default()
+            },
+            ..PlanInput::new(self.key.clone(), Arc::new(template.clone()), Arc::clone(&registry) as _)
+        };
+        let planner = Planner::new(input).map_err(|problems| Error::from_diagnostics("plan.failed", problems))?;
+        let (plan, found) = self.drive(planner, &registry, &options).await?;
+        problems.extend(found);
+        problems.tidy();
+        match plan {
+            Some(mut plan) if !problems.has_errors() => {
+                plan.warnings = problems;
+                announce(&plan, options.events.as_ref());
+                Ok(plan)
+            }
+            _ => Err(Error::from_diagnostics("plan.failed", problems)),
+        }
+    }
+
+    /// Answers the planner's requests, many at a time, until it has none.
+    async fn drive(
+        &self,
+        mut planner: Planner,
+        registry: &Arc<Registry>,
+        options: &PlanOptions,
+    ) -> Result<(Option<Plan>, Vec<Diagnostic>)> {
+        let mut waiting = std::collections::VecDeque::new();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            waiting.extend(planner.requests());
+            while under_way.len() < options.parallelism.max(1)
+                && let Some((id, request)) = waiting.pop_front()
+            {
+                under_way.push(self.ask(id, request, registry, options));
+            }
+            // Biased, so that a cancelled plan takes no further answer.
+            tokio::select! {
+                biased;
+                () = options.cancellation.cancelled() => {
+                    return Err(Error::new(ErrorKind::Cancelled, "run.cancelled", "planning was ended early; nothing was changed"));
+                }
+                answered = under_way.next() => match answered {
+                    Some((id, answer)) => planner.answer(id, answer),
+                    None => return Ok(planner.finish()),
+                },
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        id: RequestId,
+        request: Request,
+        registry: &Arc<Registry>,
+        options: &PlanOptions,
+    ) -> (RequestId, Answer) {
+        let inner = &self.engine.inner;
+        let address = request.address.to_string();
+        let info = CallInfo {
+            object_id: request.object_id,
+            address: Arc::from(address.as_str()),
+            type_name: Arc::clone(&request.type_name),
+            stack: Arc::from(self.key.to_string()),
+            tenant: Arc::clone(&self.key.tenant),
+            attempt: 1,
+            tags: inner.tags.clone(),
+            provider_config: request.provider_config,
+            ..CallInfo::default()
+        };
+        let ctx = Context::new(info, Arc::clone(&inner.clock), options.cancellation.child_token());
+        let send = |event: Event| {
+            if let Some(bus) = &options.events {
+                bus.send(event);
+            }
+        };
+        let resource = || registry.resource(&request.type_name).ok_or_else(|| registry.unknown_resource(&request.type_name));
+        let answer = match request.ask {
+            Ask::Read(object) => {
+                send(Event::RefreshStarted { address: address.clone() });
+                let read = match resource() {
+                    Ok(resource) => resource.read(&ctx, &object).await,
+                    Err(error) => Err(error),
+                };
+                let drifted = !matches!(&read, Ok(Some(found)) if found.attributes == object.attributes);
+                send(Event::RefreshFinished { address, drifted });
+                Answer::Read(read)
+            }
+            Ask::Plan(plan) => Answer::Plan(match resource() {
+                Ok(resource) => resource.plan(&ctx, *plan).await,
+                Err(error) => Err(error),
+            }),
+            Ask::ReadData(config) => {
+                send(Event::RefreshStarted { address: address.clone() });
+                let read = match registry.data_source(&request.type_name) {
+                    Some(source) => source.read(&ctx, config).await,
+                    None => Err(registry.unknown_resource(&request.type_name)),
+                };
+                send(Event::RefreshFinished { address, drifted: false });
+                Answer::Data(read)
+            }
+            Ask::Import(wanted) => Answer::Import(match resource() {
+                Ok(resource) => resource.import(&ctx, &wanted).await,
+                Err(error) => Err(error),
+            }),
+        };
+        (id, answer)
+    }
+}
+
+/// Tells observers what was planned.
+fn announce(plan: &Plan, events: Option<&Bus>) {
+    let Some(bus) = events else { return };
+    for change in plan.changes.iter().filter(|change| change.action != crate::plan::Action::NoOp) {
+        bus.send(Event::Planned { address: change.address.to_string(), action: change.action.as_str().to_owned() });
+    }
+}
+
+/// Refuses to plan what nobody knows the state of, naming the way out.
+fn refuse_uncertain(rows: &[crate::state::Row], options: &PlanOptions) -> Result<()> {
+    let covered = |address: &Address| options.targets.is_empty() || options.targets.iter().any(|target| target.contains(address));
+    let open: Vec<String> = uncertain(rows).filter(|row| covered(&row.address)).map(|row| row.address.to_string()).collect();
+    let Some(first) = open.first() else { return Ok(()) };
+    let message = format!(
+        "nobody knows what became of `{}`; look for it, then settle it: `stackwright state settle '{first}' absent` if it \
+         does not exist, `stackwright state settle '{first}' tainted` to have it replaced",
+        open.join("`, `")
+    );
+    Err(Error::new(ErrorKind::Conflict, "plan.uncertain", message))
+}
+
+impl SchemaSource for Registry {
+    fn resource(&self, type_name: &str) -> Option<Arc<Schema>> {
+        Self::resource(self, type_name).map(|resource| resource.schema())
+    }
+
+    fn data_source(&self, type_name: &str) -> Option<Arc<Schema>> {
+        Self::data_source(self, type_name).map(|source| source.schema())
+    }
+
+    fn provider(&self, name: &str) -> Option<Option<Arc<Schema>>> {
+        self.provider_schema(name)
+    }
+
+    fn resource_names(&self) -> Vec<Arc<str>> {
+        Self::resource_names(self).map(Arc::from).collect()
+    }
+
+    fn data_source_names(&self) -> Vec<Arc<str>> {
+        Self::data_source_names(self).map(Arc::from).collect()
+    }
+
+    fn provider_names(&self) -> Vec<Arc<str>> {
+        Self::provider_names(self).map(Arc::from).collect()
+    }
+}
