@@ -1,0 +1,248 @@
+use stackwright::{
+    error::{Error, ErrorKind, Result, Sources},
+    plan::{Mode, Plan},
+    run::{OnFailure, RunReport},
+    stack::{ApplyOptions, Run, Stack},
+    state::RunStatus,
+};
+
+use super::{Failure, InSources as _, plan as planning};
+use crate::{
+    arguments::{self, Planning},
+    exit::Exit,
+    session::Session,
+    show,
+    terminal::{Progress, Style, confirm},
+};
+
+/// Whether a person is asked before something changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Approval {
+    Ask,
+    Given,
+}
+
+pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style: Style) -> Result<Exit, Failure> {
+    let stack = session.stack().await?;
+    finish_earlier(&stack, &arguments.planning, style).await?;
+    let on_failure = if arguments.on_failure == "continue" { OnFailure::Continue } else { OnFailure::Stop };
+    if let Some(path) = &arguments.plan {
+        let plan = planning::open(&stack, &session.folder.join(path))?;
+        return carry_out(&stack, plan, &arguments.planning, on_failure, style).await;
+    }
+    let mode = match (arguments.destroy, arguments.planning.refresh_only) {
+        (true, _) => Mode::Destroy,
+        (false, true) => Mode::RefreshOnly,
+        (false, false) => Mode::Normal,
+    };
+    let approval = if arguments.auto_approve { Approval::Given } else { Approval::Ask };
+    plan_and_carry_out(session, &stack, &arguments.planning, mode, approval, on_failure, style).await
+}
+
+pub(super) async fn destroy(session: &Session, arguments: &arguments::Destroy, style: Style) -> Result<Exit, Failure> {
+    let stack = session.stack().await?;
+    finish_earlier(&stack, &arguments.planning, style).await?;
+    let approval = if arguments.auto_approve { Approval::Given } else { Approval::Ask };
+    plan_and_carry_out(session, &stack, &arguments.planning, Mode::Destroy, approval, OnFailure::Stop, style).await
+}
+
+pub(super) async fn refresh(session: &Session, arguments: &arguments::Refresh, style: Style) -> Result<Exit, Failure> {
+    let stack = session.stack().await?;
+    finish_earlier(&stack, &arguments.planning, style).await?;
+    let mode = Mode::RefreshOnly;
+    plan_and_carry_out(session, &stack, &arguments.planning, mode, Approval::Given, OnFailure::Stop, style).await
+}
+
+/// Goes on with a run whose process died, before anything new is planned.
+async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Result<(), Failure> {
+    let Some(earlier) = stack.unfinished_run().await? else { return Ok(()) };
+    if style != Style::Json {
+        println!("Run {} of {} never ended. It is resumed first.\n", earlier.id, earlier.started);
+    }
+    let run = stack.resume(earlier.id, options(planning, OnFailure::Stop)).await?;
+    let report = watch(run, style).await?;
+    match report.status {
+        RunStatus::Succeeded => Ok(()),
+        status => {
+            tell(&report, style);
+            let message = format!("the resumed run is {}; see above, mend the cause, then apply again", status.as_str());
+            Err(Error::new(ErrorKind::Conflict, "run.failed", message).into())
+        }
+    }
+}
+
+async fn plan_and_carry_out(
+    session: &Session,
+    stack: &Stack,
+    arguments: &Planning,
+    mode: Mode,
+    approval: Approval,
+    on_failure: OnFailure,
+    style: Style,
+) -> Result<Exit, Failure> {
+    let (plan, sources) = planning::make(session, stack, arguments, mode, Vec::new(), style).await?;
+    planning::print(&plan, &sources, style)?;
+    if approval == Approval::Ask && !plan.is_empty() && !approved(stack, mode, arguments, style).in_sources(&sources)? {
+        println!("{} cancelled.", if mode == Mode::Destroy { "Destroy" } else { "Apply" });
+        return Ok(Exit::Failure);
+    }
+    carry_out(stack, plan, arguments, on_failure, style).await
+}
+
+fn approved(stack: &Stack, mode: Mode, arguments: &Planning, style: Style) -> Result<bool> {
+    if !arguments.input || style == Style::Json {
+        let message = "nobody can be asked to approve the plan; give `-auto-approve`, or apply a saved plan";
+        return Err(Error::new(ErrorKind::InvalidInput, "cli.usage", message));
+    }
+    let question = match mode {
+        Mode::Destroy => format!("Do you really want to destroy everything in {}? There is no undo.", stack.key()),
+        _ => format!("Do you want to perform these actions in {}?", stack.key()),
+    };
+    Ok(confirm(&question))
+}
+
+fn options(arguments: &Planning, on_failure: OnFailure) -> ApplyOptions {
+    let who = std::env::var("USER").unwrap_or_default();
+    ApplyOptions { parallelism: arguments.parallelism as usize, on_failure, who, ..ApplyOptions::default() }
+}
+
+async fn carry_out(
+    stack: &Stack,
+    plan: Plan,
+    arguments: &Planning,
+    on_failure: OnFailure,
+    style: Style,
+) -> Result<Exit, Failure> {
+    let destroying = plan.mode == Mode::Destroy;
+    let count = |wanted: &[stackwright::plan::StepAction]| plan.steps.iter().filter(|step| wanted.contains(&step.action)).count();
+    let counts = Counts {
+        added: count(&[stackwright::plan::StepAction::Create]),
+        changed: count(&[stackwright::plan::StepAction::Update]),
+        destroyed: count(&[stackwright::plan::StepAction::Delete]),
+    };
+    if plan.is_empty() {
+        if style != Style::Json {
+            println!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
+            print_outputs(stack).await?;
+        }
+        return Ok(Exit::Success);
+    }
+    if style != Style::Json {
+        println!();
+    }
+    let sources = sources_of(&plan);
+    let run = stack.apply(plan, options(arguments, on_failure)).await?;
+    let report = watch(run, style).await.in_sources(&sources)?;
+    if report.status != RunStatus::Succeeded {
+        tell(&report, style);
+        return Ok(Exit::Failure);
+    }
+    if style != Style::Json {
+        println!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
+        print_outputs(stack).await?;
+    }
+    if destroying && stack.state().await?.rows.is_empty() {
+        // Nothing is left to remember; a stack that is gone leaves no row behind.
+        stack.forget().await?;
+    }
+    Ok(Exit::Success)
+}
+
+struct Counts {
+    added: usize,
+    changed: usize,
+    destroyed: usize,
+}
+
+fn summary(destroying: bool, counts: &Counts) -> String {
+    let Counts { added, changed, destroyed } = counts;
+    match destroying {
+        true => format!("Destroy complete! Resources: {destroyed} destroyed."),
+        false => format!("Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed."),
+    }
+}
+
+async fn print_outputs(stack: &Stack) -> Result<()> {
+    let outputs = stack.outputs().await?;
+    if !outputs.is_empty() {
+        println!("\nOutputs:\n\n{}", show::outputs(&outputs));
+    }
+    Ok(())
+}
+
+/// Returns the plan's own texts, for problems that come up while it runs.
+fn sources_of(plan: &Plan) -> Sources {
+    let mut sources = Sources::new();
+    for (path, text) in &plan.inputs.files {
+        sources.add(path.as_str(), std::sync::Arc::clone(text));
+    }
+    sources
+}
+
+/// Shows a run until it ends. The first interrupt drains it, the second ends it at once.
+pub(super) async fn watch(mut run: Run, style: Style) -> Result<RunReport> {
+    let canceller = run.canceller();
+    let interrupts = tokio::spawn(async move {
+        if interrupted().await {
+            canceller.cancel();
+        }
+        if interrupted().await {
+            canceller.cancel_now();
+        }
+    });
+    let mut progress = Progress::new(style);
+    while let Some(event) = run.next_event().await {
+        progress.show(&event);
+    }
+    progress.end();
+    let report = run.finish().await;
+    interrupts.abort();
+    report
+}
+
+/// Waits for SIGINT or SIGTERM; false where the system offers neither.
+async fn interrupted() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return false;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => true,
+            _ = terminate.recv() => true,
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.is_ok()
+}
+
+/// Says how a run ended that did not go well, and what to do.
+pub(super) fn tell(report: &RunReport, style: Style) {
+    if style == Style::Json {
+        let problems: Vec<_> = report
+            .problems
+            .iter()
+            .map(|problem| serde_json::json!({ "address": problem.address, "code": problem.error.code, "message": problem.error.message }))
+            .collect();
+        println!(
+            "{}",
+            serde_json::json!({ "type": "result", "run": report.run.to_string(), "status": report.status.as_str(), "problems": problems })
+        );
+        return;
+    }
+    eprintln!();
+    for problem in &report.problems {
+        let head = style.paint("1;31", &format!("error[{}]", problem.error.code));
+        eprintln!("{head}: {}\n  in {}", problem.error.to_error().report(), problem.address);
+    }
+    let counts = format!("{} done, {} failed, {} not started", report.done_count, report.failed_count, report.skipped_count);
+    let next = match report.status {
+        RunStatus::Cancelled => "What was under way was finished; apply again to go on.".to_owned(),
+        RunStatus::Running => "What was under way was left; apply again, and it is looked up before anything is repeated.".to_owned(),
+        RunStatus::Stuck => "Settle what is uncertain, then apply again.".to_owned(),
+        _ => "Everything that was made is in state; mend the cause and apply again.".to_owned(),
+    };
+    eprintln!("\nRun {} is {}: {counts}. {next}", report.run, report.status.as_str());
+}

@@ -1,0 +1,104 @@
+//! The commands, one file each.
+
+mod apply;
+mod console;
+mod fmt;
+mod graph;
+mod import;
+mod output;
+mod plan;
+mod runs;
+mod show;
+mod state;
+mod validate;
+mod version;
+
+use stackwright::error::{Error, ErrorKind, Result, Sources};
+
+use crate::{
+    arguments::{Command, Invocation},
+    exit::Exit,
+    session::Session,
+    terminal::{self, Style},
+};
+
+/// A failure together with the texts that its diagnostics point into.
+pub(crate) struct Failure {
+    error: Error,
+    sources: Sources,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, sources: Sources::new() }
+    }
+}
+
+/// Attaches the texts that diagnostics point into.
+pub(crate) trait InSources<T> {
+    fn in_sources(self, sources: &Sources) -> Result<T, Failure>;
+}
+
+impl<T> InSources<T> for Result<T> {
+    fn in_sources(self, sources: &Sources) -> Result<T, Failure> {
+        self.map_err(|error| Failure { error, sources: sources.clone() })
+    }
+}
+
+/// Runs one command and reports what went wrong.
+pub(crate) async fn run(invocation: Invocation) -> Exit {
+    let global = invocation.global;
+    let style = Style::choose(global.no_color, wants_json(&invocation.command));
+    let result = async {
+        if let Command::Version(arguments) = &invocation.command {
+            return Ok(version::run(arguments));
+        }
+        let session = Session::open(&global)?;
+        match invocation.command {
+            Command::Validate(arguments) => validate::run(&session, &arguments, style),
+            Command::Plan(arguments) => plan::run(&session, &arguments, style).await,
+            Command::Apply(arguments) => apply::apply(&session, &arguments, style).await,
+            Command::Destroy(arguments) => apply::destroy(&session, &arguments, style).await,
+            Command::Refresh(arguments) => apply::refresh(&session, &arguments, style).await,
+            Command::Import(arguments) => import::run(&session, &arguments, style).await,
+            Command::Output(arguments) => output::run(&session, &arguments).await,
+            Command::State(arguments) => state::run(&session, &arguments).await,
+            Command::Show(arguments) => show::run(&session, &arguments, style).await,
+            Command::Graph(arguments) => graph::run(&session, &arguments).await,
+            Command::Console(arguments) => console::run(&session, &arguments, style).await,
+            Command::Fmt(arguments) => fmt::run(&session, &arguments),
+            Command::Runs(arguments) => runs::run(&session, &arguments, style).await,
+            Command::ForceUnlock(arguments) => runs::force_unlock(&session, &arguments).await,
+            Command::Version(arguments) => Ok(version::run(&arguments)),
+        }
+    };
+    match result.await {
+        Ok(exit) => exit,
+        Err(Failure { error, sources }) => {
+            terminal::report(&error, &sources, style);
+            Exit::Failure
+        }
+    }
+}
+
+fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Plan(arguments) => arguments.json,
+        Command::Apply(arguments) => arguments.json,
+        Command::Destroy(arguments) => arguments.json,
+        Command::Refresh(arguments) => arguments.json,
+        Command::Validate(arguments) => arguments.json,
+        Command::Runs(crate::arguments::Runs::Resume { json, .. }) => *json,
+        _ => false,
+    }
+}
+
+/// Parses an argument of the command line that is a place in a template.
+pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error: T::Err| {
+        Error::new(ErrorKind::InvalidInput, "address.invalid", format!("`{text}`: {error}"))
+    })
+}

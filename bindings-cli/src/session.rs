@@ -1,0 +1,138 @@
+//! What every command needs: the folder, the template, the engine and the stack.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use stackwright::{
+    error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
+    resource::layer::{Retry, Trace},
+    stack::{Engine, Stack},
+    state::{AesGcmCipher, Key, KeyFile},
+    template::{Files, Options, Template},
+};
+use stackwright_store_sqlite::SqliteStore;
+
+use crate::arguments::Global;
+
+/// The environment variable that holds the key.
+const KEY_VARIABLE: &str = "STACKWRIGHT_KEY";
+
+/// Where a command works.
+pub(crate) struct Session {
+    /// The template's folder, absolute.
+    pub(crate) folder: PathBuf,
+    global: Global,
+}
+
+/// A template that was read, with every problem found.
+pub(crate) struct Loaded {
+    pub(crate) template: Template,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+impl Session {
+    /// Goes to the folder that the command line names.
+    pub(crate) fn open(global: &Global) -> Result<Self> {
+        let unreadable = |error| {
+            let message = format!("`-chdir`: the folder `{}` cannot be used", global.chdir.display());
+            Error::new(ErrorKind::NotFound, "template.unreadable", message).because(error)
+        };
+        let folder = fs::canonicalize(&global.chdir).map_err(unreadable)?;
+        std::env::set_current_dir(&folder).map_err(unreadable)?;
+        Ok(Self { folder, global: global.clone() })
+    }
+
+    /// Reads the template in the folder.
+    pub(crate) fn load(&self) -> Result<Loaded> {
+        let files = Files::from_dir(&self.folder)?;
+        let (template, problems) = Template::parse(&files, &Options::default());
+        Ok(Loaded { template, problems })
+    }
+
+    /// Reads the template and refuses it when something in it cannot be read.
+    pub(crate) fn load_sound(&self) -> Result<Template> {
+        let Loaded { template, problems } = self.load()?;
+        match problems.has_errors() {
+            true => Err(Error::from_diagnostics("template.invalid", problems)),
+            false => Ok(template),
+        }
+    }
+
+    /// Returns an engine that only knows types; nothing on disk is touched.
+    pub(crate) fn types(&self) -> Result<Engine> {
+        let builder = Engine::builder().store(stackwright::state::MemoryStore::new());
+        let builder = builder.cipher(AesGcmCipher::new(Key::generate()?));
+        builder.provider(stackwright_provider_local::provider()).build()
+    }
+
+    /// Opens the state file, which is made where there is none, and returns the stack.
+    pub(crate) async fn stack(&self) -> Result<Stack> {
+        let state = self.state_path();
+        let folder = state.parent().map_or_else(|| self.folder.clone(), Path::to_owned);
+        if self.global.state.is_none() {
+            make_private_folder(&folder)?;
+        }
+        let key = self.key(&folder)?;
+        let store = SqliteStore::open(&state).await?;
+        let holder = format!("process {} on {}", std::process::id(), host_name());
+        let engine = Engine::builder()
+            .store(store)
+            .cipher(AesGcmCipher::new(key))
+            .provider(stackwright_provider_local::provider())
+            .layer(Retry::up_to(4))
+            .layer(Trace)
+            .holder(holder)
+            .lease_ttl(Duration::from_secs(30))
+            .build()?;
+        let (tenant, name) = self.global.stack.split_once('/').unwrap_or(("local", &self.global.stack));
+        if tenant.is_empty() || name.is_empty() {
+            let message = format!("`{}` does not name a stack; write `name` or `tenant/name`", self.global.stack);
+            return Err(Error::new(ErrorKind::InvalidInput, "cli.usage", message));
+        }
+        Ok(engine.stack(tenant, name))
+    }
+
+    fn state_path(&self) -> PathBuf {
+        match &self.global.state {
+            Some(path) => self.folder.join(path),
+            None => self.folder.join(".stackwright").join("state.db"),
+        }
+    }
+
+    fn key(&self, folder: &Path) -> Result<Key> {
+        if let Some(path) = &self.global.key_file {
+            return KeyFile::open_or_create(self.folder.join(path));
+        }
+        match std::env::var(KEY_VARIABLE) {
+            Ok(text) => Key::parse(&text),
+            Err(_) => KeyFile::open_or_create(folder.join("key")),
+        }
+    }
+}
+
+/// Makes the folder of state and key, which nobody else may look into, and keeps it out of version control.
+fn make_private_folder(folder: &Path) -> Result<()> {
+    let failed = |error| {
+        let message = format!("the folder `{}` cannot be made", folder.display());
+        Error::new(ErrorKind::Denied, "store.unavailable", message).because(error)
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder).map_err(failed)?;
+    fs::write(folder.join(".gitignore"), "*\n").map_err(failed)
+}
+
+fn host_name() -> Arc<str> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let name = name.trim();
+    Arc::from(if name.is_empty() { "this machine" } else { name })
+}

@@ -1,0 +1,284 @@
+//! What a person sees: problems, questions and progress.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::json;
+use stackwright::{
+    error::{Error, RenderOptions, Sources, render_all},
+    event::{Event, Recorded, StepOutcome},
+};
+
+/// How things are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Text with colours and lines that change.
+    Lively,
+    /// Text with colours, lines stay.
+    Colored,
+    /// Text alone.
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Style {
+    /// Returns what fits standard output and what was asked for.
+    pub(crate) fn choose(no_color: bool, json: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        let colorless = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match (json, terminal && !dumb, colorless) {
+            (true, ..) => Self::Json,
+            (false, false, _) => Self::Plain,
+            (false, true, true) => Self::Plain,
+            (false, true, false) if io::stderr().is_terminal() => Self::Lively,
+            (false, true, false) => Self::Colored,
+        }
+    }
+
+    /// Returns whether colours are written.
+    pub(crate) fn color(self) -> bool {
+        matches!(self, Self::Lively | Self::Colored)
+    }
+
+    /// Returns `text` in a colour (an SGR number), where colours are written.
+    pub(crate) fn paint(self, tone: &str, text: &str) -> String {
+        if self.color() { format!("\u{1b}[{tone}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Writes an error to standard error: its diagnostics with their places, or its message with its causes.
+pub(crate) fn report(error: &Error, sources: &Sources, style: Style) {
+    if style == Style::Json {
+        println!("{}", error_json(error, sources));
+        return;
+    }
+    let options = RenderOptions { color: style.color() && io::stderr().is_terminal() };
+    if error.diagnostics().is_empty() {
+        let head = if options.color { style.paint("1;31", &format!("error[{}]", error.code())) } else { format!("error[{}]", error.code()) };
+        eprintln!("{head}: {}", error.report());
+    } else {
+        eprintln!("{}", render_all(error.diagnostics(), sources, options));
+    }
+}
+
+/// Returns an error as JSON.
+pub(crate) fn error_json(error: &Error, sources: &Sources) -> serde_json::Value {
+    let diagnostics: Vec<_> = error.diagnostics().iter().map(|diagnostic| diagnostic_json(diagnostic, sources)).collect();
+    json!({
+        "type": "error",
+        "code": error.code(),
+        "kind": error.kind().as_str(),
+        "message": error.report(),
+        "diagnostics": diagnostics,
+    })
+}
+
+/// Returns a diagnostic as JSON, with Terraform's `severity`, `summary`, `detail` and `range`.
+pub(crate) fn diagnostic_json(diagnostic: &stackwright::error::Diagnostic, sources: &Sources) -> serde_json::Value {
+    let range = diagnostic.span().map(|span| {
+        let (start, end) = (sources.position(span), sources.end_position(span));
+        json!({
+            "filename": sources.name(span.source),
+            "start": { "line": start.line, "column": start.column, "byte": span.start },
+            "end": { "line": end.line, "column": end.column, "byte": span.end },
+        })
+    });
+    let severity = if diagnostic.is_error() { "error" } else { "warning" };
+    json!({
+        "severity": severity,
+        "code": diagnostic.code,
+        "summary": diagnostic.message,
+        "detail": diagnostic.help.clone().unwrap_or_default(),
+        "address": diagnostic.address,
+        "range": range,
+    })
+}
+
+/// Asks for `yes`. Anything else, and the end of input, means no.
+pub(crate) fn confirm(question: &str) -> bool {
+    print!("\n{question}\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ");
+    let _ = io::stdout().flush();
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line).unwrap_or(0);
+    println!();
+    read > 0 && line.trim() == "yes"
+}
+
+/// Shows events: one live line for each running step and a bar for all on a terminal, lines that stay elsewhere.
+pub(crate) struct Progress {
+    style: Style,
+    live: Option<Live>,
+    started: BTreeMap<String, Instant>,
+}
+
+struct Live {
+    screen: MultiProgress,
+    total: Option<ProgressBar>,
+    lines: BTreeMap<String, ProgressBar>,
+}
+
+impl Progress {
+    pub(crate) fn new(style: Style) -> Self {
+        let live = (style == Style::Lively).then(|| Live { screen: MultiProgress::new(), total: None, lines: BTreeMap::new() });
+        Self { style, live, started: BTreeMap::new() }
+    }
+
+    /// Shows one event.
+    pub(crate) fn show(&mut self, recorded: &Recorded) {
+        if self.style == Style::Json {
+            if let Ok(line) = serde_json::to_string(recorded) {
+                println!("{line}");
+            }
+            return;
+        }
+        match &recorded.event {
+            Event::RunStarted { step_count, resumed, run } => self.begin(*step_count, *resumed, run),
+            Event::RefreshStarted { address } => self.line(address, "Reading"),
+            Event::RefreshFinished { address, .. } => self.close(address),
+            Event::StepStarted { address, action, attempt, .. } => {
+                self.started.insert(address.clone(), Instant::now());
+                let verb = doing(action);
+                let note = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                self.line(address, verb);
+                self.say(&format!("{}: {verb}...{note}", self.style.paint("1", address)));
+            }
+            Event::StepProgress { address, message, .. } => {
+                self.hint(address, message);
+                if self.live.is_none() {
+                    self.say(&format!("{}: {message}", self.style.paint("1", address)));
+                }
+            }
+            Event::StepApplied { address, .. } => self.hint(address, "waiting until it works"),
+            Event::StepRetrying { address, message, delay_ms, .. } => {
+                let seconds = Duration::from_millis(*delay_ms).as_secs_f64();
+                self.say(&format!("{}: {message}; trying again in {seconds:.1} s", self.style.paint("1", address)));
+            }
+            Event::StepFinished { address, action, outcome, message, code, elapsed_ms, .. } => {
+                self.close(address);
+                self.finish(address, action, *outcome, message.as_deref(), code.as_deref(), *elapsed_ms);
+            }
+            Event::CancelRequested { running } => {
+                self.say(&format!("Stopping: {running} running steps are finished, none is started. Interrupt again to stop at once."));
+            }
+            Event::Problem { diagnostic } => self.say(&format!("{}: {}", diagnostic.code, diagnostic.message)),
+            Event::RunFinished { .. } => self.end(),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, step_count: u64, resumed: bool, run: &str) {
+        if resumed {
+            self.say(&format!("Resuming run {run}: {step_count} steps are left."));
+        }
+        if let Some(live) = &mut self.live {
+            let bar = live.screen.add(ProgressBar::new(step_count));
+            let style = ProgressStyle::with_template("{bar:32.green/dim} {pos}/{len} steps, {elapsed}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            live.total = Some(bar);
+        }
+    }
+
+    fn line(&mut self, address: &str, verb: &str) {
+        let Some(live) = &mut self.live else { return };
+        let bar = match &live.total {
+            Some(total) => live.screen.insert_before(total, ProgressBar::new_spinner()),
+            None => live.screen.add(ProgressBar::new_spinner()),
+        };
+        let style = ProgressStyle::with_template("  {spinner:.cyan} {prefix:.bold} {msg} {elapsed:.dim}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_prefix(address.to_owned());
+        bar.set_message(verb.to_lowercase());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        live.lines.insert(address.to_owned(), bar);
+    }
+
+    fn hint(&mut self, address: &str, message: &str) {
+        if let Some(bar) = self.live.as_ref().and_then(|live| live.lines.get(address)) {
+            bar.set_message(message.to_owned());
+        }
+    }
+
+    fn close(&mut self, address: &str) {
+        if let Some(bar) = self.live.as_mut().and_then(|live| live.lines.remove(address)) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn finish(
+        &mut self,
+        address: &str,
+        action: &str,
+        outcome: StepOutcome,
+        message: Option<&str>,
+        code: Option<&str>,
+        elapsed_ms: u64,
+    ) {
+        let seconds = Duration::from_millis(elapsed_ms).as_secs_f64();
+        let bold = self.style.paint("1", address);
+        let text = match outcome {
+            StepOutcome::Done => format!("{bold}: {} complete after {seconds:.1}s", done(action)),
+            StepOutcome::Skipped => format!("{bold}: {}", self.style.paint("2", "skipped")),
+            _ => {
+                let code = code.map_or_else(String::new, |code| format!("[{code}]"));
+                let word = if outcome == StepOutcome::Uncertain { "uncertain" } else { "failed" };
+                format!("{bold}: {} {}", self.style.paint("1;31", &format!("{word}{code}:")), message.unwrap_or("no reason given"))
+            }
+        };
+        self.say(&text);
+        if let Some(total) = self.live.as_ref().and_then(|live| live.total.as_ref()) {
+            total.inc(1);
+        }
+    }
+
+    /// Writes a line that stays.
+    fn say(&self, text: &str) {
+        match &self.live {
+            Some(live) => {
+                if live.screen.println(text).is_err() {
+                    println!("{text}");
+                }
+            }
+            None => println!("{text}"),
+        }
+    }
+
+    /// Takes everything that moves off the screen.
+    pub(crate) fn end(&mut self) {
+        if let Some(live) = &mut self.live {
+            for bar in live.lines.values().chain(&live.total) {
+                bar.finish_and_clear();
+            }
+            live.lines.clear();
+            live.total = None;
+        }
+    }
+}
+
+fn doing(action: &str) -> &'static str {
+    match action {
+        "create" => "Creating",
+        "read" => "Reading",
+        "update" => "Modifying",
+        "delete" => "Destroying",
+        "forget" => "Forgetting",
+        _ => "Working",
+    }
+}
+
+fn done(action: &str) -> &'static str {
+    match action {
+        "create" => "Creation",
+        "read" => "Read",
+        "update" => "Modifications",
+        "delete" => "Destruction",
+        "forget" => "Forgetting",
+        _ => "Work",
+    }
+}
