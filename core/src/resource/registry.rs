@@ -295,3 +295,46 @@ impl fmt::Debug for Registry {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::TerraformData;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        registry.add_resource("acme_thing", "1", Arc::new(TerraformData)).expect("a new name");
+        registry.add_resource("acme_thing", "2", Arc::new(TerraformData)).expect("a new revision");
+        registry
+    }
+
+    #[test]
+    fn the_first_revision_is_active_until_another_is_chosen() {
+        let mut registry = registry();
+        assert_eq!(registry.revisions("acme_thing"), Some((vec!["1", "2"], "1")));
+        registry.activate(Kind::Resource, "acme_thing", "2").expect("it is registered");
+        assert_eq!(registry.revisions("acme_thing"), Some((vec!["1", "2"], "2")));
+        let error = registry.activate(Kind::Resource, "acme_thing", "3").expect_err("it is not registered");
+        assert_eq!(error.message(), "resource type `acme_thing` has no revision `3`; it has `1`, `2`");
+    }
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let error = registry().add_resource("acme_thing", "2", Arc::new(TerraformData)).expect_err("taken");
+        assert_eq!(error.code(), "registry.duplicate");
+    }
+
+    #[test]
+    fn unknown_types_are_answered_with_a_suggestion() {
+        let error = registry().unknown_resource("acme_thnig");
+        assert_eq!(error.message(), "no resource type `acme_thnig` is registered; did you mean `acme_thing`?");
+    }
+
+    #[test]
+    fn types_without_an_owner_belong_to_what_their_name_says() {
+        assert_eq!(registry().provider_of("acme_thing"), "acme");
+        let mut registry = Registry::new();
+        registry.add_provider(Provider::new("local").resource("random_id", TerraformData)).expect("new names");
+        assert_eq!(registry.provider_of("random_id"), "local");
+    }
+}

@@ -206,7 +206,11 @@ impl Machine {
                 let next = match (self.action(*step), row) {
                     (Some(StepAction::Create | StepAction::Update), Some(_)) => Phase::Applied,
                     (Some(StepAction::Delete | StepAction::Forget), None) => Phase::Done,
-                    _ => return Err(self.illegal(fact, "creates and updates leave a row, deletes and forgets leave none")),
+                    _ => {
+                        return Err(
+                            self.illegal(fact, "creates and updates leave a row, deletes and forgets leave none")
+                        );
+                    }
                 };
                 self.enter(*step, next);
                 Ok(())
@@ -232,7 +236,11 @@ impl Machine {
                 match self.phase_in(fact, *step)? {
                     Phase::Waiting => self.may_begin(fact, *step)?,
                     Phase::Running { .. } | Phase::Found { .. } | Phase::Again { .. } | Phase::Applied => {}
-                    _ => return Err(self.illegal(fact, "a lost call is settled by asking the world, and an end is an end")),
+                    _ => {
+                        return Err(
+                            self.illegal(fact, "a lost call is settled by asking the world, and an end is an end")
+                        );
+                    }
                 }
                 self.enter(*step, Phase::Failed);
                 Ok(())
@@ -486,9 +494,8 @@ impl Machine {
         if stopped {
             return Err(self.illegal(fact, "the run was stopped"));
         }
-        let holds = |need: &Need| {
-            self.slots.get(need.step.0 as usize).is_some_and(|needed| needed.reached >= rank(need.level))
-        };
+        let holds =
+            |need: &Need| self.slots.get(need.step.0 as usize).is_some_and(|needed| needed.reached >= rank(need.level));
         match slot.needs.iter().all(holds) {
             true => Ok(()),
             false => Err(self.illegal(fact, "what it needs has not got so far")),

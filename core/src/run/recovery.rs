@@ -45,9 +45,10 @@ impl Resume {
         sealer: &Sealer,
         decode: impl Fn(&[u8]) -> Result<Plan>,
     ) -> Result<Self> {
-        let record = store.load_run(run).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "run.unknown", format!("there is no run {run}"))
-        })?;
+        let record = store
+            .load_run(run)
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "run.unknown", format!("there is no run {run}")))?;
         let segments = store.load_segments(run).await?;
         let numbered = (0..).zip(&segments).all(|(number, segment): (u32, _)| segment.number == number);
         let newest = segments.last().filter(|_| numbered).ok_or_else(|| corrupt(run, "lacks a plan segment"))?;

@@ -1,6 +1,9 @@
 //! A host with a resource type of its own: buckets in an in-process cloud, planned, applied, changed and destroyed.
 
-use std::{collections::BTreeMap, sync::{Arc, Mutex, PoisonError}};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use stackwright::{
@@ -25,7 +28,8 @@ impl Bucket {
         let versioned = wanted.attribute("versioned").and_then(Value::as_bool).unwrap_or(false);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), versioned);
         let url = format!("https://buckets.example/{name}");
-        let attributes = [("id", Value::string(name.as_str())), ("name", Value::string(name.as_str())), ("url", Value::string(url))];
+        let attributes =
+            [("id", Value::string(name.as_str())), ("name", Value::string(name.as_str())), ("url", Value::string(url))];
         Object::new(name, Value::object(attributes.into_iter().chain([("versioned", Value::bool(versioned))])))
     }
 }
@@ -35,7 +39,11 @@ impl Resource for Bucket {
     fn schema(&self) -> Arc<Schema> {
         let schema = Schema::new(1).attribute("name", Attribute::required(Type::String).forces_replacement());
         let schema = schema.attribute("versioned", Attribute::optional(Type::Bool).default(false));
-        Arc::new(schema.attribute("id", Attribute::computed(Type::String)).attribute("url", Attribute::computed(Type::String)))
+        Arc::new(
+            schema
+                .attribute("id", Attribute::computed(Type::String))
+                .attribute("url", Attribute::computed(Type::String)),
+        )
     }
 
     async fn create(&self, _: &Context, planned: Value) -> Outcome {
@@ -86,7 +94,12 @@ async fn main() -> Result<()> {
             println!("  event {}: {:?}", event.seq, event.event);
         }
         let report = run.finish().await?;
-        println!("run {}: {}; the cloud has {:?}\n", report.run, report.status.as_str(), cloud.lock().unwrap_or_else(PoisonError::into_inner));
+        println!(
+            "run {}: {}; the cloud has {:?}\n",
+            report.run,
+            report.status.as_str(),
+            cloud.lock().unwrap_or_else(PoisonError::into_inner)
+        );
     }
     Ok(())
 }

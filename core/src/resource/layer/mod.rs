@@ -18,3 +18,6 @@ pub use limit::{Limit, Scope};
 pub use retry::Retry;
 pub use timeout::Timeout;
 pub use trace::Trace;
+
+#[cfg(test)]
+mod tests;

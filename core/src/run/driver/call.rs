@@ -26,7 +26,10 @@ impl Bounds {
     ///
     /// # Errors
     /// `resource.panicked`, `resource.timeout`; the effect of both is unknown.
-    pub(super) async fn run<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> Result<T, Error> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
         let mut task = tokio::spawn(call);
         let error = tokio::select! {
             biased;

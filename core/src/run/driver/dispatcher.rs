@@ -324,7 +324,8 @@ impl Dispatcher {
         if !finalized.plan_again
             && let (Some(approved), Some(planned)) = (&step.planned, &finalized.planned)
         {
-            refines(approved, planned).map_err(|paths| inconsistent("it came out otherwise than it was approved", &paths))?;
+            refines(approved, planned)
+                .map_err(|paths| inconsistent("it came out otherwise than it was approved", &paths))?;
         }
         let as_planned = as_planned && !finalized.plan_again && finalized.planned == step.planned;
         let private = step.planned_private.clone();
@@ -363,7 +364,9 @@ impl Dispatcher {
             _ => remembered.or_else(|| row.map(object_of)),
         };
         if prior.is_none() && step.action != StepAction::Create {
-            return Err(Error::bug("a step changes an object that state does not know").context("address", &step.address));
+            return Err(
+                Error::bug("a step changes an object that state does not know").context("address", &step.address)
+            );
         }
         Ok(Job {
             action: step.action,
@@ -427,7 +430,10 @@ impl Dispatcher {
     fn attempt(&self, step: StepId) -> u32 {
         match self.machine.phase(step) {
             Some(
-                Phase::Running { attempt } | Phase::Lost { attempt } | Phase::Again { attempt } | Phase::Found { attempt },
+                Phase::Running { attempt }
+                | Phase::Lost { attempt }
+                | Phase::Again { attempt }
+                | Phase::Found { attempt },
             ) => attempt,
             _ => 0,
         }

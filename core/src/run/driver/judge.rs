@@ -59,7 +59,9 @@ impl Asked<'_> {
             (ObjectState::Gone, true) if deletes => Verdict::Gone,
             (ObjectState::Complete(object), true) if !deletes => self.accept(object),
             (ObjectState::Unchanged, true) => self.breach(Fate::Untouched, "it neither did it nor said why not"),
-            (ObjectState::Gone, true) => self.breach(self.fate_of_gone(), "it left no object and said that all is well"),
+            (ObjectState::Gone, true) => {
+                self.breach(self.fate_of_gone(), "it left no object and said that all is well")
+            }
             (ObjectState::Complete(object), true) => {
                 self.breach(self.save(object, false), "it left the object and said that all is well")
             }
@@ -113,9 +115,8 @@ impl Asked<'_> {
         if !attributes.is_wholly_known() {
             return Err(self.inconsistent("it returned attributes that are not known", &[]));
         }
-        self.conform(attributes).map_err(|paths| {
-            self.inconsistent("it returned attributes that do not follow its schema", &paths)
-        })
+        self.conform(attributes)
+            .map_err(|paths| self.inconsistent("it returned attributes that do not follow its schema", &paths))
     }
 
     /// Write-only attributes are planned, but never come back.

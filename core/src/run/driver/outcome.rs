@@ -28,9 +28,7 @@ use crate::{
 impl Dispatcher {
     pub(super) fn hear(&mut self, word: Word) -> Result<()> {
         let plan = Arc::clone(&self.plan);
-        let find = |id: StepId| {
-            plan.step(id).ok_or_else(|| Error::bug("a task speaks of a step that is not planned"))
-        };
+        let find = |id: StepId| plan.step(id).ok_or_else(|| Error::bug("a task speaks of a step that is not planned"));
         match word {
             Word::Begin { step, input, ack } => match self.machine.may_start(step) {
                 true => self.begin(find(step)?, input, Some(ack), None),
@@ -186,8 +184,13 @@ impl Dispatcher {
         }
         let mut rows = Vec::new();
         let value = object.attributes.clone();
-        let row =
-            Row { attributes: object.attributes, private: object.private, remote_id: Some(object.id), ready: true, ..row };
+        let row = Row {
+            attributes: object.attributes,
+            private: object.private,
+            remote_id: Some(object.id),
+            ready: true,
+            ..row
+        };
         let reference = self.ledger.put(row, &mut rows);
         if let Some(error) = self.broken_conditions(step, &value) {
             return self.fail(step, vec![error], RowFate::Saved(reference), rows);

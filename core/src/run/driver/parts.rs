@@ -77,6 +77,9 @@ pub struct DriverParts {
 
 impl fmt::Debug for DriverParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DriverParts").field("stack", &self.plan.stack).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("DriverParts")
+            .field("stack", &self.plan.stack)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }

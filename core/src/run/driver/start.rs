@@ -161,12 +161,8 @@ impl Launch {
     async fn work(self, parts: DriverParts, canceller: Canceller, begun: oneshot::Sender<()>) -> Result<RunReport> {
         let bus = parts.bus.clone();
         let guard = Arc::new(Guard::new(Arc::clone(&parts.clock), &parts.lease, parts.lease_ttl));
-        let keeper = tokio::spawn(keep(
-            Arc::clone(&guard),
-            Arc::clone(&parts.store),
-            parts.lease.clone(),
-            parts.lease_ttl,
-        ));
+        let keeper =
+            tokio::spawn(keep(Arc::clone(&guard), Arc::clone(&parts.store), parts.lease.clone(), parts.lease_ttl));
         let result = self.dispatch(parts, canceller, begun, guard).await;
         keeper.abort();
         // Its end by abortion is what was asked for.

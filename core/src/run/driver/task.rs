@@ -14,8 +14,8 @@ use crate::{
     event::{Bus, Clock, Event},
     plan::{StepAction, StepId},
     resource::{
-        CallInfo, Checkpoint, Context, DataSource, Evidence, Object, Outcome, PlanRequest, Progress, Readiness, Recovery,
-        Resource, Traits,
+        CallInfo, Checkpoint, Context, DataSource, Evidence, Object, Outcome, PlanRequest, Progress, Readiness,
+        Recovery, Resource, Traits,
     },
     run::refine::{bare, for_state, refines, remark},
     schema::Schema,
@@ -186,10 +186,11 @@ pub(super) async fn change(link: Link, job: Job, beginning: Beginning) {
                     () = shared.hurry.cancelled() => return,
                 }
             }
-            let prepared = match if plan_again { plan_again_with(&shared, &link, &job, prepared).await } else { Ok(prepared) } {
-                Ok(prepared) => prepared,
-                Err(error) => return link.end(End::Refused(error)),
-            };
+            let prepared =
+                match if plan_again { plan_again_with(&shared, &link, &job, prepared).await } else { Ok(prepared) } {
+                    Ok(prepared) => prepared,
+                    Err(error) => return link.end(End::Refused(error)),
+                };
             let (ack, durable) = oneshot::channel();
             if shared.inbox.send(Word::Begin { step: link.step, input: prepared.clone(), ack }).is_err() {
                 return;
@@ -254,17 +255,18 @@ async fn call(shared: &Arc<Shared>, link: &Link, job: &Job, prepared: &Prepared)
 /// Asks the type's `plan` with everything known, and compares the answer with what was approved.
 async fn plan_again_with(shared: &Arc<Shared>, link: &Link, job: &Job, prepared: Prepared) -> Result<Prepared> {
     let (Some(config), Some(proposed)) = (&prepared.config, &prepared.planned) else { return Ok(prepared) };
-    let request = PlanRequest {
-        prior: job.prior.clone(),
-        config: config.unmark_deep().0,
-        proposed: proposed.unmark_deep().0,
-    };
+    let request =
+        PlanRequest { prior: job.prior.clone(), config: config.unmark_deep().0, proposed: proposed.unmark_deep().0 };
     let bounds = job.bounds(shared);
     let context = job.context(shared, link.step, &bounds.token);
     let resource = Arc::clone(&job.resource);
     let answer = bounds.run(async move { resource.plan(&context, request).await }).await??;
     let forced: Vec<Path> = match &job.prior {
-        Some(prior) => answer.requires_replace.into_iter().filter(|path| differs(&prior.attributes, &answer.planned, path)).collect(),
+        Some(prior) => answer
+            .requires_replace
+            .into_iter()
+            .filter(|path| differs(&prior.attributes, &answer.planned, path))
+            .collect(),
         None => Vec::new(),
     };
     if !forced.is_empty() {
@@ -291,7 +293,8 @@ fn differs(prior: &Value, planned: &Value, path: &Path) -> bool {
 
 /// Returns `plan.inconsistent`.
 pub(super) fn inconsistent(what: &str, paths: &[Path]) -> Error {
-    let error = Error::new(ErrorKind::Conflict, "plan.inconsistent", format!("the plan does not hold any more: {what}"));
+    let error =
+        Error::new(ErrorKind::Conflict, "plan.inconsistent", format!("the plan does not hold any more: {what}"));
     if paths.is_empty() { error } else { error.context("paths", list(paths)) }
 }
 
@@ -363,7 +366,9 @@ pub(super) async fn recover(link: Link, job: Job, planned: Option<Value>, id: Op
                     _ => backoff(tries),
                 };
             }
-            Err(error) => break Recovery::CannotTell { reason: format!("the world could not be asked: {}", error.message()) },
+            Err(error) => {
+                break Recovery::CannotTell { reason: format!("the world could not be asked: {}", error.message()) };
+            }
         }
     };
     let asked = job.asked(planned.as_ref());

@@ -137,8 +137,7 @@ fn what_may_follow_what() {
             _ => &[],
         }
     };
-    let actions =
-        [StepAction::Create, StepAction::Update, StepAction::Delete, StepAction::Read, StepAction::Forget];
+    let actions = [StepAction::Create, StepAction::Update, StepAction::Delete, StepAction::Read, StepAction::Forget];
     for action in actions {
         let steps = [step(0, action, &[])];
         for (phase, path) in paths(action) {
@@ -330,7 +329,8 @@ fn the_end_says_how_it_went() {
         facts.iter().for_each(|fact| machine.apply(fact).expect("legal"));
         machine.status()
     };
-    let done = |id| vec![started(id, 1), Fact::Applied { step: StepId(id), row: row() }, Fact::Ready { step: StepId(id) }];
+    let done =
+        |id| vec![started(id, 1), Fact::Applied { step: StepId(id), row: row() }, Fact::Ready { step: StepId(id) }];
     let lost = |id| vec![started(id, 1), Fact::Interrupted { step: StepId(id), error: error() }];
     let cannot = recovered(1, Conclusion::CannotTell { reason: "no id".into() });
     assert_eq!(ends(&[done(0), done(1)].concat()), RunStatus::Succeeded);
