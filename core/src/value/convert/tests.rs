@@ -49,6 +49,8 @@ fn nulls_unknowns_and_marks_stay() {
     let some = Value::unknown_with(Type::tuple([Type::Number, Type::Number]), Refinement::not_null());
     let list = l(Type::Number, [unknown(Type::Number), unknown(Type::Number)]);
     check(&some, &Type::list(Type::Number), &list);
+    let as_set = Value::unknown_with(Type::set(Type::Number), Refinement::not_null().with_length(1, Some(2)));
+    check(&some, &Type::set(Type::Number), &as_set);
     let at_least = Value::unknown_with(Type::list(Type::Number), Refinement::not_null().with_length(2, Some(5)));
     let as_set = Value::unknown_with(Type::set(Type::String), Refinement::not_null().with_length(1, Some(5)));
     check(&at_least, &Type::set(Type::String), &as_set);

@@ -122,6 +122,8 @@ fn floats_keep_their_digits() -> Result<(), super::NotANumber> {
     check(f(2f64.powi(60)), "1152921504606847000");
     check(f(1.1f64.powi(2)), "1.2100000000000002");
     check(f(1.1f64.powi(2)).mul(&n("3"))?, "3.6300000000000005595524044110788963735103607177734375");
+    // Half-way between two floats, and this one is even.
+    check(f(1e23), "100000000000000000000000");
     check(f(8.0), "8");
     check(f(8.0).div(&f(3.0))?, "2.6666666666666665");
     check(f(f64::NEG_INFINITY), "-Inf");
@@ -133,6 +135,15 @@ fn floats_keep_their_digits() -> Result<(), super::NotANumber> {
     assert_eq!(n("0.1").to_f64(), None);
     assert_eq!(n("9007199254740993").to_f64(), None);
     Ok(())
+}
+
+#[test]
+fn ties_go_to_even() {
+    let from = |low: u32| Number::from((BigInt::from(1) << 512u32) + low);
+    assert_eq!(from(1), from(0));
+    assert_eq!(from(3), from(4));
+    assert_ne!(from(2), from(4));
+    assert_eq!(from(0).add(&Number::from(1)), Ok(from(0)));
 }
 
 #[test]
