@@ -25,6 +25,7 @@ mod testing;
 
 pub use check::{SchemaSource, check};
 pub use graph::{StaticKind, StaticNode, static_graph};
+pub use json::with_schema_blocks;
 pub use load::{FileKind, Files, LoadOptions};
 pub use model::{
     Condition, Defaults, Dependency, Edition, IgnoreChanges, Lifecycle, Local, Module, ModuleCall, Options, Output,

@@ -6,6 +6,7 @@ use crate::{
     schema::{Block as BlockSchema, NestedBlock, Nesting},
     template::{
         decode::{is_damaged, unknown},
+        json::with_schema_blocks,
         model::{IgnoreChanges, Module, ResourceBlock},
         syntax::{Block, Body},
     },
@@ -114,6 +115,7 @@ struct Shape<'a> {
 impl Shape<'_> {
     /// `place` is the name of what is checked, for messages.
     fn body(&mut self, schema: &BlockSchema, body: &Body, header: Span, place: &str) {
+        let body = &*with_schema_blocks(body, schema);
         for attribute in &body.attributes {
             let name = attribute.name.as_str();
             let span = attribute.name.span;

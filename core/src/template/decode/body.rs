@@ -46,6 +46,7 @@ pub(super) struct Reader<'p> {
     attributes: Vec<Attribute>,
     blocks: Vec<Block>,
     body_span: Span,
+    is_json: bool,
     known_attributes: Vec<&'static str>,
     known_blocks: Vec<&'static str>,
     pub(super) problems: &'p mut Problems,
@@ -59,6 +60,7 @@ impl<'p> Reader<'p> {
             header,
             extent,
             body_span: block.body.span,
+            is_json: block.body.is_json,
             attributes: block.body.attributes,
             blocks: block.body.blocks,
             known_attributes: Vec::new(),
@@ -154,7 +156,7 @@ impl<'p> Reader<'p> {
 
     /// Takes what is left, for a schema to judge.
     pub(super) fn rest(self) -> Body {
-        Body { attributes: self.attributes, blocks: self.blocks, span: self.body_span }
+        Body { attributes: self.attributes, blocks: self.blocks, span: self.body_span, is_json: self.is_json }
     }
 
     /// Takes all arguments that are left; blocks that are left are reported.

@@ -1,7 +1,26 @@
 //! The JSON syntax: what programs write where people write HCL.
+//!
+//! A JSON text says less than an HCL text: nothing in it tells a block from an argument, or a string from an expression.
+//! What the language itself defines (kinds of blocks, their labels, `lifecycle`, types, lists of references) is told
+//! apart here. The blocks of a resource type are only known from its schema: they stay arguments, in a body that says
+//! [`is_json`](super::syntax::Body::is_json), until [`with_schema_blocks`] sorts them out.
+//!
+//! ```text
+//! bytes ─▶ reader ─▶ node ─┬─▶ body    a part of a module: strings in places of expressions are templates
+//!                          └─▶ values  a file of values: strings mean themselves
+//! ```
+//!
+//! Spans, those inside templates too, are places in the JSON text. A property `//` is a comment.
 
+mod body;
 mod node;
 mod reader;
+mod schema;
 mod values;
 
-pub(in crate::template) use values::{parse_body, parse_values};
+#[cfg(test)]
+mod tests;
+
+pub(in crate::template) use body::parse_body;
+pub use schema::with_schema_blocks;
+pub(in crate::template) use values::parse_values;

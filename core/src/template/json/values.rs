@@ -15,7 +15,7 @@ use super::{
 /// The last of several properties of one name counts. A property `//` is a comment.
 pub(in crate::template) fn parse_values(source: SourceId, text: &str) -> (Body, Vec<Diagnostic>) {
     let span = Span::new(source, 0, text.len() as u32);
-    let nothing = Body { attributes: Vec::new(), blocks: Vec::new(), span };
+    let nothing = Body { span, is_json: true, ..Body::default() };
     let node = match read(source, text) {
         Ok(node) => node,
         Err(problem) => return (nothing, vec![problem]),
@@ -29,16 +29,6 @@ pub(in crate::template) fn parse_values(source: SourceId, text: &str) -> (Body, 
         Attribute { span: name.span.to(value.span), name: ident(&name), expr }
     });
     (Body { attributes: attributes.collect(), ..nothing }, Vec::new())
-}
-
-/// Reads a part of a module.
-pub(in crate::template) fn parse_body(source: SourceId, text: &str) -> (Body, Vec<Diagnostic>) {
-    let span = Span::new(source, 0, text.len() as u32);
-    let nothing = Body { attributes: Vec::new(), blocks: Vec::new(), span };
-    let problem = Diagnostic::error("template.unsupported", "a template in JSON is not supported yet")
-        .at(Span::new(source, 0, 0))
-        .help("write the file as `.tf`");
-    (nothing, vec![problem])
 }
 
 pub(super) fn ident(name: &Text) -> Ident {

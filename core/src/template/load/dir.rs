@@ -150,7 +150,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path();
         write(root, "app/main.tf", "module \"a\" {\n  source = \"./a\"\n}\nmodule \"up\" {\n  source = \"../up\"\n}\n");
-        write(root, "app/extra.tf.json", "{}");
+        write(root, "app/extra.tf.json", r#"{"module": {"j": {"source": "./j"}}}"#);
+        write(root, "app/j/main.tf", "");
         write(root, "app/terraform.tfvars", "x = 1\n");
         write(root, "app/x.auto.tfvars.json", "{}");
         write(root, "app/prod.tfvars", "x = 1\n");
@@ -173,7 +174,15 @@ mod tests {
         let files = Files::from_dir(dir.path().join("app")).expect("files");
         assert_eq!(
             paths(&files),
-            ["a/b/main.tf", "a/main.tf", "extra.tf.json", "main.tf", "terraform.tfvars", "x.auto.tfvars.json"]
+            [
+                "a/b/main.tf",
+                "a/main.tf",
+                "extra.tf.json",
+                "j/main.tf",
+                "main.tf",
+                "terraform.tfvars",
+                "x.auto.tfvars.json"
+            ]
         );
     }
 

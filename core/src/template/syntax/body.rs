@@ -36,6 +36,9 @@ pub struct Body {
     pub blocks: Vec<Block>,
     /// The whole file, or the text between the braces of a block.
     pub span: Span,
+    /// Whether it was read from JSON, which does not tell the blocks of a schema from arguments: those are among
+    /// [`attributes`](Self::attributes) until [`with_schema_blocks`](crate::template::with_schema_blocks) sorts them out.
+    pub is_json: bool,
 }
 
 impl Body {

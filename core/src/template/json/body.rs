@@ -1,0 +1,235 @@
+use std::sync::Arc;
+
+use crate::{
+    error::{Diagnostic, SourceId, Span},
+    template::{
+        hcl,
+        syntax::{Attribute, Block, Body, Expr, ExprKind, Ident, Label, Literal, MAX_HEIGHT, ObjectItem, ObjectKey},
+    },
+};
+
+use super::{
+    node::{Kind, Node, Text},
+    reader::read,
+    values::{ident, literal, number},
+};
+
+/// Reads a part of a module: one object, whose properties are the kinds of blocks.
+pub(in crate::template) fn parse_body(source: SourceId, text: &str) -> (Body, Vec<Diagnostic>) {
+    let span = Span::new(source, 0, text.len() as u32);
+    let nothing = Body { span, is_json: true, ..Body::default() };
+    match read(source, text) {
+        Err(problem) => (nothing, vec![problem]),
+        Ok(node) => {
+            let mut reader = Reader { source, problems: Vec::new() };
+            let body = reader.body(node, Place::Top).unwrap_or(nothing);
+            (body, reader.problems)
+        }
+    }
+}
+
+/// What a body belongs to, which decides what its properties are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Top,
+    Variable,
+    Output,
+    Resource,
+    Module,
+    Terraform,
+    RequiredProviders,
+    Lifecycle,
+    Dynamic,
+    /// All properties are arguments.
+    Plain,
+}
+
+/// What a property is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Blocks with so many labels.
+    Blocks(usize, Place),
+    /// An argument whose strings are templates.
+    Expression,
+    /// An argument whose strings mean themselves.
+    Literal,
+    /// An argument whose string, or whose strings in an array, are expressions: types, references.
+    Code,
+}
+
+impl Place {
+    fn form(self, name: &str) -> Form {
+        match (self, name) {
+            (Self::Top, "resource" | "data" | "ephemeral") => Form::Blocks(2, Self::Resource),
+            (Self::Top, "variable") => Form::Blocks(1, Self::Variable),
+            (Self::Top, "output") => Form::Blocks(1, Self::Output),
+            (Self::Top, "module") => Form::Blocks(1, Self::Module),
+            (Self::Top, "provider" | "check") => Form::Blocks(1, Self::Plain),
+            (Self::Top, "terraform") => Form::Blocks(0, Self::Terraform),
+            (Self::Top, _) => Form::Blocks(0, Self::Plain),
+            (Self::Variable, "type") => Form::Code,
+            (Self::Variable, "validation") => Form::Blocks(0, Self::Plain),
+            (Self::Variable, _) => Form::Literal,
+            (Self::Output | Self::Lifecycle, "precondition" | "postcondition") => Form::Blocks(0, Self::Plain),
+            (Self::Resource, "lifecycle") => Form::Blocks(0, Self::Lifecycle),
+            (Self::Resource, "connection") => Form::Blocks(0, Self::Plain),
+            (Self::Resource, "provisioner") => Form::Blocks(1, Self::Plain),
+            (Self::Resource | Self::Plain, "dynamic") => Form::Blocks(1, Self::Dynamic),
+            (Self::Output | Self::Resource | Self::Module, "depends_on") | (Self::Resource, "provider") => Form::Code,
+            (Self::Lifecycle, "ignore_changes" | "replace_triggered_by") => Form::Code,
+            (Self::Module, "source" | "version") => Form::Literal,
+            (Self::Terraform, "required_providers") => Form::Blocks(0, Self::RequiredProviders),
+            (Self::Terraform, "backend" | "provider_meta") => Form::Blocks(1, Self::Plain),
+            (Self::Terraform, "cloud") => Form::Blocks(0, Self::Plain),
+            (Self::Terraform | Self::RequiredProviders, _) => Form::Literal,
+            (Self::Dynamic, "content") => Form::Blocks(0, Self::Plain),
+            (Self::Dynamic, "iterator") => Form::Code,
+            _ => Form::Expression,
+        }
+    }
+}
+
+struct Reader {
+    source: SourceId,
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader {
+    /// Reads the properties of an object; anything else is reported.
+    fn body(&mut self, node: Node, place: Place) -> Option<Body> {
+        let span = node.span;
+        let Kind::Object(entries) = node.kind else {
+            let message = format!("{} stands where an object is expected", node.kind_name());
+            self.problems.push(Diagnostic::error("syntax.unexpected", message).at(span));
+            return None;
+        };
+        let mut body = Body { span, is_json: true, ..Body::default() };
+        for (name, value) in entries.into_iter().filter(|(name, _)| &*name.decoded != "//") {
+            let form = place.form(&name.decoded);
+            if let Form::Blocks(labels, inner) = form {
+                self.blocks(&ident(&name), Vec::new(), labels, value, inner, &mut body.blocks);
+                continue;
+            }
+            if let Some(first) = body.attribute(&name.decoded) {
+                let message = format!("`{}` is set twice", name.decoded);
+                let problem = Diagnostic::error("syntax.duplicate_attribute", message);
+                self.problems.push(problem.label(name.span, "again here").label(first.name.span, "first here"));
+                continue;
+            }
+            let expr = match form {
+                Form::Literal => literal(&value),
+                Form::Code => self.code(&value),
+                _ => self.expression(&value, 1),
+            };
+            let span = name.span.to(value.span);
+            body.attributes.push(Attribute { name: ident(&name), expr: Arc::new(expr), span });
+        }
+        Some(body)
+    }
+
+    /// Reads objects inside one another by label, and arrays at any level, into blocks.
+    fn blocks(
+        &mut self,
+        kind: &Ident,
+        labels: Vec<Label>,
+        missing: usize,
+        node: Node,
+        place: Place,
+        into: &mut Vec<Block>,
+    ) {
+        match (node.kind, missing) {
+            (Kind::Null, _) => {}
+            (Kind::Array(items), _) => {
+                for item in items {
+                    self.blocks(kind, labels.clone(), missing, item, place, into);
+                }
+            }
+            (Kind::Object(entries), 1..) => {
+                for (name, value) in entries.into_iter().filter(|(name, _)| &*name.decoded != "//") {
+                    let label = Label { text: Arc::clone(&name.decoded), quoted: true, span: name.span };
+                    let labels = labels.iter().cloned().chain([label]).collect();
+                    self.blocks(kind, labels, missing - 1, value, place, into);
+                }
+            }
+            (kind_found, _) => {
+                let Span { start, end, .. } = node.span;
+                let span = node.span;
+                let Some(body) = self.body(Node { kind: kind_found, span }, place) else { return };
+                let open = Span { end: start + 1, ..span };
+                let close = Span { start: end.saturating_sub(1), ..span };
+                into.push(Block { kind: kind.clone(), labels, body, span: kind.span.to(span), open, close });
+            }
+        }
+    }
+
+    /// Reads strings as expressions: types, and references that are never evaluated.
+    fn code(&mut self, node: &Node) -> Expr {
+        match &node.kind {
+            Kind::String(text) => self.embedded(text, 1, hcl::parse_expression),
+            Kind::Array(items) => {
+                let items = items.iter().map(|item| match &item.kind {
+                    Kind::String(text) => self.embedded(text, 2, hcl::parse_expression),
+                    _ => literal(item),
+                });
+                Expr::new(ExprKind::Tuple(items.collect()), node.span)
+            }
+            _ => literal(node),
+        }
+    }
+
+    /// Reads a value whose strings are templates. `depth` counts the nodes from the argument down to it.
+    fn expression(&mut self, node: &Node, depth: u32) -> Expr {
+        let kind = match &node.kind {
+            Kind::Null => ExprKind::Literal(Literal::Null),
+            Kind::Bool(value) => ExprKind::Literal(Literal::Bool(*value)),
+            Kind::Number(text) => number(text, node.span),
+            Kind::String(text) => return self.template(text, depth),
+            Kind::Array(items) => ExprKind::Tuple(items.iter().map(|item| self.expression(item, depth + 1)).collect()),
+            Kind::Object(entries) => {
+                let items = entries.iter().map(|(name, value)| ObjectItem {
+                    key: ObjectKey::Expr(self.template(name, depth + 1)),
+                    value: self.expression(value, depth + 1),
+                });
+                ExprKind::Object(items.collect())
+            }
+        };
+        Expr::new(kind, node.span)
+    }
+
+    fn template(&mut self, text: &Text, depth: u32) -> Expr {
+        if !text.decoded.contains("${") && !text.decoded.contains("%{") {
+            return Expr::new(ExprKind::Literal(Literal::String(Arc::clone(&text.decoded))), text.span);
+        }
+        self.embedded(text, depth, hcl::parse_template)
+    }
+
+    /// Reads the text in a string, and moves what comes of it to where the string stands.
+    fn embedded(&mut self, text: &Text, depth: u32, parse: fn(SourceId, &str) -> (Expr, Vec<Diagnostic>)) -> Expr {
+        let (mut expr, problems) = parse(self.source, &text.decoded);
+        let shift = |span: &mut Span| {
+            span.start = text.place(span.start);
+            span.end = text.place(span.end);
+        };
+        for mut problem in problems {
+            problem.labels.iter_mut().for_each(|label| shift(&mut label.span));
+            self.problems.push(problem);
+        }
+        if depth + height(&expr) > MAX_HEIGHT {
+            let message = format!("more than {MAX_HEIGHT} expressions inside one another");
+            self.problems.push(Diagnostic::error("syntax.nesting", message).at(text.span));
+            return Expr::new(ExprKind::Invalid, text.span);
+        }
+        expr.for_each_span(&mut { shift });
+        if !matches!(expr.kind, ExprKind::Traversal(_)) {
+            expr.span = text.span;
+        }
+        expr
+    }
+}
+
+/// Returns the number of nodes on the longest path down, which the parser has bounded.
+fn height(expr: &Expr) -> u32 {
+    let mut most = 0;
+    expr.for_each_child(&mut |child, _| most = most.max(height(child)));
+    most + 1
+}
