@@ -11,6 +11,7 @@
 
 mod check;
 mod decode;
+pub mod eval;
 mod graph;
 pub mod hcl;
 mod json;

@@ -69,7 +69,7 @@ impl Number {
 
     /// Returns the first `count` significant decimal digits of a finite number, rounded half to even, and the place of
     /// the point: the value is `0.digits · 10^point`. Zero has no digits.
-    pub(in crate::value) fn rounded_digits(&self, count: usize) -> Option<(Vec<u8>, i64)> {
+    pub(crate) fn rounded_digits(&self, count: usize) -> Option<(Vec<u8>, i64)> {
         let parts = self.parts()?;
         let mut decimal = Decimal::exact(&parts.mantissa, parts.exponent);
         decimal.round(count);

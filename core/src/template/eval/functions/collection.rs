@@ -1,0 +1,415 @@
+//! Collections of every kind: lengths, choices, maps and sets.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Call, Function, Functions, Parameter,
+    sequence::{sequence, type_of},
+    text,
+};
+use crate::{
+    template::eval::{Context, Problem},
+    value::{Kind, Marks, Number, Refinement, Type, Value, convert, unify},
+};
+
+pub(super) fn register(table: &mut Functions) {
+    table.add(
+        Function::new("length", "Returns how many elements a collection has, or characters a text.")
+            .takes([Parameter::new("value", Type::Any).unknown().any().marked()])
+            .returns(Type::Number)
+            .computes(length),
+    );
+    let truth = |name: &'static str, summary: &'static str, decisive: bool| {
+        Function::new(name, summary)
+            .takes([Parameter::new("list", Type::list(Type::Bool))])
+            .returns(Type::Bool)
+            .computes(move |call| {
+                let mut known = true;
+                for item in call.items(0) {
+                    // A null counts as false.
+                    match item.as_bool().or(item.is_null().then_some(false)) {
+                        Some(value) if value == decisive => return Ok(Value::bool(decisive)),
+                        Some(_) => {}
+                        None => known = false,
+                    }
+                }
+                Ok(if known { Value::bool(!decisive) } else { Value::unknown(Type::Bool) })
+            })
+    };
+    table.add(truth("alltrue", "Returns whether every element of a list is true.", false));
+    table.add(truth("anytrue", "Returns whether some element of a list is true.", true));
+    table.add(
+        Function::new("coalesce", "Returns the first argument that is neither null nor an empty text.")
+            .then_any_number_of(Parameter::new("vals", Type::Any).null().unknown().any().marked())
+            .returns_by(|arguments, _| {
+                let types: Vec<Type> = arguments.iter().map(Value::ty).collect();
+                let unified = if types.is_empty() { None } else { unify(&types) };
+                unified.ok_or_else(|| Problem::new("it takes at least one argument, all of one type"))
+            })
+            .computes(coalesce),
+    );
+    table.add(
+        Function::new("coalescelist", "Returns the first argument that is a list with elements.")
+            .then_any_number_of(Parameter::new("vals", Type::Any).null().unknown().any().marked())
+            .returns_by(coalesce_list_type)
+            .computes(coalesce_list),
+    );
+    register_maps(table);
+    super::set::register(table);
+}
+
+fn length(call: Call<'_>) -> Result<Value, Problem> {
+    let value = call.value(0)?;
+    let counted = match value.kind() {
+        Kind::String(content) => Value::number(text::grapheme_count(content)),
+        Kind::Unknown(unknown) if matches!(unknown.ty, Type::Any | Type::String) => at_least(0),
+        _ => match value.length_bounds() {
+            Some((min, Some(max))) if min == max => Value::number(min),
+            Some((min, max)) => {
+                let refinement = Refinement::not_null().with_min(Number::from(min), true);
+                let refinement = match max {
+                    Some(max) => refinement.with_max(Number::from(max), true),
+                    None => refinement,
+                };
+                Value::unknown_with(Type::Number, refinement)
+            }
+            None => {
+                let ty = value.ty().friendly_name();
+                return Err(Problem::argument(0, format!("a text or a collection is required, not {ty}")));
+            }
+        },
+    };
+    Ok(counted.with_marks(value.marks()))
+}
+
+fn at_least(min: i64) -> Value {
+    Value::unknown_with(Type::Number, Refinement::not_null().with_min(Number::from(min), true))
+}
+
+fn coalesce(call: Call<'_>) -> Result<Value, Problem> {
+    for (idx, argument) in call.arguments.iter().enumerate() {
+        let value = convert(argument, call.returns).map_err(|error| Problem::argument(idx, error.to_string()))?;
+        let empty = value.is_null() || value.as_str().is_some_and(str::is_empty);
+        if empty && value.marks().is_empty() {
+            continue;
+        }
+        if !empty {
+            return Ok(value);
+        }
+        // Which one is taken hangs on a marked value, so the choice is marked too.
+        let rest = call.arguments.get(idx + 1..).unwrap_or(&[]);
+        let rest = coalesce(Call { arguments: rest, ..call })?;
+        return Ok(rest.with_marks(value.marks()));
+    }
+    Err(Problem::new("every argument is null or an empty text").help("add a last argument that is neither"))
+}
+
+fn coalesce_list_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
+    if arguments.is_empty() {
+        return Err(Problem::new("it takes at least one list"));
+    }
+    if !arguments.iter().all(Value::is_known) {
+        return Ok(Type::Any);
+    }
+    let mut same = true;
+    for (idx, argument) in arguments.iter().enumerate() {
+        let ty = argument.ty();
+        if !matches!(ty, Type::List(_) | Type::Tuple(_)) {
+            let message = format!("a list or tuple is required, not {}", ty.friendly_name());
+            return Err(Problem::argument(idx, message));
+        }
+        same &= ty == type_of(arguments, 0);
+    }
+    Ok(if same { type_of(arguments, 0) } else { Type::Any })
+}
+
+fn coalesce_list(call: Call<'_>) -> Result<Value, Problem> {
+    let mut marks = Marks::NONE;
+    for argument in call.arguments {
+        marks |= argument.marks();
+        if !argument.is_known() {
+            return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+        }
+        if argument.len() > 0 {
+            return Ok(argument.clone().with_marks(marks));
+        }
+    }
+    Err(Problem::new("every list is empty or null").help("add a last argument that is not"))
+}
+
+fn register_maps(table: &mut Functions) {
+    let map = |name: &'static str| Parameter::new(name, Type::Any).marked();
+    table.add(
+        Function::new("keys", "Returns the keys of a map or object, in order.")
+            .takes([map("inputMap").unknown()])
+            .returns_by(|arguments, _| match type_of(arguments, 0) {
+                Type::Map(_) => Ok(Type::list(Type::String)),
+                Type::Object(object) => Ok(Type::tuple(vec![Type::String; object.attributes.len()])),
+                ty => Err(not_a_map(0, &ty)),
+            })
+            .computes(|call| {
+                let map = call.value(0)?;
+                let names: Vec<Value> = match map.kind() {
+                    Kind::Unknown(unknown) => match unknown.ty.as_object() {
+                        Some(object) => object.attributes.keys().map(|name| Value::string(Arc::clone(name))).collect(),
+                        None => return Ok(Value::unknown(call.returns.clone()).with_marks(map.marks())),
+                    },
+                    _ => map.entries().map(|(name, _)| Value::string(Arc::clone(name))).collect(),
+                };
+                call.room(names.len())?;
+                Ok(sequence(call.returns, names).with_marks(map.marks()))
+            }),
+    );
+    table.add(
+        Function::new("values", "Returns the values of a map or object, in the order of its keys.")
+            .takes([map("mapping")])
+            .returns_by(|arguments, _| match type_of(arguments, 0) {
+                Type::Map(element) => Ok(Type::List(element)),
+                Type::Object(object) => Ok(Type::tuple(object.attributes.values().cloned())),
+                ty => Err(not_a_map(0, &ty)),
+            })
+            .computes(|call| {
+                let map = call.value(0)?;
+                call.room(map.len())?;
+                let values = map.entries().map(|(_, value)| value.clone()).collect();
+                Ok(sequence(call.returns, values).with_marks(map.marks()))
+            }),
+    );
+    table.add(
+        Function::new("lookup", "Returns the value of a map or object at a key, or a default.")
+            .takes([map("inputMap"), Parameter::new("key", Type::String).marked()])
+            .then_any_number_of(Parameter::new("default", Type::Any).null().unknown().any().marked())
+            .returns_by(lookup_type)
+            .may_return_null()
+            .computes(lookup),
+    );
+    table.add(
+        Function::new("merge", "Returns the entries of several maps or objects; of equal keys the last one counts.")
+            .then_any_number_of(Parameter::new("maps", Type::Any).null().any().marked())
+            .returns_by(merge_type)
+            .computes(merge),
+    );
+    table.add(
+        Function::new("zipmap", "Returns a map or object with keys from one list and values from another.")
+            .takes([Parameter::new("keys", Type::list(Type::String)).marked(), map("values")])
+            .returns_by(zip_type)
+            .computes(zip),
+    );
+    table.add(
+        Function::new("transpose", "Returns a map of lists the other way round: from elements to the keys they had.")
+            .takes([Parameter::new("values", Type::map(Type::list(Type::String)))])
+            .returns(Type::map(Type::list(Type::String)))
+            .computes(transpose),
+    );
+    table.add(
+        Function::new("matchkeys", "Returns the elements of a list whose keys, in another list, are searched for.")
+            .takes(["values", "keys", "searchset"].map(|name| Parameter::new(name, Type::list(Type::Any))))
+            .returns_by(|arguments, _| Ok(type_of(arguments, 0)))
+            .computes(match_keys),
+    );
+}
+
+fn not_a_map(idx: usize, ty: &Type) -> Problem {
+    Problem::argument(idx, format!("a map or object is required, not {}", ty.friendly_name()))
+}
+
+fn lookup_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
+    if arguments.len() > 3 {
+        return Err(Problem::new(format!("it takes two or three arguments, not {}", arguments.len())).at_argument(3));
+    }
+    match type_of(arguments, 0) {
+        Type::Object(object) => {
+            let Some(key) = arguments.get(1).and_then(Value::as_str) else { return Ok(Type::Any) };
+            if let Some(ty) = object.attributes.get(key) {
+                return Ok(ty.clone());
+            }
+            if let Some(default) = arguments.get(2) {
+                return Ok(default.ty());
+            }
+            let hidden = arguments.get(1).is_some_and(|key| !key.marks().is_empty());
+            Err(no_key(if hidden { None } else { Some(key) }))
+        }
+        Type::Map(element) => {
+            if let Some(default) = arguments.get(2) {
+                convert(default, &element).map_err(|_| {
+                    let (wanted, given) = (element.friendly_name(), default.ty().friendly_name());
+                    Problem::argument(
+                        2,
+                        format!("the elements of the map are {wanted}; a {given} cannot stand for one"),
+                    )
+                })?;
+            }
+            Ok((*element).clone())
+        }
+        ty => Err(not_a_map(0, &ty)),
+    }
+}
+
+fn no_key(key: Option<&str>) -> Problem {
+    let message = key.map_or_else(|| "the map has no such key".to_owned(), |key| format!("the map has no key `{key}`"));
+    Problem::argument(1, message).help("pass a third argument, which is returned then")
+}
+
+fn lookup(call: Call<'_>) -> Result<Value, Problem> {
+    let (map, key) = (call.value(0)?, call.value(1)?);
+    let marks = map.marks() | key.marks();
+    let found = match (map.attribute(call.text(1)), call.get(2)) {
+        (Some(found), _) => found.clone(),
+        (None, Some(default)) => {
+            convert(default, call.returns).map_err(|error| Problem::argument(2, error.to_string()))?
+        }
+        (None, None) => return Err(no_key(if marks.is_empty() { Some(call.text(1)) } else { None })),
+    };
+    Ok(found.with_marks(marks))
+}
+
+fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
+    let mut attributes: BTreeMap<Arc<str>, Type> = BTreeMap::new();
+    let mut first: Option<Type> = None;
+    let mut same = true;
+    let mut open = false;
+    for (idx, argument) in arguments.iter().enumerate() {
+        let ty = argument.ty();
+        match &ty {
+            Type::Any if argument.is_null() => continue,
+            Type::Any => {
+                open = true;
+                continue;
+            }
+            Type::Object(object) => {
+                if !argument.is_null() {
+                    attributes.extend(object.attributes.iter().map(|(name, ty)| (Arc::clone(name), ty.clone())));
+                }
+            }
+            Type::Map(element) => {
+                open |= !argument.is_known();
+                let names = argument.entries().map(|(name, _)| (Arc::clone(name), (**element).clone()));
+                attributes.extend(names);
+            }
+            ty => return Err(not_a_map(idx, ty)),
+        }
+        match &first {
+            Some(first) => same &= *first == ty,
+            None => first = Some(ty),
+        }
+    }
+    match first {
+        Some(ty @ Type::Map(_)) if same && !arguments.iter().any(|argument| is_open(argument)) => Ok(ty),
+        _ if open => Ok(Type::Any),
+        _ => Ok(Type::object(attributes)),
+    }
+}
+
+/// Whether nothing is known of the argument, not even its type.
+fn is_open(argument: &Value) -> bool {
+    argument.as_unknown().is_some_and(|unknown| unknown.ty == Type::Any)
+}
+
+fn merge(call: Call<'_>) -> Result<Value, Problem> {
+    let marks = call.arguments.iter().map(Value::marks).collect::<Marks>();
+    if !call.arguments.iter().all(Value::is_known) {
+        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+    }
+    call.room(call.arguments.iter().map(Value::len).sum())?;
+    let entries = call
+        .arguments
+        .iter()
+        .flat_map(|argument| argument.entries().map(|(name, value)| (Arc::clone(name), value.clone())));
+    let merged = match call.returns {
+        Type::Map(element) => Value::map((**element).clone(), entries),
+        _ => Value::object(entries),
+    };
+    Ok(merged.with_marks(marks))
+}
+
+fn zip_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
+    match type_of(arguments, 1) {
+        Type::List(element) => Ok(Type::Map(element)),
+        Type::Tuple(types) => {
+            let Some(keys) = arguments.first().filter(|keys| keys.is_wholly_known()) else { return Ok(Type::Any) };
+            if keys.len() != types.len() {
+                return Err(uneven(keys.len(), types.len()));
+            }
+            let names = keys.elements().filter_map(Value::as_str).map(Arc::from);
+            Ok(Type::object::<Arc<str>>(names.zip(types.iter().cloned())))
+        }
+        ty => Err(Problem::argument(1, format!("a list or tuple is required, not {}", ty.friendly_name()))),
+    }
+}
+
+fn uneven(keys: usize, values: usize) -> Problem {
+    Problem::argument(1, format!("there are {keys} keys but {values} values"))
+}
+
+fn zip(call: Call<'_>) -> Result<Value, Problem> {
+    let (keys, values) = (call.value(0)?, call.value(1)?);
+    let marks = keys.marks_deep() | values.marks();
+    if !keys.is_wholly_known() {
+        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+    }
+    if keys.len() != values.len() {
+        return Err(uneven(keys.len(), values.len()));
+    }
+    if let Some(idx) = keys.elements().position(Value::is_null) {
+        return Err(Problem::argument(0, format!("key {idx} is null")));
+    }
+    call.room(keys.len())?;
+    let entries = keys.elements().filter_map(Value::as_str).map(Arc::<str>::from).zip(values.elements().cloned());
+    let zipped = match call.returns {
+        Type::Map(element) => Value::map((**element).clone(), entries),
+        _ => Value::object(entries),
+    };
+    Ok(zipped.with_marks(marks))
+}
+
+fn transpose(call: Call<'_>) -> Result<Value, Problem> {
+    let map = call.value(0)?;
+    let element = Type::list(Type::String);
+    if !map.is_wholly_known() {
+        return Ok(Value::unknown(Type::map(element)));
+    }
+    let mut turned: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for (key, list) in map.entries() {
+        for item in list.elements() {
+            let Some(text) = item.as_str() else {
+                return Err(Problem::argument(0, format!("the list at key `{key}` has a null element")));
+            };
+            call.room(1)?;
+            turned.entry(text).or_default().push(Value::string(Arc::clone(key)));
+        }
+    }
+    let entries = turned.into_iter().map(|(key, list)| (key, Value::list(Type::String, list)));
+    Ok(Value::map(element, entries))
+}
+
+fn match_keys(call: Call<'_>) -> Result<Value, Problem> {
+    let (values, keys, searched) = (call.value(0)?, call.value(1)?, call.value(2)?);
+    let types = [keys, searched].map(|list| list.ty().element().cloned().unwrap_or(Type::Any));
+    let ty = unify(&types).ok_or_else(|| {
+        Problem::argument(
+            2,
+            format!("its elements are {}, the keys {}", types[1].friendly_name(), types[0].friendly_name()),
+        )
+    })?;
+    if values.len() != keys.len() {
+        return Err(Problem::argument(1, format!("there are {} keys but {} values", keys.len(), values.len())));
+    }
+    if !keys.is_wholly_known() || !searched.is_wholly_known() {
+        return Ok(Value::unknown(call.returns.clone()));
+    }
+    let list_type = Type::list(ty);
+    let as_list = |idx: usize, value: &Value| {
+        convert(value, &list_type).map_err(|error| Problem::argument(idx, error.to_string()))
+    };
+    let (keys, searched) = (as_list(1, keys)?, as_list(2, searched)?);
+    let mut wanted: Vec<&Value> = searched.elements().collect();
+    wanted.sort_by(|a, b| a.set_order(b));
+    let kept = values
+        .elements()
+        .zip(keys.elements())
+        .filter(|(_, key)| wanted.binary_search_by(|candidate| candidate.set_order(key)).is_ok())
+        .map(|(value, _)| value.clone())
+        .collect();
+    let element = call.returns.element().cloned().unwrap_or(Type::Any);
+    Ok(Value::list(element, kept))
+}

@@ -1,0 +1,254 @@
+//! Texts that stand for other data: Base64, JSON, YAML, CSV, URLs, character sets.
+
+use std::{collections::HashSet, fmt::Write as _, io::Write as _, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{Call, Function, Functions, Parameter, charset::Charset, string::string, yaml_decode, yaml_encode};
+use crate::{
+    template::eval::{Context, Problem},
+    value::{Kind, Refinement, Type, Value, from_json, to_json},
+};
+
+pub(super) fn register(table: &mut Functions) {
+    register_base64(table);
+    register_documents(table);
+    table.add(
+        Function::new("urlencode", "Returns a text written so that it can stand in the query of a URL.")
+            .takes([string("str")])
+            .returns(Type::String)
+            .computes(|call| {
+                let mut out = String::new();
+                for byte in call.text(0).bytes() {
+                    match byte {
+                        b' ' => out.push('+'),
+                        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                            out.push(char::from(byte));
+                        }
+                        byte => {
+                            let _ = write!(out, "%{byte:02X}");
+                        }
+                    }
+                }
+                call.string(out)
+            }),
+    );
+}
+
+fn register_base64(table: &mut Functions) {
+    table.add(
+        Function::new("base64encode", "Returns the UTF-8 bytes of a text in Base64.")
+            .takes([string("str")])
+            .returns(Type::String)
+            .computes(|call| call.string(STANDARD.encode(call.text(0)))),
+    );
+    table.add(
+        Function::new("base64decode", "Returns the text whose UTF-8 bytes are given in Base64.")
+            .takes([string("str")])
+            .returns(Type::String)
+            .computes(|call| {
+                let bytes = decode_base64(call.text(0))?;
+                let text = String::from_utf8(bytes).map_err(|_| {
+                    Problem::argument(0, "the bytes are no UTF-8 text")
+                        .help("texts are Unicode; `textdecodebase64` reads other encodings")
+                })?;
+                call.string(text)
+            }),
+    );
+    table.add(
+        Function::new("base64gzip", "Returns the UTF-8 bytes of a text compressed by gzip, in Base64.")
+            .takes([string("str")])
+            .returns(Type::String)
+            .computes(|call| {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let failed = |_| Problem::new("the text cannot be compressed");
+                encoder.write_all(call.text(0).as_bytes()).map_err(failed)?;
+                call.string(STANDARD.encode(encoder.finish().map_err(failed)?))
+            }),
+    );
+    table.add(
+        Function::new("textencodebase64", "Returns the bytes of a text in a character encoding, in Base64.")
+            .takes([string("string"), string("encoding")])
+            .returns(Type::String)
+            .computes(|call| {
+                let bytes = charset(call)?.encode(call.text(0)).ok_or_else(|| {
+                    Problem::argument(0, format!("some characters have no form in `{}`", call.text(1)))
+                })?;
+                call.string(STANDARD.encode(bytes))
+            }),
+    );
+    table.add(
+        Function::new("textdecodebase64", "Returns the text whose bytes in a character encoding are given in Base64.")
+            .takes([string("source"), string("encoding")])
+            .returns(Type::String)
+            .computes(|call| {
+                let bytes = decode_base64(call.text(0))?;
+                let text = charset(call)?
+                    .decode(&bytes)
+                    .ok_or_else(|| Problem::argument(0, format!("some bytes mean nothing in `{}`", call.text(1))))?;
+                call.string(text)
+            }),
+    );
+}
+
+fn charset(call: Call<'_>) -> Result<Charset, Problem> {
+    Charset::named(call.text(1)).ok_or_else(|| {
+        Problem::argument(1, format!("the encoding `{}` is not supported", call.text(1)))
+            .help("supported are UTF-8, UTF-16, UTF-16LE, UTF-16BE, US-ASCII, ISO-8859-1 and windows-1252")
+    })
+}
+
+fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
+    let compact: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    STANDARD.decode(compact).map_err(|error| Problem::argument(0, format!("it is not Base64: {error}")))
+}
+
+fn register_documents(table: &mut Functions) {
+    table.add(
+        Function::new("jsonencode", "Returns a value as JSON.")
+            .takes([Parameter::new("val", Type::Any).null().unknown().any()])
+            .returns(Type::String)
+            .computes(|call| {
+                let value = call.value(0)?;
+                if !value.is_wholly_known() {
+                    return Ok(unknown_json(value));
+                }
+                let text = to_json(value).map_err(|error| Problem::argument(0, error.to_string()))?;
+                call.string(text)
+            }),
+    );
+    table.add(
+        Function::new("jsondecode", "Returns the value that a JSON text stands for.")
+            .takes([string("str")])
+            .returns(Type::Any)
+            .may_return_null()
+            .computes(|call| {
+                let value =
+                    from_json(call.text(0), &Type::Any).map_err(|error| Problem::argument(0, error.to_string()))?;
+                call.room(size(&value))?;
+                Ok(value)
+            }),
+    );
+    table.add(
+        Function::new("yamlencode", "Returns a value as YAML.")
+            .takes([Parameter::new("value", Type::Any).null().any()])
+            .returns(Type::String)
+            .computes(|call| {
+                let value = call.value(0)?;
+                if !value.is_wholly_known() {
+                    return Ok(Value::unknown(Type::String));
+                }
+                call.string(yaml_encode::encode(value)?)
+            }),
+    );
+    table.add(
+        Function::new("yamldecode", "Returns the value that a YAML text stands for.")
+            .takes([string("src")])
+            .returns(Type::Any)
+            .may_return_null()
+            .computes(|call| yaml_decode::decode(call.text(0), call.context)),
+    );
+    table.add(
+        Function::new("csvdecode", "Returns the rows of a CSV text as objects, named by its first row.")
+            .takes([string("str")])
+            .returns_by(|arguments, context| {
+                let Some(text) = arguments.first().and_then(Value::as_str) else { return Ok(Type::Any) };
+                let names = csv_header(text, context)?;
+                Ok(Type::list(Type::object(names.into_iter().map(|name| (name, Type::String)))))
+            })
+            .computes(csv_decode),
+    );
+}
+
+/// How many values it holds, itself included.
+fn size(value: &Value) -> usize {
+    let parts = value.elements().map(size).sum::<usize>() + value.entries().map(|(_, part)| size(part)).sum::<usize>();
+    parts + 1
+}
+
+/// What can be said of the JSON of a value that is not wholly known.
+fn unknown_json(value: &Value) -> Value {
+    let mut refinement = Refinement::not_null();
+    if value.is_definitely_not_null() {
+        refinement = match value.ty() {
+            Type::Object(_) | Type::Map(_) => refinement.with_full_prefix("{"),
+            Type::Tuple(_) | Type::List(_) | Type::Set(_) => refinement.with_full_prefix("["),
+            Type::String => refinement.with_full_prefix("\""),
+            _ => refinement,
+        };
+    }
+    debug_assert!(!matches!(value.kind(), Kind::Null(_)), "nulls are known");
+    Value::unknown_with(Type::String, refinement)
+}
+
+fn csv_reader(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes())
+}
+
+fn csv_problem(line: u64, why: &str) -> Problem {
+    Problem::argument(0, format!("it is not CSV: {why} in row {line}"))
+}
+
+fn csv_header(text: &str, _: &Context<'_>) -> Result<Vec<Arc<str>>, Problem> {
+    let mut record = csv::StringRecord::new();
+    let found = csv_reader(text).read_record(&mut record).map_err(|_| csv_problem(1, "a broken row"))?;
+    if !found {
+        return Err(Problem::argument(0, "the first row, with the names of the columns, is missing"));
+    }
+    let names: Vec<Arc<str>> = record.iter().map(Arc::from).collect();
+    let mut seen = HashSet::new();
+    for name in &names {
+        if !seen.insert(name) {
+            return Err(Problem::argument(0, format!("two columns are called `{name}`")));
+        }
+    }
+    Ok(names)
+}
+
+fn csv_decode(call: Call<'_>) -> Result<Value, Problem> {
+    let text = call.text(0);
+    check_csv_quotes(text)?;
+    let names = csv_header(text, call.context)?;
+    let mut rows = Vec::new();
+    for (idx, record) in csv_reader(text).into_records().enumerate().skip(1) {
+        let line = idx as u64 + 1;
+        let record = record.map_err(|_| csv_problem(line, "a broken row"))?;
+        if record.len() != names.len() {
+            return Err(csv_problem(line, &format!("{} fields instead of {}", record.len(), names.len())));
+        }
+        call.room(names.len() + 1)?;
+        rows.push(Value::object(names.iter().zip(record.iter()).map(|(name, field)| (Arc::clone(name), field.into()))));
+    }
+    let element = call.returns.element().cloned().unwrap_or(Type::Any);
+    Ok(Value::list(element, rows))
+}
+
+/// Refuses quotes where the format has none: the reader would take them for text.
+fn check_csv_quotes(text: &str) -> Result<(), Problem> {
+    #[derive(PartialEq)]
+    enum At {
+        FieldStart,
+        Bare,
+        Quoted,
+        AfterQuote,
+    }
+    let mut at = At::FieldStart;
+    let mut row = 1;
+    for c in text.chars() {
+        row += u64::from(c == '\n' && at != At::Quoted);
+        at = match (at, c) {
+            (At::Quoted, '"') => At::AfterQuote,
+            (At::Quoted, _) => At::Quoted,
+            (At::FieldStart, '"') => At::Quoted,
+            (At::AfterQuote, '"') => At::Quoted,
+            (_, ',' | '\n' | '\r') => At::FieldStart,
+            (At::AfterQuote, _) => return Err(csv_problem(row, "text after a closing quote")),
+            (At::Bare, '"') => return Err(csv_problem(row, "a quote inside a field that does not start with one")),
+            _ => At::Bare,
+        };
+    }
+    if at == At::Quoted {
+        return Err(csv_problem(row, "a quote that is never closed"));
+    }
+    Ok(())
+}

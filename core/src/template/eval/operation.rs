@@ -1,0 +1,315 @@
+//! Operators and conditionals.
+
+use std::cmp::Ordering;
+
+use super::{Evaluator, frame::Frame};
+use crate::{
+    error::{Diagnostic, Span},
+    template::syntax::{Binary, BinaryOp, Conditional, Expr, UnaryOp},
+    value::{Bound, Marks, Number, Refinement, Type, Value, convert, unify},
+};
+
+impl Evaluator<'_> {
+    #[inline(never)]
+    pub(super) fn unary(&mut self, op: UnaryOp, operand: &Expr, span: Span, frame: Option<&Frame<'_>>) -> Value {
+        let ty = match op {
+            UnaryOp::Negate => Type::Number,
+            UnaryOp::Not => Type::Bool,
+        };
+        let value = self.expr(operand, frame);
+        let marks = value.marks();
+        let Some(value) = self.operand(value, &ty, op.as_str(), operand.span) else {
+            return Value::unknown(ty).with_marks(marks);
+        };
+        let result = match (value.as_number(), value.as_bool()) {
+            (Some(number), _) => Value::number(number.neg()),
+            (None, Some(value)) => Value::bool(!value),
+            (None, None) => Value::unknown_with(ty, Refinement::not_null()),
+        };
+        let _ = span;
+        result.with_marks(marks)
+    }
+
+    #[inline(never)]
+    pub(super) fn binary(&mut self, binary: &Binary, frame: Option<&Frame<'_>>) -> Value {
+        // Long sums lean to the left: walk down that side without recursion.
+        let mut chain = vec![binary];
+        let mut leftmost = &binary.left;
+        while let crate::template::syntax::ExprKind::Binary(inner) = &leftmost.kind {
+            chain.push(inner);
+            leftmost = &inner.left;
+        }
+        let mut left = self.expr(leftmost, frame);
+        while let Some(binary) = chain.pop() {
+            let right = self.expr(&binary.right, frame);
+            left = self.apply(binary, left, right);
+        }
+        left
+    }
+
+    fn apply(&mut self, binary: &Binary, left: Value, right: Value) -> Value {
+        match binary.op {
+            BinaryOp::Equal => return left.equals(&right),
+            BinaryOp::NotEqual => {
+                let equal = left.equals(&right);
+                let marks = equal.marks();
+                let result = match equal.as_bool() {
+                    Some(equal) => Value::bool(!equal),
+                    None => Value::unknown_with(Type::Bool, Refinement::not_null()),
+                };
+                return result.with_marks(marks);
+            }
+            _ => {}
+        }
+        let (operand, result) = match binary.op {
+            BinaryOp::And | BinaryOp::Or => (Type::Bool, Type::Bool),
+            BinaryOp::Less | BinaryOp::LessOrEqual | BinaryOp::Greater | BinaryOp::GreaterOrEqual => {
+                (Type::Number, Type::Bool)
+            }
+            _ => (Type::Number, Type::Number),
+        };
+        let marks = left.marks() | right.marks();
+        let left = self.operand(left, &operand, binary.op.as_str(), binary.left.span);
+        let right = self.operand(right, &operand, binary.op.as_str(), binary.right.span);
+        let (Some(left), Some(right)) = (left, right) else { return Value::unknown(result).with_marks(marks) };
+        let unknown = || Value::unknown_with(result.clone(), Refinement::not_null());
+        let value = match (left.as_bool(), right.as_bool(), left.as_number(), right.as_number()) {
+            (Some(left), Some(right), ..) => {
+                Value::bool(if binary.op == BinaryOp::And { left && right } else { left || right })
+            }
+            (.., Some(left), Some(right)) => self.arithmetic(binary, left, right, !marks.is_empty()),
+            _ if result == Type::Bool && operand == Type::Number => {
+                decided(binary.op, &left, &right).map_or_else(unknown, Value::bool)
+            }
+            _ => unknown(),
+        };
+        value.with_marks(marks)
+    }
+
+    /// Converts an operand; `None` where it does not fit, which is reported.
+    fn operand(&mut self, value: Value, ty: &Type, op: &str, span: Span) -> Option<Value> {
+        if value.is_null() {
+            self.report(
+                Diagnostic::error("eval.null", format!("an operand of `{op}` must not be null"))
+                    .label(span, "is null")
+                    .help("use `coalesce` to put another value in place of null"),
+            );
+            return None;
+        }
+        if value.has_type(ty) {
+            return Some(value);
+        }
+        // A text that is no number is not shown, whether marked or not: the type says enough.
+        match convert(&value, ty) {
+            Ok(value) => Some(value),
+            Err(_) => {
+                let (wanted, given) = (ty.friendly_name(), value.ty().friendly_name());
+                let hint = (matches!(op, "+") && given == "string")
+                    .then(|| "texts are joined in a template: `\"${a}${b}\"`".to_owned())
+                    .or_else(|| {
+                        (matches!(op, "+") && matches!(value.ty(), Type::Tuple(_) | Type::List(_)))
+                            .then(|| "lists are joined with `concat(a, b)`".to_owned())
+                    });
+                let mut problem = Diagnostic::error("eval.operand", format!("`{op}` takes a {wanted}, not a {given}"))
+                    .label(span, format!("is a {given}"));
+                problem.help = hint;
+                self.report(problem);
+                None
+            }
+        }
+    }
+
+    fn arithmetic(&mut self, binary: &Binary, left: &Number, right: &Number, is_marked: bool) -> Value {
+        let result = match binary.op {
+            BinaryOp::Add => left.add(right),
+            BinaryOp::Subtract => left.sub(right),
+            BinaryOp::Multiply => left.mul(right),
+            BinaryOp::Divide => left.div(right),
+            BinaryOp::Modulo => left.rem(right),
+            BinaryOp::Less => return Value::bool(left < right),
+            BinaryOp::LessOrEqual => return Value::bool(left <= right),
+            BinaryOp::Greater => return Value::bool(left > right),
+            _ => return Value::bool(left >= right),
+        };
+        match result {
+            Ok(number) => Value::number(number),
+            Err(_) => {
+                let op = binary.op;
+                let message = if is_marked {
+                    format!("`{op}` has no result for these operands")
+                } else {
+                    format!("`{left} {op} {right}` has no result")
+                };
+                let span = binary.left.span.to(binary.right.span);
+                self.report(Diagnostic::error("eval.arithmetic", message).at(span));
+                Value::unknown(Type::Number)
+            }
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn conditional(&mut self, conditional: &Conditional, span: Span, frame: Option<&Frame<'_>>) -> Value {
+        let asked = self.expr(&conditional.condition, frame);
+        let before = self.problem_count();
+        let decision = self.condition(&asked, conditional.condition.span);
+        let failed = self.problem_count() > before;
+        let marks = asked.marks_deep();
+        // Both arms count for the type; problems of the one that is not taken do not.
+        let start = self.problem_count();
+        let (then, then_failed) = self.arm(&conditional.then, decision == Some(true), frame);
+        let (otherwise, otherwise_failed) = self.arm(&conditional.otherwise, decision == Some(false), frame);
+        debug_assert!(self.problem_count() >= start, "problems only grow");
+        match decision {
+            Some(true) if then_failed || otherwise_failed => return then.with_marks(marks),
+            Some(false) if then_failed || otherwise_failed => return otherwise.with_marks(marks),
+            _ => {}
+        }
+        let untyped_null = |value: &Value| value.is_null() && value.ty() == Type::Any;
+        let ty = match (untyped_null(&then), untyped_null(&otherwise)) {
+            (true, _) => Some(otherwise.ty()),
+            (_, true) => Some(then.ty()),
+            _ => unify(&[then.ty(), otherwise.ty()]),
+        };
+        let Some(ty) = ty else {
+            let (a, b) = (then.ty().friendly_name(), otherwise.ty().friendly_name());
+            let problem = Diagnostic::error("eval.conditional", "both results of a conditional must have one type")
+                .at(span)
+                .label(conditional.then.span, format!("is a {a}"))
+                .label(conditional.otherwise.span, format!("is a {b}"));
+            return self.fail(problem).with_marks(marks);
+        };
+        let Some(decision) = decision else {
+            let marks = marks | then.marks() | otherwise.marks();
+            let result = if failed { Value::unknown(ty) } else { undecided(&then, &otherwise, ty) };
+            return result.with_marks(marks);
+        };
+        let (taken, other, place) = if decision {
+            (&then, &otherwise, conditional.then.span)
+        } else {
+            (&otherwise, &then, conditional.otherwise.span)
+        };
+        if taken.has_type(&ty) {
+            return taken.clone().with_marks(marks);
+        }
+        if ty == Type::Any && other.ty() == Type::Any && !other.is_null() {
+            // What the other arm will be is not known, so neither is what this one must become.
+            return Value::unknown(Type::Any).with_marks(marks | taken.marks_deep());
+        }
+        self.converted(taken.clone(), &ty, place).with_marks(marks)
+    }
+
+    /// Evaluates an arm; problems count only when it is taken. Returns whether there were any.
+    fn arm(&mut self, expr: &Expr, taken: bool, frame: Option<&Frame<'_>>) -> (Value, bool) {
+        let before = self.problem_count();
+        let value = self.expr(expr, frame);
+        let failed = self.problem_count() > before;
+        if !taken {
+            self.forget_problems(before);
+        }
+        (value, failed)
+    }
+
+    /// Reads a condition; `None` where it is not known, or no condition, which is reported.
+    pub(super) fn condition(&mut self, value: &Value, span: Span) -> Option<bool> {
+        if value.is_null() {
+            self.report(
+                Diagnostic::error("eval.null", "a condition must not be null")
+                    .label(span, "is null")
+                    .help("compare with null (`… != null`), or use `coalesce`"),
+            );
+            return None;
+        }
+        match convert(value, &Type::Bool) {
+            Ok(value) => value.as_bool(),
+            Err(_) => {
+                let ty = value.ty().friendly_name();
+                self.report(
+                    Diagnostic::error("eval.condition", format!("a condition is a bool, not a {ty}"))
+                        .label(span, format!("is a {ty}"))
+                        .help("compare it with something: `… != \"\"`, `… > 0`, `length(…) > 0`"),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// What is known of the result while the condition is not.
+fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
+    if then.is_null() && otherwise.is_null() {
+        return Value::null(ty);
+    }
+    let mut refinement = Refinement::none();
+    if then.is_definitely_not_null() && otherwise.is_definitely_not_null() {
+        refinement = Refinement::not_null();
+        let (low, high) = (bounds(then), bounds(otherwise));
+        if let (Some(a), Some(b)) = (low.0, high.0) {
+            let least = if a.value <= b.value { a } else { b };
+            refinement = refinement.with_min(least.value, least.inclusive);
+        }
+        if let (Some(a), Some(b)) = (low.1, high.1) {
+            let most = if a.value >= b.value { a } else { b };
+            refinement = refinement.with_max(most.value, most.inclusive);
+        }
+        if let (true, Some((a, b)), Some((c, d))) =
+            (ty.is_collection(), then.length_bounds(), otherwise.length_bounds())
+        {
+            let most = match (b, d) {
+                (Some(b), Some(d)) => Some(b.max(d)),
+                _ => None,
+            };
+            refinement = refinement.with_length(a.min(c), most);
+        }
+    }
+    if refinement.min.is_some() && refinement.min == refinement.max {
+        // Both arms are the same number; the result stays unknown all the same, as in Terraform.
+        refinement = Refinement::not_null();
+    }
+    let unknown = Value::unknown_with(ty.clone(), refinement);
+    if unknown.is_known() { Value::unknown_with(ty, Refinement::not_null()) } else { unknown }
+}
+
+/// The least and the greatest number that a value may be.
+fn bounds(value: &Value) -> (Option<Bound>, Option<Bound>) {
+    match (value.as_number(), value.as_unknown()) {
+        (Some(number), _) => {
+            let bound = Bound { value: number.clone(), inclusive: true };
+            (Some(bound.clone()), Some(bound))
+        }
+        (None, Some(unknown)) => (unknown.refinement.min.clone(), unknown.refinement.max.clone()),
+        _ => (None, None),
+    }
+}
+
+/// Compares numbers that are not both known by what is known of them.
+fn decided(op: BinaryOp, left: &Value, right: &Value) -> Option<bool> {
+    let (left, right) = (bounds(left), bounds(right));
+    // Whether every left is below (or at most) every right, and the other way round.
+    let below = |high: &Option<Bound>, low: &Option<Bound>, or_equal: bool| {
+        let (Some(high), Some(low)) = (high, low) else { return false };
+        match high.value.cmp(&low.value) {
+            Ordering::Less => true,
+            Ordering::Equal => or_equal || !high.inclusive || !low.inclusive,
+            Ordering::Greater => false,
+        }
+    };
+    let less = |or_equal| below(&left.1, &right.0, or_equal);
+    let greater = |or_equal| below(&right.1, &left.0, or_equal);
+    let (yes, no) = match op {
+        BinaryOp::Less => (less(false), greater(true)),
+        BinaryOp::LessOrEqual => (less(true), greater(false)),
+        BinaryOp::Greater => (greater(false), less(true)),
+        BinaryOp::GreaterOrEqual => (greater(true), less(false)),
+        _ => (false, false),
+    };
+    match (yes, no) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// The marks of some values, themselves only.
+pub(super) fn marks_of<'v>(values: impl IntoIterator<Item = &'v Value>) -> Marks {
+    values.into_iter().map(Value::marks).collect()
+}
