@@ -93,6 +93,7 @@ pub const CODES: &[CodeInfo] = &[
     info("store.version", "a newer program wrote the store"),
     info("syntax.directive", "a template directive is unknown or unpaired"),
     info("syntax.duplicate_attribute", "an attribute is set twice in one body"),
+    info("syntax.edit", "an edit of a text does not fit it, or would break it"),
     info("syntax.escape", "a string holds an unknown or incomplete escape"),
     info("syntax.for", "a `for` expression has the wrong form"),
     info("syntax.nesting", "blocks or expressions lie too deeply in each other"),

@@ -17,7 +17,9 @@
 mod body;
 mod collection;
 mod complain;
+mod edit;
 mod expr;
+mod format;
 mod heredoc;
 mod lexer;
 mod names;
@@ -25,9 +27,13 @@ mod pair;
 mod parse;
 mod parser;
 mod postfix;
+mod print;
 mod recover;
 mod template;
 #[cfg(test)]
 mod tests;
 
+pub use edit::{Edit, apply_edits, insert_block, remove_attribute, remove_block, set_attribute};
+pub use format::format;
 pub use parse::{parse, parse_expression, parse_template, parse_traversal};
+pub use print::{print, print_expression};

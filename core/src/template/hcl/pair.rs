@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::{
     error::{Diagnostic, Span},
     template::syntax::{Expr, Ident, TemplateFor, TemplateIf, TemplatePart},
@@ -50,6 +52,7 @@ impl Parser<'_> {
         let mut frames: Vec<Frame> = Vec::new();
         let mut silent = pieces.broken;
         let mut highest = 0;
+        let mut emptied = None;
         let mut list = pieces.list.into_iter().peekable();
         while let Some(piece) = list.next() {
             match piece {
@@ -61,7 +64,11 @@ impl Parser<'_> {
                         }
                     }
                     let text = self.share_run(run);
-                    parts.push(TemplatePart::Literal { text, span });
+                    if text.is_empty() {
+                        emptied = Some(span);
+                    } else {
+                        parts.push(TemplatePart::Literal { text, span });
+                    }
                 }
                 Piece::Interpolation { expr, span } => parts.push(TemplatePart::Interpolation { expr, span }),
                 Piece::If { condition, span } => {
@@ -111,6 +118,10 @@ impl Parser<'_> {
                 );
             }
             parts = frame.finish(parts, span);
+        }
+        // A text that `~` has emptied still makes the value a string.
+        if let ([TemplatePart::Interpolation { .. }], Some(span)) = (parts.as_slice(), emptied) {
+            parts.insert(0, TemplatePart::Literal { text: Arc::from(""), span });
         }
         self.set_height(pieces.height + highest + 1)?;
         Ok(parts)

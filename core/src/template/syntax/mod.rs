@@ -32,6 +32,7 @@ pub use expr::{
     Splat, SplatKind, UnaryOp,
 };
 pub use literal::Literal;
+pub(crate) use template::write_escaped;
 pub use template::{Heredoc, Template, TemplateFor, TemplateIf, TemplatePart};
 pub use traversal::{Step, StepKind, Traversal};
 pub use visit::{Reference, Tail};

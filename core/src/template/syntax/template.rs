@@ -10,7 +10,7 @@ use super::{Expr, Ident};
 /// Text with sequences in it: `"a ${b} c"`, a heredoc, or a bare template.
 ///
 /// Escapes are resolved, `~` has eaten its white space, and `<<-` has lost its indentation; what is left is
-/// text and expressions, in order. Neighbouring texts are joined, and none is empty, but for the cases that
+/// text and expressions, in order. Neighbouring texts are joined, and none is empty, but for the one case that
 /// [`Template::unwrapped`] tells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
@@ -24,7 +24,8 @@ impl Template {
     /// Returns the expression whose value, of whatever type, is the value of the template: that of a template
     /// that is one interpolation and nothing else (`"${x}"`).
     ///
-    /// An empty text that `~` has left beside it counts as something else: the value is then a string.
+    /// An empty text that `~` has left beside it counts as something else, and stands in front of it: the value of
+    /// `" ${~ x}"` is a string. Bodies of directives are never unwrapped.
     pub fn unwrapped(&self) -> Option<&Expr> {
         match self.parts.as_slice() {
             [TemplatePart::Interpolation { expr, .. }] => Some(expr),

@@ -2,5 +2,6 @@
 
 mod broken;
 mod hostile;
+mod layout;
 mod sketch;
 mod valid;

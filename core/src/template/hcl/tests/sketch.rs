@@ -1,4 +1,4 @@
-use crate::template::syntax::{Expr, ExprKind, ObjectKey, Step, StepKind, TemplatePart};
+use crate::template::syntax::{Expr, ExprKind, Literal, ObjectKey, Step, StepKind, TemplatePart};
 
 /// Returns an expression as nested lists: `(+ 1 (* 2 3))`. Texts of templates are quoted, steps start with their
 /// sign.
@@ -59,7 +59,7 @@ fn steps(steps: &[Step]) -> String {
 
 fn parts(list: &[TemplatePart]) -> String {
     let one = |part: &TemplatePart| match part {
-        TemplatePart::Literal { text, .. } => format!(" {text:?}"),
+        TemplatePart::Literal { text, .. } => format!(" {}", Literal::String(text.clone())),
         TemplatePart::Interpolation { expr, .. } => format!(" {}", sketch(expr)),
         TemplatePart::If(it) => {
             format!(" (if {}{} else{})", sketch(&it.condition), parts(&it.then), parts(&it.otherwise))
@@ -70,4 +70,11 @@ fn parts(list: &[TemplatePart]) -> String {
         }
     };
     list.iter().map(one).collect()
+}
+
+/// Returns the sketch of an expression in which heredocs are quoted strings.
+pub(super) fn sketch_quoted(expr: &Expr) -> String {
+    let plain = regex::Regex::new(r#"\(heredoc ("(?:[^"\\]|\\.)*")\)"#).expect("a pattern");
+    let text = plain.replace_all(&sketch(expr), "$1").replace("(heredoc)", "\"\"");
+    text.replace("(heredoc", "(template")
 }

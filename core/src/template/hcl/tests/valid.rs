@@ -109,7 +109,8 @@ fn heredocs() {
     check("<<-EOT\n${a}\n  b\nEOT\n", "(heredoc a \"\\n  b\\n\")");
     check("<<-EOT\n    a\n   \n    b\nEOT\n", "(heredoc \"a\\n   \\nb\\n\")");
     check("<<EOT\nEOT\n", "(heredoc)");
-    check("<<EOT\na \\n $${x} \"q\"\nEOT\n", "(heredoc \"a \\\\n ${x} \\\"q\\\"\\n\")");
+    check("<<EOT\n${~ a ~}\nEOT\n", "(heredoc \"\" a)");
+    check("<<EOT\na \\n $${x} \"q\"\nEOT\n", "(heredoc \"a \\\\n $${x} \\\"q\\\"\\n\")");
     check("<<EOT\r\na\r\nEOT\r\n", "(heredoc \"a\\r\\n\")");
     check("<<EOT\nnot EOT\nEOTX\nEOT\n", "(heredoc \"not EOT\\nEOTX\\n\")");
     check("<<EOT\n${a} EOT\nEOT\n", "(heredoc a \" EOT\\n\")");
@@ -135,7 +136,7 @@ fn bare_templates() {
     check("", "(template)");
     check("a \"b\" \\n ${c}\n", "(template \"a \\\"b\\\" \\\\n \" c \"\\n\")");
     check("${c}", "(template c)");
-    check("$${x} $", "(template \"${x} $\")");
+    check("$${x} $", "(template \"$${x} $\")");
     check("%{ for x in y ~}\n  ${x}\n%{ endfor ~}\nend", "(template (for _ x y \"  \" x \"\\n\") \"end\")");
 }
 
