@@ -111,9 +111,11 @@ impl Finalizer for KnownFinalizer {
     fn outputs(&mut self) -> Result<BTreeMap<String, Value>> {
         let known = self.outputs.iter().filter_map(|(name, change)| Some((name, change.after.as_ref()?)));
         known
-            .map(|(name, value)| match value.is_wholly_known() {
-                true => Ok((name.clone(), value.clone())),
-                false => Err(Error::bug("an output is not known and nothing evaluates it").context("output", name)),
+            .map(|(name, value)| {
+                if !value.is_wholly_known() {
+                    return Err(Error::bug("an output is not known and nothing evaluates it").context("output", name));
+                }
+                Ok((name.clone(), value.clone()))
             })
             .collect()
     }

@@ -496,10 +496,10 @@ impl Machine {
         }
         let holds =
             |need: &Need| self.slots.get(need.step.0 as usize).is_some_and(|needed| needed.reached >= rank(need.level));
-        match slot.needs.iter().all(holds) {
-            true => Ok(()),
-            false => Err(self.illegal(fact, "what it needs has not got so far")),
+        if !slot.needs.iter().all(holds) {
+            return Err(self.illegal(fact, "what it needs has not got so far"));
         }
+        Ok(())
     }
 
     fn phase_in<V>(&self, fact: &Fact<V>, step: StepId) -> Result<Phase, IllegalFact> {

@@ -3,7 +3,7 @@ use std::{convert::Infallible, sync::Arc};
 use crate::{
     resource::Object,
     schema::Schema,
-    value::{Kind, Marks, Path, Refinement, Step, Type, Value},
+    value::{Bound, Kind, Marks, Path, Refinement, Step, Type, Value},
 };
 
 /// Checks that `final_value` keeps everything that `approved` said: what was known is equal, what was not known is of
@@ -102,15 +102,9 @@ fn fits(refinement: &Refinement, found: &Value) -> bool {
     match found.kind() {
         Kind::String(text) => refinement.prefix.as_ref().is_none_or(|prefix| text.starts_with(&**prefix)),
         Kind::Number(number) => {
-            let above = refinement.min.as_ref().is_none_or(|bound| match bound.inclusive {
-                true => *number >= bound.value,
-                false => *number > bound.value,
-            });
-            let below = refinement.max.as_ref().is_none_or(|bound| match bound.inclusive {
-                true => *number <= bound.value,
-                false => *number < bound.value,
-            });
-            above && below
+            let above = |bound: &Bound| *number > bound.value || bound.inclusive && *number == bound.value;
+            let below = |bound: &Bound| *number < bound.value || bound.inclusive && *number == bound.value;
+            refinement.min.as_ref().is_none_or(above) && refinement.max.as_ref().is_none_or(below)
         }
         Kind::List(_) | Kind::Set(_) | Kind::Map(_) => {
             found.len() >= refinement.min_length && refinement.max_length.is_none_or(|max| found.len() <= max)

@@ -170,7 +170,7 @@ impl Asked<'_> {
 /// Prints paths for people, at most a few.
 pub(super) fn list(paths: &[Path]) -> String {
     const MOST: usize = 8;
-    let mut text = paths.iter().take(MOST).map(|path| path_text(path)).collect::<Vec<_>>().join(", ");
+    let mut text = paths.iter().take(MOST).map(path_text).collect::<Vec<_>>().join(", ");
     if paths.len() > MOST {
         text.push_str(&format!(" and {} more", paths.len() - MOST));
     }

@@ -30,11 +30,13 @@ impl Dispatcher {
         let plan = Arc::clone(&self.plan);
         let find = |id: StepId| plan.step(id).ok_or_else(|| Error::bug("a task speaks of a step that is not planned"));
         match word {
-            Word::Begin { step, input, ack } => match self.machine.may_start(step) {
-                true => self.begin(find(step)?, input, Some(ack), None),
-                // Dropping `ack` ends the task, which gives the start back.
-                false => Ok(()),
-            },
+            Word::Begin { step, input, ack } => {
+                if !self.machine.may_start(step) {
+                    // Dropping `ack` ends the task, which gives the start back.
+                    return Ok(());
+                }
+                self.begin(find(step)?, input, Some(ack), None)
+            }
             Word::Checkpoint { step, id, partial, ack } => {
                 // A call that was given up may still speak; what it says is void.
                 if !matches!(self.machine.phase(step), Some(Phase::Running { .. })) {

@@ -38,7 +38,7 @@ impl Default for Options {
             on_failure: OnFailure::Stop,
             attempts: 3,
             grace: Duration::from_secs(5),
-            store_patience: Duration::from_secs(60),
+            store_patience: Duration::from_mins(1),
             who: String::new(),
             why: String::new(),
             tags: BTreeMap::new(),

@@ -201,11 +201,11 @@ pub(super) async fn change(link: Link, job: Job, beginning: Beginning) {
     if durable.await.is_err() || shared.hurry.is_cancelled() || !shared.guard.ensure().await {
         return;
     }
-    if is_no_op(&job, &prepared) {
-        if let Some(prior) = job.prior.clone() {
-            let verdict = job.asked(prepared.planned.as_ref()).judge(Outcome::complete(prior));
-            return link.end(End::Called(verdict));
-        }
+    if is_no_op(&job, &prepared)
+        && let Some(prior) = job.prior.clone()
+    {
+        let verdict = job.asked(prepared.planned.as_ref()).judge(Outcome::complete(prior));
+        return link.end(End::Called(verdict));
     }
     let outcome = call(&shared, &link, &job, &prepared).await;
     let verdict = match outcome {
@@ -456,10 +456,10 @@ impl Checkpoint for Saver {
         if self.shared.inbox.send(word).is_ok() && durable.await.is_ok() {
             return Ok(());
         }
-        Err(match self.shared.guard.lost.is_cancelled() {
-            true => Error::new(ErrorKind::Conflict, "lease.lost", "the stack was taken over; stop at once"),
-            false => Error::new(ErrorKind::Unavailable, "store.unavailable", "the checkpoint could not be written"),
-        })
+        if self.shared.guard.lost.is_cancelled() {
+            return Err(Error::new(ErrorKind::Conflict, "lease.lost", "the stack was taken over; stop at once"));
+        }
+        Err(Error::new(ErrorKind::Unavailable, "store.unavailable", "the checkpoint could not be written"))
     }
 }
 

@@ -86,7 +86,9 @@ impl Writer {
         commit.rows = self.last_of_each(rows)?;
         self.commit(commit).await?;
         for (events, ack) in told {
-            events.into_iter().for_each(|event| self.bus.send(event));
+            for event in events {
+                self.bus.send(event);
+            }
             if let Some(ack) = ack {
                 // Nobody waits any more: the step's task was dropped with the run.
                 let _ = ack.send(());

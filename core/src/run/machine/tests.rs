@@ -308,7 +308,9 @@ fn resuming_asks_the_world_about_what_ran() {
         Fact::Resumed,
     ];
     let mut machine = Machine::of_steps(&steps).expect("a plan");
-    facts.iter().for_each(|fact| machine.apply(fact).expect("legal"));
+    for fact in &facts {
+        machine.apply(fact).expect("legal");
+    }
     let expected = [
         Command::AwaitReady(StepId(1)),
         Command::Recover(StepId(0)),
@@ -326,7 +328,9 @@ fn the_end_says_how_it_went() {
     let two: Vec<Step> = (0..2).map(|id| step(id, StepAction::Create, &[])).collect();
     let ends = |facts: &[Fact]| {
         let mut machine = machine(&two, OnFailure::Continue);
-        facts.iter().for_each(|fact| machine.apply(fact).expect("legal"));
+        for fact in facts {
+            machine.apply(fact).expect("legal");
+        }
         machine.status()
     };
     let done =

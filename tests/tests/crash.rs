@@ -1,0 +1,625 @@
+//! A process may die at any write and after any effect; the next one ends with the same world, and nothing is made
+//! twice. Calls may fail in every way that they can; nothing is lost. Cancelling changes only when, never what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use stackwright::{
+    event::Event,
+    plan::{Level, Plan, StepAction, StepId},
+    run::{Fact, OnFailure},
+    state::{ObjectId, Row, RowStatus, RunStatus, testing::Faults},
+    value::Value,
+};
+use stackwright_tests::{
+    process::{End, Stage},
+    scene::{Kind, Node, Scene},
+    world::{FAULTS, Fault, Happening, Thing, World},
+};
+
+/// A row without what may differ between two good runs: how often it was written.
+fn plain(rows: Vec<Row>) -> Vec<Row> {
+    rows.into_iter().map(|row| Row { version: 0, ..row }).collect()
+}
+
+/// What a finished stage comes to.
+type Result = (Vec<Row>, BTreeMap<String, Thing>, BTreeMap<String, u32>);
+
+fn result(stage: &Stage) -> Result {
+    (plain(stage.rows()), stage.world.things(), stage.world.created())
+}
+
+/// Checks what holds at every moment of every run that is not under way: nothing was made twice, no object is lost, no
+/// row is without its object, calls kept their order and were announced.
+fn check_sound(stage: &Stage, what: &str) {
+    let (rows, things) = (stage.rows(), stage.world.things());
+    assert_eq!(stage.world.complaints(), Vec::<String>::new(), "{what}");
+    for (key, count) in stage.world.created() {
+        assert_eq!(count, 1, "{what}: {key} was made {count} times");
+    }
+    let known: BTreeMap<String, &Row> = rows.iter().map(|row| (row.object_id.to_string(), row)).collect();
+    let forgotten: BTreeSet<String> = stage
+        .scene
+        .plan
+        .steps
+        .iter()
+        .filter(|step| step.action == StepAction::Forget)
+        .filter_map(|step| step.object_id.map(|id| id.to_string()))
+        .collect();
+    for (id, thing) in &things {
+        let row = known.get(&thing.key);
+        assert!(row.is_some() || forgotten.contains(&thing.key), "{what}: {id} is in the world and not in state");
+    }
+    for row in &rows {
+        if row.status == RowStatus::Uncertain {
+            continue;
+        }
+        let id = row.remote_id.clone().expect("only an uncertain row lacks it");
+        let thing = things.get(&id).unwrap_or_else(|| panic!("{what}: {id} is in state and not in the world"));
+        assert_eq!(row.attributes.unmark_deep().0, thing.attributes, "{what}: {id}");
+        assert!(row.attributes.attribute("secret").is_some_and(Value::is_sensitive), "{what}: {id} lost its mark");
+    }
+    check_order(&stage.scene.plan, &stage.world.log(), what);
+}
+
+/// Checks that a call began only when what its step needs was as far as it had to be.
+fn check_order(plan: &Plan, log: &[Happening], what: &str) {
+    let verb = |action| match action {
+        StepAction::Create => "create",
+        StepAction::Update => "update",
+        StepAction::Delete => "delete",
+        _ => "read",
+    };
+    let begun: Vec<(&str, &str)> = log
+        .iter()
+        .filter_map(|happening| match happening {
+            Happening::Begin(address, verb) => Some((address.as_str(), *verb)),
+            _ => None,
+        })
+        .collect();
+    for step in plan.steps.iter().filter(|step| step.action != StepAction::Forget) {
+        let address = step.address.to_string();
+        let wanted = Happening::Begin(address.clone(), verb(step.action));
+        let Some(begin) = log.iter().position(|happening| *happening == wanted) else { continue };
+        for need in &step.needs {
+            let needed = plan.step(need.step).expect("a step of the plan");
+            let target = needed.address.to_string();
+            let before = &log[..begin];
+            let applied = needed.action == StepAction::Forget
+                || before.contains(&Happening::Done(target.clone(), verb(needed.action)))
+                || before.contains(&Happening::Recovered(target.clone()));
+            assert!(applied, "{what}: {wanted:?} before {target} was applied");
+            let waits = need.level > Level::Applied && matches!(needed.action, StepAction::Create | StepAction::Update);
+            assert!(
+                !waits || before.contains(&Happening::Ready(target.clone())),
+                "{what}: {wanted:?} before {target} was ready: {begun:?}"
+            );
+        }
+    }
+}
+
+fn calm(scene: &Scene, seed: u64) -> (Result, u64, u64) {
+    let stage = Stage::new(scene, seed);
+    let (end, writes) = stage.watched(Faults::none(), &mut |_, _| {});
+    let report = end.report();
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.problems);
+    assert_eq!(report.done_count, scene.plan.steps.len());
+    check_sound(&stage, "a calm run");
+    (result(&stage), writes, stage.world.effect_count())
+}
+
+/// Lets a new process take the run up, unless its end is durable already.
+fn take_up(stage: &Stage, what: &str) -> RunStatus {
+    match stage.status() {
+        None | Some(RunStatus::Running) => {
+            let report = stage.process(Faults::none()).report();
+            assert_eq!(stage.status(), Some(report.status), "{what}");
+            report.status
+        }
+        Some(status) => status,
+    }
+}
+
+fn sweep(scene: &Scene, seed: u64) {
+    let (calm, writes, effects) = calm(scene, seed);
+    let check = |stage: &Stage, end: End, what: &str| {
+        assert!(matches!(end, End::Died), "{what}: the process survived its death: {end:?}");
+        assert_eq!(take_up(stage, what), RunStatus::Succeeded, "{what}");
+        check_sound(stage, what);
+        assert_eq!(result(stage), calm, "{what}");
+    };
+    for write in 0..writes {
+        for (faults, when) in [(Faults::die_before(write), "before"), (Faults::die_after(write), "after")] {
+            let stage = Stage::new(scene, seed);
+            let end = stage.process(faults);
+            check(&stage, end, &format!("died {when} write {write}"));
+        }
+    }
+    for effect in 0..effects {
+        let stage = Stage::new(scene, seed);
+        stage.world.die_after_effect(effect);
+        let end = stage.process(Faults::none());
+        check(&stage, end, &format!("died after effect {effect}"));
+    }
+}
+
+/// Every process dies at the same write of its own, until one gets through.
+///
+/// Not at the first ones: whoever always dies between noting what it is about to do and doing it gets nothing done.
+fn sweep_again_and_again(scene: &Scene, seed: u64) {
+    let (calm, _, _) = calm(scene, seed);
+    for write in 4..7 {
+        for after in [false, true] {
+            let stage = Stage::new(scene, seed);
+            let mut deaths = 0;
+            let status = loop {
+                let faults = if after { Faults::die_after(write) } else { Faults::die_before(write) };
+                match stage.process(faults) {
+                    End::Died => deaths += 1,
+                    End::Ended(report) => break report.expect("the run ends").status,
+                }
+                if stage.status() == Some(RunStatus::Succeeded) {
+                    break RunStatus::Succeeded;
+                }
+                assert!(deaths < 50, "no end after {deaths} deaths at write {write}");
+            };
+            assert!(deaths > 0);
+            let what = format!("died {deaths} times at write {write}");
+            assert_eq!(status, RunStatus::Succeeded, "{what}");
+            check_sound(&stage, &what);
+            assert_eq!(result(&stage), calm, "{what}");
+        }
+    }
+}
+
+/// A bit of everything, with data that flows late.
+fn medley() -> Scene {
+    Scene::new(&[
+        Node::new(Kind::Read),
+        Node::new(Kind::Create).input(0),
+        Node::new(Kind::Update).needs(1, Level::Applied),
+        Node::new(Kind::Replace).needs(2, Level::Ready),
+        Node::new(Kind::ReplaceCreateFirst).input(3),
+        Node::new(Kind::Forget).needs(1, Level::Done),
+        Node::new(Kind::Delete).needs(4, Level::Done),
+        Node::new(Kind::Create).of_type("toy_idem").input(1),
+        Node::new(Kind::Create).of_type("toy_late").needs(7, Level::Ready),
+        Node::new(Kind::Read).input(7),
+        Node::new(Kind::Update).input(8),
+    ])
+}
+
+#[test]
+fn a_crash_at_any_point_changes_nothing() {
+    for seed in 0..3 {
+        sweep(&medley(), seed);
+    }
+}
+
+#[test]
+fn crashes_without_end_change_nothing() {
+    sweep_again_and_again(&medley(), 5);
+}
+
+#[test]
+fn a_read_is_not_read_again() {
+    // The world never gives the same answer twice, so that a second read would show.
+    let scene =
+        Scene::new(&[Node::new(Kind::Read), Node::new(Kind::Create).input(0), Node::new(Kind::Create).input(0)]);
+    let (_, writes, _) = calm(&scene, 1);
+    for write in 1..writes {
+        let stage = Stage::new(&scene, 1);
+        stage.world.set_fickle();
+        stage.process(Faults::die_after(write));
+        take_up(&stage, "read");
+        let inputs: BTreeSet<String> = stage
+            .rows()
+            .iter()
+            .filter_map(|row| row.attributes.attribute("input").and_then(Value::as_str).map(str::to_owned))
+            .collect();
+        assert_eq!(inputs.len(), 1, "died after write {write}: {inputs:?}");
+        let observed = stage.journal().into_iter().filter(|entry| matches!(entry.fact, Fact::Observed { .. })).count();
+        assert_eq!(observed, 1);
+    }
+}
+
+#[test]
+fn a_replaced_object_is_deposed_until_it_is_deleted() {
+    let scene = Scene::new(&[Node::new(Kind::ReplaceCreateFirst)]);
+    let stage = Stage::new(&scene, 0);
+    stage.world.fail("toy_thing.n0", "delete", Fault::Refuse);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Failed);
+    let statuses: Vec<RowStatus> = stage.rows().iter().map(|row| row.status).collect();
+    assert_eq!(statuses, [RowStatus::Current, RowStatus::Deposed]);
+    check_sound(&stage, "the old object stays");
+}
+
+#[test]
+fn deleting_splices_the_rows_around() {
+    let scene = Scene::new(&[
+        Node::new(Kind::Update),
+        Node::new(Kind::Forget).needs(0, Level::Done),
+        Node::new(Kind::Update).needs(1, Level::Done),
+    ]);
+    let mut scene = scene;
+    // The last one's row keeps naming the middle one until that is gone; its own update is taken out.
+    let mut plan = (*scene.plan).clone();
+    plan.steps.truncate(2);
+    scene.plan = plan.into();
+    let stage = Stage::new(&scene, 0);
+    assert_eq!(stage.process(Faults::none()).report().status, RunStatus::Succeeded);
+    let rows = stage.rows();
+    let last = rows.last().expect("two rows are left");
+    assert_eq!(last.dependencies, [ObjectId::from_u128(0x2000)]);
+}
+
+#[test]
+fn a_blind_cloud_leaves_an_uncertain_row_and_a_checkpoint_prevents_it() {
+    let scene = Scene::new(&[Node::new(Kind::Create).of_type("toy_blind"), Node::new(Kind::Create).input(0)]);
+    let stage = Stage::new(&scene, 0);
+    stage.world.fail("toy_blind.n0", "create", Fault::LostBefore);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Stuck);
+    assert_eq!(report.problems[0].error.code, "resource.uncertain");
+    let rows = stage.rows();
+    assert_eq!((rows.len(), rows[0].status, rows[0].remote_id.as_ref()), (1, RowStatus::Uncertain, None));
+    assert!(rows[0].attributes.is_wholly_known());
+    let stage = Stage::new(&scene, 0);
+    stage.world.fail("toy_blind.n0", "create", Fault::LostAfter);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.problems);
+    check_sound(&stage, "the checkpointed id is found");
+}
+
+/// Every call fails once, in every way, under both policies.
+fn fail_everywhere(scene: &Scene, seed: u64, mut check: impl FnMut(&Stage, &str)) {
+    for step in &scene.plan.steps {
+        let address = step.address.to_string();
+        for (verb, fault) in FAULTS.into_iter().map(|fault| match fault {
+            Fault::NeverReady => ("ready", fault),
+            _ => (step.action.as_str(), fault),
+        }) {
+            for on_failure in [OnFailure::Stop, OnFailure::Continue] {
+                let mut stage = Stage::new(scene, seed);
+                stage.options.on_failure = on_failure;
+                stage.world.fail(&address, verb, fault);
+                check(&stage, &format!("{verb} of {address}: {fault:?}, {on_failure:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn any_failure_leaves_state_and_world_in_step() {
+    fail_everywhere(&medley(), 3, |stage, what| {
+        let report = stage.process(Faults::none()).report();
+        assert_ne!(report.status, RunStatus::Stuck, "{what}: {:?}", report.problems);
+        check_sound(stage, what);
+        let plan = &stage.scene.plan;
+        let failed: BTreeSet<StepId> = report.problems.iter().filter_map(|problem| problem.step).collect();
+        assert_eq!(report.done_count + report.failed_count + report.skipped_count, plan.steps.len(), "{what}");
+        assert_eq!(report.failed_count, failed.len(), "{what}");
+        let skipped: BTreeSet<StepId> = stage
+            .journal()
+            .iter()
+            .filter(|entry| matches!(entry.fact, Fact::Skipped { .. }))
+            .filter_map(|entry| entry.fact.step())
+            .collect();
+        assert_eq!(report.skipped_count, skipped.len(), "{what}");
+        if stage.options.on_failure == OnFailure::Continue {
+            let dead: BTreeSet<StepId> = failed.union(&skipped).copied().collect();
+            for step in &skipped {
+                let needs = &plan.step(*step).expect("a step").needs;
+                assert!(needs.iter().any(|need| dead.contains(&need.step)), "{what}: {step:?} was skipped for nothing");
+            }
+        }
+        // What is only lost and can be found out is no failure.
+        if what.contains("Lost") || what.contains("Panic") || what.contains("Hang") {
+            let reads = what.starts_with("read");
+            assert_eq!(report.status == RunStatus::Succeeded, !reads || failed.is_empty(), "{what}");
+        }
+    });
+}
+
+#[test]
+fn a_crash_amid_failures_leaves_state_and_world_in_step() {
+    let scene = Scene::new(&[
+        Node::new(Kind::Create),
+        Node::new(Kind::Update).input(0),
+        Node::new(Kind::ReplaceCreateFirst).needs(0, Level::Applied),
+        Node::new(Kind::Delete).needs(1, Level::Done),
+        Node::new(Kind::Create).of_type("toy_idem"),
+    ]);
+    fail_everywhere(&scene, 8, |stage, what| {
+        let writes = stage.watched(Faults::none(), &mut |_, _| {}).1;
+        // Every other write, another half for every other failure: the whole takes a minute.
+        for write in (u64::from(what.len() % 2 == 0)..writes).step_by(2) {
+            let again = Stage { options: stage.options.clone(), ..Stage::new(&stage.scene, 8) };
+            let (address, rest) = what.split_once(" of ").and_then(|(_, rest)| rest.split_once(": ")).expect("both");
+            let verb = what.split_once(' ').map_or("", |(verb, _)| verb);
+            let verb = ["create", "update", "delete", "ready", "read"].into_iter().find(|known| *known == verb);
+            let fault = FAULTS.into_iter().find(|fault| rest.starts_with(&format!("{fault:?},")));
+            again.world.fail(address, verb.expect("a verb"), fault.expect("a fault"));
+            let end = again.process(Faults::die_after(write));
+            assert!(matches!(end, End::Died), "{what}, died after write {write}: {end:?}");
+            assert_ne!(take_up(&again, what), RunStatus::Stuck, "{what}, died after write {write}");
+            check_sound(&again, &format!("{what}, died after write {write}"));
+        }
+    });
+}
+
+#[test]
+fn a_store_that_stutters_changes_nothing() {
+    let scene = medley();
+    let (calm, writes, _) = calm(&scene, 4);
+    for write in 0..writes {
+        for faults in [Faults::transient(write, 2), Faults::lose_reply(write)] {
+            let stage = Stage::new(&scene, 4);
+            let report = stage.process(faults).report();
+            assert_eq!(report.status, RunStatus::Succeeded);
+            check_sound(&stage, &format!("stuttered at write {write}"));
+            assert_eq!(result(&stage), calm);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_stays_away_pauses_the_run() {
+    let scene = medley();
+    let (calm, writes, _) = calm(&scene, 4);
+    for write in 0..writes {
+        let stage = Stage::new(&scene, 4);
+        let error = match stage.process(Faults::transient(write, 1_000_000)) {
+            End::Ended(Err(error)) => error,
+            other => panic!("write {write}: {other:?}"),
+        };
+        assert_eq!(error.code(), "store.unavailable");
+        assert_ne!(stage.status(), Some(RunStatus::Succeeded));
+        assert_eq!(take_up(&stage, "the store is back"), RunStatus::Succeeded, "paused at write {write}");
+        check_sound(&stage, &format!("paused at write {write}"));
+        assert_eq!(result(&stage), calm, "paused at write {write}");
+    }
+}
+
+/// Cancels at the given event; then a second run does the rest.
+fn cancel_at(scene: &Scene, seed: u64, at: usize, now: bool) -> (Stage, bool) {
+    let stage = Stage::new(scene, seed);
+    let mut seen = 0;
+    let (end, _) = stage.watched(Faults::none(), &mut |_, canceller| {
+        if seen == at {
+            if now { canceller.cancel_now() } else { canceller.cancel() }
+        }
+        seen += 1;
+    });
+    let mut status = end.report().status;
+    if status == RunStatus::Running {
+        assert!(now, "a cancelled run drains");
+        status = take_up(&stage, "hurried");
+    }
+    let what = format!("cancelled at event {at}, now: {now}");
+    check_sound(&stage, &what);
+    assert!(matches!(status, RunStatus::Cancelled | RunStatus::Succeeded), "{what}: {status:?}");
+    let left: Vec<StepId> = stage
+        .journal()
+        .iter()
+        .filter(|entry| matches!(entry.fact, Fact::Skipped { .. }))
+        .filter_map(|entry| entry.fact.step())
+        .collect();
+    assert_eq!(left.is_empty(), status == RunStatus::Succeeded, "{what}");
+    let cancelled = status == RunStatus::Cancelled;
+    if left.is_empty() {
+        return (stage, cancelled);
+    }
+    let rest = scene.rest(&left, &stage.rows());
+    let stage = stage.follow(rest);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Succeeded, "{what}: {:?}", report.problems);
+    (stage, cancelled)
+}
+
+#[test]
+fn cancelling_changes_when_and_never_what() {
+    // Nothing reads here: an answer that is asked for anew is another one.
+    let scene = Scene::new(&[
+        Node::new(Kind::Create),
+        Node::new(Kind::Create).input(0),
+        Node::new(Kind::Update).needs(1, Level::Applied),
+        Node::new(Kind::Replace).needs(2, Level::Ready),
+        Node::new(Kind::ReplaceCreateFirst).input(1),
+        Node::new(Kind::Delete).needs(3, Level::Done),
+        Node::new(Kind::Create).of_type("toy_idem").input(4),
+    ]);
+    for seed in 0..2 {
+        let (calm, _, _) = calm(&scene, seed);
+        let mut events = 0;
+        Stage::new(&scene, seed).watched(Faults::none(), &mut |_, _| events += 1);
+        for now in [false, true] {
+            let mut cancelled_count = 0;
+            for at in 0..events {
+                let (stage, cancelled) = cancel_at(&scene, seed, at, now);
+                cancelled_count += usize::from(cancelled);
+                assert_eq!(result(&stage), calm, "cancelled at event {at} of {events}, now: {now}");
+            }
+            assert!(cancelled_count > events / 2, "{cancelled_count} of {events} runs were cancelled");
+        }
+    }
+}
+
+#[test]
+fn a_taken_lease_stops_the_run_at_once() {
+    let scene = medley();
+    let (calm, _, _) = calm(&scene, 2);
+    let mut events = 0;
+    Stage::new(&scene, 2).watched(Faults::none(), &mut |_, _| events += 1);
+    let mut lost = 0;
+    for at in 0..events {
+        let stage = Stage::new(&scene, 2);
+        let mut seen = 0;
+        let (end, _) = stage.watched(Faults::none(), &mut |_, _| {
+            if seen == at {
+                stage.steal_lease();
+            }
+            seen += 1;
+        });
+        match end {
+            End::Ended(Err(error)) => {
+                assert_eq!(error.code(), "lease.lost");
+                lost += 1;
+                assert_eq!(take_up(&stage, "taken over"), RunStatus::Succeeded, "taken at event {at}");
+            }
+            End::Ended(Ok(report)) => assert_eq!(report.status, RunStatus::Succeeded),
+            End::Died => panic!("nobody died"),
+        }
+        check_sound(&stage, &format!("taken at event {at}"));
+        assert_eq!(result(&stage), calm, "taken at event {at}");
+    }
+    assert!(lost > events / 2, "{lost} of {events} runs lost their lease");
+}
+
+#[test]
+fn a_finished_run_is_not_resumed_and_a_stale_plan_not_begun() {
+    let scene = medley();
+    let stage = Stage::new(&scene, 0);
+    stage.process(Faults::none()).report();
+    let code = |end: End| match end {
+        End::Ended(Err(error)) => error.code().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(stage.process(Faults::none())), "run.ended");
+    let stale = Stage::new(&scene, 0);
+    let mut plan = (*scene.plan).clone();
+    plan.base[0].version += 1;
+    let stale = Stage { scene: Scene { plan: plan.into(), ..scene.clone() }, ..stale };
+    assert_eq!(code(stale.process(Faults::none())), "plan.stale");
+    assert_eq!(stale.world.effect_count(), 0);
+    let mut rollback = Stage::new(&scene, 0);
+    rollback.options.on_failure = OnFailure::Rollback;
+    assert_eq!(code(rollback.process(Faults::none())), "run.rollback_unsupported");
+    assert_eq!(rollback.status(), None);
+}
+
+#[test]
+fn a_plan_that_comes_out_otherwise_has_no_effect() {
+    let mut scene = Scene::new(&[Node::new(Kind::Create), Node::new(Kind::Create).input(0)]);
+    let mut plan = (*scene.plan).clone();
+    // Somebody approved an input that starts otherwise than it will.
+    let promised = Value::unknown_with(
+        stackwright::value::Type::String,
+        stackwright::value::Refinement::not_null().with_full_prefix("q-"),
+    );
+    for step in &mut plan.steps {
+        let put = |object: &Value| {
+            Value::object(object.entries().map(|(name, old)| {
+                let late = &**name == "input" && !old.is_known();
+                (std::sync::Arc::clone(name), if late { promised.clone() } else { old.clone() })
+            }))
+        };
+        step.planned = step.planned.as_ref().map(put);
+    }
+    scene.plan = plan.into();
+    let stage = Stage::new(&scene, 0);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Failed);
+    assert_eq!(report.problems.len(), 1);
+    let error = &report.problems[0].error;
+    assert_eq!(error.code, "plan.inconsistent");
+    assert!(error.context.contains(&("paths".to_owned(), ".input".to_owned())), "{error:?}");
+    assert_eq!(stage.world.call_count("toy_thing.n1", "create"), 0);
+    check_sound(&stage, "inconsistent");
+}
+
+#[test]
+fn events_are_ordered_and_free_of_secrets() {
+    let stage = Stage::new(&medley(), 0);
+    let mut events = Vec::new();
+    stage.watched(Faults::none(), &mut |event, _| events.push(event.clone()));
+    assert!(matches!(events.first(), Some(Event::RunStarted { resumed: false, .. })));
+    assert!(matches!(events.last(), Some(Event::RunFinished { failed: 0, skipped: 0, .. })));
+    let started = events.iter().filter(|event| matches!(event, Event::StepStarted { .. })).count();
+    let finished = events.iter().filter(|event| matches!(event, Event::StepFinished { .. })).count();
+    assert_eq!((started, finished), (stage.scene.plan.steps.len(), stage.scene.plan.steps.len()));
+    assert!(!format!("{events:?}").contains("hunter2"));
+}
+
+#[test]
+fn secrets_do_not_reach_the_disk() {
+    let stage = Stage::new(&medley(), 0);
+    stage.process(Faults::none());
+    assert!(!stage.disk_text().contains("hunter2"));
+    assert!(stage.disk_text().contains("new1"), "what is no secret is readable");
+}
+
+fn nodes() -> impl Strategy<Value = Vec<Node>> {
+    let node =
+        (0..8_u8, proptest::collection::vec((any::<u8>(), 0..3_u8), 0..3), proptest::option::of(any::<u8>()), 0..4_u8);
+    proptest::collection::vec(node, 1..8).prop_map(|drafts| {
+        let kinds = [
+            Kind::Create,
+            Kind::Create,
+            Kind::Update,
+            Kind::Delete,
+            Kind::Forget,
+            Kind::Read,
+            Kind::Replace,
+            Kind::ReplaceCreateFirst,
+        ];
+        let mut nodes: Vec<Node> = Vec::new();
+        for (idx, (kind, needs, input, type_no)) in drafts.into_iter().enumerate() {
+            let kind = kinds[usize::from(kind)];
+            let mut node = Node::new(kind);
+            if kind != Kind::Read && type_no > 1 {
+                node = node.of_type(if type_no == 2 { "toy_idem" } else { "toy_late" });
+            }
+            if idx > 0 {
+                let mut seen = BTreeSet::new();
+                for (other, level) in needs {
+                    let other = usize::from(other) % idx;
+                    if seen.insert(other) {
+                        node = node.needs(other, [Level::Applied, Level::Ready, Level::Done][usize::from(level)]);
+                    }
+                }
+                let makes = |node: &Node| !matches!(node.kind, Kind::Delete | Kind::Forget);
+                let source = input.map(|other| usize::from(other) % idx).filter(|other| makes(&nodes[*other]));
+                if let Some(source) = source.filter(|_| makes(&node) && kind != Kind::Read) {
+                    node = node.input(source);
+                }
+            }
+            nodes.push(node);
+        }
+        nodes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_plan_survives_any_crash(nodes in nodes(), seed in any::<u64>()) {
+        sweep(&Scene::new(&nodes), seed);
+    }
+
+    #[test]
+    fn any_plan_keeps_its_order_under_any_failure(
+        nodes in nodes(), seed in any::<u64>(), at in any::<usize>(), fault in 0..FAULTS.len(), parallelism in 1..5_usize,
+    ) {
+        let scene = Scene::new(&nodes);
+        let step = &scene.plan.steps[at % scene.plan.steps.len()];
+        let mut stage = Stage::new(&scene, seed);
+        stage.options.parallelism = parallelism;
+        stage.options.on_failure = OnFailure::Continue;
+        let verb = if FAULTS[fault] == Fault::NeverReady { "ready" } else { step.action.as_str() };
+        stage.world.fail(&step.address.to_string(), verb, FAULTS[fault]);
+        stage.process(Faults::none()).report();
+        check_sound(&stage, "any plan");
+    }
+}
+
+#[test]
+fn worlds_are_quiet() {
+    // A world that nobody touched has nothing to complain of: what the other tests compare is not empty by accident.
+    let world = World::new(0);
+    assert!(world.things().is_empty() && world.log().is_empty());
+    let ((rows, things, created), writes, effects) = calm(&medley(), 0);
+    assert!(rows.len() > 5 && things.len() > 5 && created.len() > 3 && writes > 10 && effects > 8);
+}
