@@ -16,6 +16,7 @@
 pub mod cipher;
 pub mod codec;
 pub mod conformance;
+mod dependency;
 pub mod failure;
 mod id;
 mod memory;
@@ -23,6 +24,7 @@ mod row;
 mod store;
 pub mod testing;
 
+pub use dependency::{Dependencies, splice};
 pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
 pub use memory::MemoryStore;
 pub use row::{Row, RowStatus};
