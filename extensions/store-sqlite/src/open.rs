@@ -173,6 +173,11 @@ fn create(path: &Path) -> Result<()> {
             .because(error)
     };
     match fs::metadata(path) {
+        // SQLite takes a file of one byte for an empty one.
+        Ok(metadata) if metadata.is_file() && metadata.len() == 1 => {
+            return Err(failure::corrupt("the file is not a SQLite database; it is left as it is")
+                .context("path", path.display()));
+        }
         Ok(metadata) if metadata.is_file() => return Ok(()),
         Ok(_) => return Err(failure::unavailable("the database is not a file").context("path", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

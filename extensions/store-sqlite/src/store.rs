@@ -161,3 +161,59 @@ fn size(commit: &Commit) -> usize {
     let run = commit.run.iter().map(|run| run.body.len());
     rows.chain(segments).chain(entries).chain(stack).chain(run).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use stackwright::{
+        error::Retry,
+        state::{Lineage, ObjectId, StackWrite},
+    };
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(9);
+
+    fn put(number: u128, size: usize) -> Commit {
+        let object_id = ObjectId::from_u128(number);
+        let row = RowRecord { object_id, address: "a.b".into(), version: 1, body: vec![7; size].into() };
+        Commit { rows: vec![RowWrite::Put(row)], ..Commit::default() }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_passes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("state.db");
+        let store = SqliteStore::open(&path).await.expect("a new file");
+        let key = StackKey::new("acme", "shop");
+        let lease = store.acquire(&key, "test", Timestamp(0), TTL).await.expect("free");
+        let stack = StackWrite { lineage: Lineage::from_u128(1), body: b"{}"[..].into() };
+        store.commit(&lease, Commit { stack: Some(stack), ..Commit::default() }).await.expect("a first commit");
+
+        let used = store.inner.writer.call(0, |work| work.limit_pages(1)).await.expect("the present size");
+        store.inner.writer.call(0, move |work| work.limit_pages(used + 40)).await.expect("a limit");
+        let results = join_all((0..100).map(|number| store.commit(&lease, put(number, 3_000)))).await;
+        let mut durable = Vec::new();
+        for (number, result) in (0..).zip(results) {
+            match result {
+                Ok(()) => durable.push(ObjectId::from_u128(number)),
+                Err(error) => {
+                    assert_eq!(error.code(), "store.unavailable", "{error:?}");
+                    assert_eq!(error.retry_advice(), Retry::WithBackoff, "{error:?}");
+                }
+            }
+        }
+        assert!((1..100).contains(&durable.len()), "the limit is reached half-way: {}", durable.len());
+        let there = || async {
+            let rows = store.load_rows(&key).await.expect("reads go on");
+            rows.into_iter().map(|row| row.object_id).collect::<Vec<_>>()
+        };
+        assert_eq!(there().await, durable, "what was acknowledged is there, and nothing else");
+
+        store.inner.writer.call(0, |work| work.limit_pages(u32::MAX)).await.expect("no limit");
+        for result in join_all((0..100).map(|number| store.commit(&lease, put(number, 3_000)))).await {
+            result.expect("there is room again");
+        }
+        assert_eq!(there().await.len(), 100);
+    }
+}

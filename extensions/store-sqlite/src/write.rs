@@ -333,6 +333,12 @@ impl<'a> Work<'a> {
         Ok(note)
     }
 
+    /// Lets the database have no more than `pages` pages, as a full disk would.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) -> Result<u32> {
+        self.sql(|connection| connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0)))
+    }
+
     fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize> {
         self.sql(|connection| connection.prepare_cached(sql)?.execute(parameters))
     }
