@@ -86,6 +86,8 @@ pub const CODES: &[CodeInfo] = &[
     info("schema.invalid", "the schema of a resource type contradicts itself"),
     info("state.address_taken", "there is an object at the address already"),
     info("state.no_such_address", "nothing in state has the address"),
+    info("state.export", "a value has no form in a state file of Terraform"),
+    info("state.import", "a text is not a state file of Terraform, or does not fit"),
     info("store.conflict", "a commit contradicts what is stored"),
     info("store.corrupt", "what is stored cannot be what was written"),
     info("store.stale", "a newer version of the row is stored"),

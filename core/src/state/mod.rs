@@ -22,6 +22,7 @@ mod id;
 mod memory;
 mod row;
 mod store;
+pub mod terraform_v4;
 pub mod testing;
 
 pub use dependency::{Dependencies, splice};
