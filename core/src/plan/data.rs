@@ -335,6 +335,12 @@ pub struct Inputs {
     pub files: BTreeMap<String, Arc<str>>,
     /// Contents of other files that functions read while planning: path → bytes.
     pub read_files: BTreeMap<String, Arc<[u8]>>,
+    /// Paths at which functions asked for a file while planning, and whether there was one.
+    pub existing_files: BTreeMap<String, bool>,
+    /// Folders that functions listed while planning: folder → files below it, sorted.
+    pub listed_files: BTreeMap<String, Vec<String>>,
+    /// Paths that functions made absolute while planning, and what they became.
+    pub absolute_paths: BTreeMap<String, String>,
     /// The root module's variables, converted and defaulted; marked.
     pub variables: BTreeMap<String, Value>,
     /// What `terraform.workspace` says.

@@ -11,12 +11,25 @@
 //! the template and variables included, so that it can be stored, shown, approved and resumed somewhere else.
 
 mod data;
-#[cfg_attr(not(test), expect(dead_code, reason = "the planner that uses it comes next"))]
+mod node;
 mod order;
+mod planner;
+mod residue;
+mod source;
 mod text;
+
+#[cfg(test)]
+mod behavior;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod testing;
 
 pub use data::{
     Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Level, Mode, Need, OutputChange, Plan, PlannedReadOf, Reason,
     RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
 };
+pub use planner::{Answer, Ask, ObjectIds, PlanInput, PlanOptions, Planner, Request, RequestId};
+pub use residue::{Drawing, Finalized, Residue};
+pub use source::{ResourceInfo, TypeSource};
 pub use text::{Counts, TextOptions};

@@ -1,0 +1,35 @@
+//! The values of a template, computed on demand and once.
+//!
+//! Every variable, local, output, block and instance of every module instance is a node with a number. Evaluating a node
+//! may touch others that have no value yet: it then waits for all of them and is tried again when the last one is there.
+//! Nothing recurses, nothing is computed twice, and what a node touched is known exactly, instance by instance.
+//!
+//! ```text
+//! queue ─▶ evaluate ─┬─▶ value, and which instances it was made with ─▶ wake who waits
+//!                    └─▶ waits for other nodes
+//! ```
+//!
+//! Instances themselves belong to the owner of the [`Table`]: the planner works out what becomes of them, the residue of
+//! a plan looks up what became of them. Modules are no nodes: modules that refer to each other criss-cross are no cycle.
+//!
+//! Which instances a block has is decided before anything runs; it carries no order. So a reference to the number of
+//! instances touches none of them, and of `for_each` only what uses `each.value` touches what that was made with.
+
+mod env;
+mod evaluate;
+mod expand;
+mod label;
+mod module;
+mod scope;
+mod table;
+mod touched;
+mod value;
+
+pub(super) use env::{Env, FilesSeen, Place, Recorder, Replay};
+pub(super) use evaluate::Evaluated;
+pub(super) use expand::{Expansion, Keys, Repeat};
+pub(super) use module::{ModuleIdx, ModuleInst};
+pub(super) use scope::NodeScope;
+pub(super) use table::{Event, NodeId, NodeKind, Options, Table};
+pub(super) use touched::Touched;
+pub(super) use value::Verdict;

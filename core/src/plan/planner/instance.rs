@@ -1,0 +1,482 @@
+use std::sync::Arc;
+
+use super::{Ask, Planner, Request, outcome::Outcome};
+use crate::{
+    address::{Address, Mode as AddressMode},
+    error::{Diagnostic, Result},
+    plan::{
+        Mode, Reason,
+        node::{ModuleIdx, NodeId, Repeat, Table, Touched, Verdict},
+    },
+    resource::{Object, PlanRequest, PlanResponse},
+    schema::Schema,
+    state::{ObjectId, RowStatus},
+    template::{Module, ResourceBlock, ResourceKey},
+    value::Value,
+};
+
+/// How far an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its row is looked at, or its object is looked for.
+    Look,
+    /// Its block is evaluated.
+    Configure,
+    /// What was there is compared with what is wanted.
+    Plan,
+    /// The same once more, for a new object in place of the old one.
+    PlanNew,
+    /// Its type has answered; its postconditions are left.
+    Check,
+}
+
+/// One instance of the template under way.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub node: NodeId,
+    pub address: Address,
+    pub module: ModuleIdx,
+    declared: Arc<Module>,
+    pub key: ResourceKey,
+    pub repeat: Repeat,
+    pub schema: Arc<Schema>,
+    pub provider: Arc<str>,
+    pub stage: Stage,
+    /// The row of the object that is there.
+    pub row: Option<u32>,
+    /// The object that is adopted, by the id that people use, once it was found.
+    pub import: Option<(String, Option<Object>)>,
+    /// What everything it refers to was made with.
+    pub touched: Vec<Touched>,
+    /// What the template says; marked.
+    pub config: Option<Value>,
+    /// The same with what is ignored taken from the object that is there.
+    pub kept: Option<Value>,
+    /// Conditions could not be decided yet.
+    pub undecided: bool,
+    /// Why a new object is needed whatever the type says.
+    pub forced: Vec<Reason>,
+    pub outcome: Option<Outcome>,
+}
+
+impl Instance {
+    /// Returns its block.
+    pub(super) fn block(&self) -> Option<&ResourceBlock> {
+        self.declared.resources.get(&self.key)
+    }
+
+    /// Returns the provider that the template names for it; empty where it follows from the type.
+    pub(super) fn named_provider(&self) -> Arc<str> {
+        self.block()
+            .and_then(|block| block.provider.as_ref())
+            .map(|provider| Arc::clone(&provider.name))
+            .unwrap_or_default()
+    }
+}
+
+impl Planner {
+    /// Goes on with an instance.
+    pub(super) fn work(&mut self, node: NodeId) {
+        let instance = match self.instances.remove(&node) {
+            Some(instance) => Some(instance),
+            None => self.instance(node),
+        };
+        let Some(mut instance) = instance else { return self.table.fail(node) };
+        if self.outputs_only && instance.stage == Stage::Look && instance.row.is_none() {
+            return self.leave_alone(node, &instance.address);
+        }
+        let result = match (instance.key.mode, self.input.options.mode) {
+            (AddressMode::Data, _) => self.work_on_data(&mut instance),
+            (AddressMode::Managed, Mode::Normal) => self.work_on_managed(&mut instance),
+            (AddressMode::Managed, _) => self.take_as_it_is(&mut instance),
+        };
+        match result {
+            Go::On(value) => {
+                let touched = Touched::one(node);
+                self.table.finish(node, value, touched);
+            }
+            Go::Wait(on) => self.table.wait(node, on),
+            Go::Asked => {}
+            Go::Fail => self.table.fail(node),
+        }
+        self.instances.insert(node, instance);
+    }
+
+    fn instance(&mut self, node: NodeId) -> Option<Box<Instance>> {
+        let address = self.table.address(node)?;
+        let (module, key, _) = self.table.block_of(node)?;
+        let key = key.clone();
+        let declared = Arc::clone(&self.table.module(module).module);
+        let block = declared.resources.get(&key)?;
+        let schema = match key.mode {
+            AddressMode::Managed => self.input.types.resource(&key.type_name).map(|info| info.schema),
+            AddressMode::Data => self.input.types.data_source(&key.type_name),
+        };
+        let Some(schema) = schema else {
+            let kind = if key.mode == AddressMode::Managed { "resource type" } else { "data source" };
+            let near = self.input.types.nearest(&key.type_name).map(|near| format!("did you mean `{near}`?"));
+            let problem =
+                Diagnostic::error("plan.type_unknown", format!("no {kind} `{}` is registered", key.type_name))
+                    .at(block.span)
+                    .help(near.unwrap_or_else(|| "register the provider that has it, or correct the name".to_owned()));
+            // One problem for a block, however many instances it has.
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+            return None;
+        };
+        let provider = match &block.provider {
+            Some(provider) => Arc::clone(&provider.name),
+            None => self.input.types.provider_of(&key.type_name),
+        };
+        let repeat = self.table.repeat_of(node);
+        Some(Box::new(Instance {
+            node,
+            address,
+            module,
+            declared,
+            key,
+            repeat,
+            schema,
+            provider,
+            stage: Stage::Look,
+            row: None,
+            import: None,
+            touched: Vec::new(),
+            config: None,
+            kept: None,
+            undecided: false,
+            forced: Vec::new(),
+            outcome: None,
+        }))
+    }
+
+    /// An instance that the targets do not mean stays as state has it.
+    fn leave_alone(&mut self, node: NodeId, address: &Address) {
+        let value =
+            self.rows.at(address).and_then(|number| self.rows.get(number)).map(|known| known.row.attributes.clone());
+        match value {
+            Some(value) => self.table.finish(node, value, Touched::default()),
+            None => self.table.fail(node),
+        }
+    }
+
+    /// Where nothing is to be made, an instance is what its row says.
+    fn take_as_it_is(&mut self, instance: &mut Instance) -> Go {
+        let Some(number) = self.rows.at(&instance.address) else {
+            let value = Value::unknown(instance.schema.block.implied_type());
+            return if self.input.options.mode == Mode::Destroy { Go::Fail } else { Go::On(value) };
+        };
+        instance.row = Some(number);
+        let Some(known) = self.rows.get_mut(number) else { return Go::Fail };
+        let task = known.task;
+        if !self.table.is_done(task) {
+            return Go::Wait(vec![task]);
+        }
+        if self.table.has_failed(task) {
+            return Go::Fail;
+        }
+        known.claimed = true;
+        if known.gone {
+            return Go::On(Value::unknown(instance.schema.block.implied_type()));
+        }
+        let value = known.row.attributes.clone();
+        if self.input.options.mode == Mode::RefreshOnly {
+            instance.outcome = Some(Outcome::unchanged(value.clone()));
+        }
+        Go::On(value)
+    }
+
+    fn work_on_managed(&mut self, instance: &mut Instance) -> Go {
+        loop {
+            let step = match instance.stage {
+                Stage::Look => self.look_for(instance),
+                Stage::Configure => self.configure(instance),
+                Stage::Plan => self.compare(instance),
+                // Both are entered by an answer.
+                Stage::PlanNew => self.compare_new(instance),
+                Stage::Check => return self.check_after(instance),
+            };
+            match step {
+                Ok(next) => instance.stage = next,
+                Err(go) => return go,
+            }
+        }
+    }
+
+    /// Finds the row, or the object that is to be adopted.
+    fn look_for(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        if instance.row.is_none() {
+            instance.row = self.rows.at(&instance.address);
+        }
+        if let Some(known) = instance.row.and_then(|number| self.rows.get_mut(number)) {
+            known.claimed = true;
+            let task = known.task;
+            if !self.table.is_done(task) {
+                return Err(Go::Wait(vec![task]));
+            }
+            if self.table.has_failed(task) {
+                return Err(Go::Fail);
+            }
+        } else if let Some(id) = self.input.options.imports.get(&instance.address).cloned()
+            && instance.import.is_none()
+        {
+            let config = self.table.provider_node(&instance.provider);
+            if !self.table.is_done(config) {
+                return Err(Go::Wait(vec![config]));
+            }
+            instance.import = Some((id.clone(), None));
+            return Err(self.request(instance, None, Ask::Import(id)));
+        }
+        Ok(Stage::Configure)
+    }
+
+    /// Evaluates the block, its preconditions and what it waits for.
+    fn configure(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        let Some((config, _)) = self.evaluated(instance)? else { return Err(Go::Fail) };
+        if let Err(error) = self.input.types.validate(&instance.key.type_name, &config.unmark_deep().0) {
+            let span = instance.block().map(|block| block.span);
+            self.blame(&error, &instance.address, span);
+            return Err(Go::Fail);
+        }
+        instance.forced = self.forced(instance)?;
+        if !self.preconditions(instance)? {
+            return Err(Go::Fail);
+        }
+        instance.config = Some(config);
+        Ok(Stage::Plan)
+    }
+
+    /// Evaluates an instance's body with all that it waits for. Returns the configuration, marked, and the nodes of what
+    /// it only waits for; nothing where it failed.
+    pub(super) fn evaluated(&mut self, instance: &mut Instance) -> Result<Option<(Value, Vec<NodeId>)>, Go> {
+        let Some(block) = instance.block() else { return Ok(None) };
+        let (body, span) = (Arc::clone(&block.body), block.span);
+        let mut barriers = self.table.module(instance.module).barriers.clone();
+        barriers
+            .extend(block.depends_on.iter().filter_map(|dependency| self.table.barrier(instance.module, dependency)));
+        let config = self.table.provider_node(&instance.provider);
+        let mut evaluated = self.table.evaluate_body(instance.module, &instance.repeat, &body, &instance.schema, span);
+        let others = barriers.iter().copied().chain([config]);
+        evaluated.waits.extend(others.filter(|other| !self.table.is_done(*other)));
+        if !evaluated.waits.is_empty() {
+            return Err(Go::Wait(evaluated.waits));
+        }
+        let broken = barriers.iter().chain([&config]).any(|other| self.table.has_failed(*other));
+        let poisoned = evaluated.poisoned || broken;
+        instance.touched = barriers.iter().chain([&config]).map(|other| self.table.touched(*other).clone()).collect();
+        instance.touched.push(evaluated.touched.clone());
+        match self.table.settle(evaluated, Some(&instance.address)) {
+            Some(value) if !poisoned => Ok(Some((value, barriers))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks the type what the object that is there becomes, or a new one.
+    fn compare(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        let Some(prior) = self.prior(instance) else { return Ok(Stage::PlanNew) };
+        if !instance.forced.is_empty() {
+            return Ok(Stage::PlanNew);
+        }
+        let Some(config) = &instance.config else { return Err(Go::Fail) };
+        let kept = match instance.block() {
+            Some(block) => {
+                super::ignore::keep(&block.lifecycle.ignore_changes, &instance.schema, config, &prior.attributes)
+            }
+            None => config.clone(),
+        };
+        let plain = kept.unmark_deep().0;
+        let proposed = instance.schema.planned_new(Some(&prior.attributes), &plain);
+        instance.kept = Some(kept);
+        Err(self.request(
+            instance,
+            None,
+            Ask::Plan(Box::new(PlanRequest { prior: Some(prior), config: plain, proposed })),
+        ))
+    }
+
+    fn compare_new(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        let Some(config) = instance.config.clone() else { return Err(Go::Fail) };
+        let plain = config.unmark_deep().0;
+        let proposed = instance.schema.planned_new(None, &plain);
+        instance.kept = Some(config);
+        instance.stage = Stage::PlanNew;
+        Err(self.request(instance, None, Ask::Plan(Box::new(PlanRequest { prior: None, config: plain, proposed }))))
+    }
+
+    /// Takes the type's answer.
+    pub(super) fn was_planned(&mut self, node: NodeId, result: Result<PlanResponse>) {
+        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                let span = instance.block().map(|block| block.span);
+                self.blame(&error, &instance.address, span);
+                self.instances.insert(node, instance);
+                return self.table.fail(node);
+            }
+        };
+        match self.decide(&mut instance, response) {
+            Some(next) => {
+                instance.stage = next;
+                self.instances.insert(node, instance);
+                self.table.resume(node);
+            }
+            None => {
+                self.instances.insert(node, instance);
+                self.table.fail(node);
+            }
+        }
+    }
+
+    /// Takes the object that is to be adopted.
+    pub(super) fn was_imported(&mut self, node: NodeId, result: Result<Option<Object>>) {
+        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
+        let (address, span) = (instance.address.clone(), instance.block().map(|block| block.span));
+        let id = instance.import.as_ref().map(|(id, _)| id.clone()).unwrap_or_default();
+        let found = result.and_then(|found| {
+            let Some(object) = found else { return Ok(None) };
+            let attributes = self.shown(&address, &instance.key.type_name, &object.attributes)?;
+            Ok(Some(Object { attributes, ..object }))
+        });
+        match found {
+            Ok(Some(object)) => {
+                instance.import = Some((id, Some(object)));
+                instance.stage = Stage::Configure;
+                self.instances.insert(node, instance);
+                return self.table.resume(node);
+            }
+            Ok(None) => {
+                let mut problem = Diagnostic::error(
+                    "plan.import_missing",
+                    format!("there is no `{}` with the id `{id}`", instance.key.type_name),
+                )
+                .address(address.to_string())
+                .help("look the id up where the object lives; what an id is, the documentation of the type says");
+                if let Some(span) = span {
+                    problem = problem.at(span);
+                }
+                self.problems.push(problem);
+            }
+            Err(error) => self.blame(&error, &address, span),
+        }
+        self.instances.insert(node, instance);
+        self.table.fail(node);
+    }
+
+    /// Checks what must hold of the result, as far as it is known.
+    fn check_after(&mut self, instance: &mut Instance) -> Go {
+        let Some(outcome) = &instance.outcome else { return Go::Fail };
+        let after = outcome.after.clone().unwrap_or_else(Table::nothing);
+        match self.postconditions(instance, &after) {
+            Ok(true) => Go::On(after),
+            Ok(false) => Go::Fail,
+            Err(go) => go,
+        }
+    }
+
+    /// Returns the object that is there, not marked: the row's, or the one that is adopted.
+    pub(super) fn prior(&self, instance: &Instance) -> Option<Object> {
+        if let Some((_, found)) = &instance.import {
+            return found
+                .as_ref()
+                .map(|object| Object { attributes: object.attributes.unmark_deep().0, ..object.clone() });
+        }
+        let known = self.rows.get(instance.row?).filter(|known| !known.gone)?;
+        Some(Object {
+            id: known.row.remote_id.clone().unwrap_or_default(),
+            attributes: known.row.attributes.unmark_deep().0,
+            private: known.row.private.clone(),
+        })
+    }
+
+    /// Returns the same object with its marks.
+    pub(super) fn prior_marked(&self, instance: &Instance) -> Option<Value> {
+        if let Some((_, found)) = &instance.import {
+            return found.as_ref().map(|object| object.attributes.clone());
+        }
+        self.rows.get(instance.row?).filter(|known| !known.gone).map(|known| known.row.attributes.clone())
+    }
+
+    /// Returns the status of the object that is there.
+    pub(super) fn status(&self, instance: &Instance) -> Option<RowStatus> {
+        self.rows.get(instance.row?).filter(|known| !known.gone).map(|known| known.row.status)
+    }
+
+    /// Asks something about an instance.
+    pub(super) fn request(&mut self, instance: &Instance, object_id: Option<ObjectId>, ask: Ask) -> Go {
+        let provider_config = self.provider_config(&instance.provider);
+        if ask.touches_world() && provider_config.as_ref().is_some_and(|config| !config.is_wholly_known()) {
+            let mut problem = Diagnostic::error(
+                "plan.provider_unknown",
+                format!(
+                    "the configuration of provider `{}` is not known before apply, so `{}` cannot be looked up",
+                    instance.provider, instance.address
+                ),
+            )
+            .address(instance.address.to_string())
+            .help("apply what the provider's configuration depends on first (`-target`)");
+            if let Some(block) = instance.block() {
+                problem = problem.at(block.span);
+            }
+            self.problems.push(problem);
+            return Go::Fail;
+        }
+        let object_id = object_id.or_else(|| Some(self.rows.get(instance.row?)?.row.object_id));
+        let request = Request {
+            address: instance.address.clone(),
+            type_name: Arc::clone(&instance.key.type_name),
+            provider: Arc::clone(&instance.provider),
+            provider_config,
+            object_id,
+            ask,
+        };
+        self.ask(instance.node, request);
+        Go::Asked
+    }
+
+    /// Evaluates a list of conditions; whether all of them hold or are left for later.
+    pub(super) fn hold(
+        &mut self,
+        instance: &mut Instance,
+        conditions: &[crate::template::Condition],
+        this: Option<&Value>,
+    ) -> Result<bool, Go> {
+        let mut all = true;
+        let mut waits = Vec::new();
+        let subject = instance.address.to_string();
+        for condition in conditions {
+            let mut touched = Vec::new();
+            let verdict = self.table.condition(
+                instance.module,
+                &instance.repeat,
+                this,
+                condition,
+                "plan.condition_failed",
+                &subject,
+                &mut touched,
+            );
+            instance.touched.append(&mut touched);
+            match verdict {
+                Verdict::Holds => {}
+                Verdict::Fails => all = false,
+                Verdict::Unknown => instance.undecided = true,
+                Verdict::Waits(on) => waits.extend(on),
+            }
+        }
+        if waits.is_empty() { Ok(all) } else { Err(Go::Wait(waits)) }
+    }
+}
+
+/// What an attempt to go on with an instance came to.
+#[derive(Clone, Debug)]
+pub(super) enum Go {
+    /// It is done, and this is its value.
+    On(Value),
+    /// These nodes have to be there first.
+    Wait(Vec<NodeId>),
+    /// A request was made.
+    Asked,
+    /// It failed; a problem was reported.
+    Fail,
+}

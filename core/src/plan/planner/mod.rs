@@ -1,0 +1,33 @@
+//! The planner: a pure machine that is asked what it wants to know and told the answers, until it has a plan.
+//!
+//! ```text
+//! PlanInput ─▶ Planner::new ─▶ requests ─▶ (whoever talks to the world) ─▶ answer ─▶ … ─▶ finish ─▶ Plan
+//! ```
+//!
+//! Many requests are open at a time, and answers may come in any order: the plan is the same. An instance goes through
+//! *look* (its row is read), *configure* (its block is evaluated), *plan* (its type is asked) and *decide*; it waits for
+//! other nodes and for answers in between. When nothing is left to do, rows that nobody claimed are deletes, and the
+//! steps are put into order.
+
+mod assemble;
+mod condition;
+mod cycle;
+mod data;
+mod decide;
+mod ignore;
+mod input;
+mod instance;
+mod machine;
+mod orphan;
+mod outcome;
+mod request;
+mod rows;
+mod target;
+mod trigger;
+mod update;
+
+pub(super) use ignore::keep;
+pub use input::{ObjectIds, PlanInput, PlanOptions};
+pub use machine::Planner;
+pub(super) use machine::seconds;
+pub use request::{Answer, Ask, Request, RequestId};

@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use crate::{
+    address::Address,
+    error::Result,
+    resource::{Object, PlanRequest, PlanResponse},
+    state::ObjectId,
+    value::Value,
+};
+
+/// Names a [`Request`] until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// A question about the world that planning cannot answer itself.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The instance that it is about.
+    pub address: Address,
+    /// The registered name of the resource type or data source.
+    pub type_name: Arc<str>,
+    /// The provider that owns it.
+    pub provider: Arc<str>,
+    /// The provider's configuration, not marked; `None` where it has none. Unknown parts only in requests to plan.
+    pub provider_config: Option<Value>,
+    /// The object, if there is one.
+    pub object_id: Option<ObjectId>,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What a [`Request`] asks. Values are not marked.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// How the object is now. Answered with [`Answer::Read`].
+    Read(Object),
+    /// What the object would become. Answered with [`Answer::Plan`].
+    Plan(Box<PlanRequest>),
+    /// What a data source says; the configuration is wholly known. Answered with [`Answer::Data`].
+    ReadData(Value),
+    /// The object that goes by this id. Answered with [`Answer::Import`].
+    Import(String),
+}
+
+impl Ask {
+    /// Returns what kind of question it is: `read`, `plan`, `read_data` or `import`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "read",
+            Self::Plan(_) => "plan",
+            Self::ReadData(_) => "read_data",
+            Self::Import(_) => "import",
+        }
+    }
+}
+
+/// The answer to a [`Request`]. Values need not be marked: what the schema calls sensitive is marked when they arrive.
+#[derive(Debug)]
+pub enum Answer {
+    /// The object as it is; `None` where it is gone.
+    Read(Result<Option<Object>>),
+    /// What it would become.
+    Plan(Result<PlanResponse>),
+    /// What the data source says.
+    Data(Result<Value>),
+    /// The object found; `None` where there is none.
+    Import(Result<Option<Object>>),
+}

@@ -1,0 +1,341 @@
+//! What happens in which order: the scenarios that were tried with Terraform, and where we mean to differ.
+
+use super::{testing::*, *};
+
+fn free(name: &str, body: &str) -> String {
+    format!("resource \"free\" \"{name}\" {{\n{body}\n}}\n")
+}
+
+#[track_caller]
+fn check(before: &str, after: &str, expect_changes: &[&str], expect_order: &[&str]) -> World {
+    let mut world = World::default();
+    world.settle(before);
+    let plan = world.settle(after);
+    assert_eq!(changes(&plan), expect_changes);
+    assert_eq!(world.done, expect_order);
+    world
+}
+
+#[test]
+fn replacing_both() {
+    let both = |kind: &str| free("a", &format!("replace = {kind}")) + &free("b", "replace = free.a.id");
+    check(
+        &both("1"),
+        &both("2"),
+        &["delete/create free.a", "delete/create free.b"],
+        &["delete free.b", "delete free.a", "create free.a", "create free.b"],
+    );
+}
+
+#[test]
+fn create_before_destroy_is_forced_on_what_it_uses() {
+    let both = |kind: &str| {
+        free("a", &format!("replace = {kind}"))
+            + &free("b", "replace = free.a.id\nlifecycle {\n create_before_destroy = true\n}")
+    };
+    check(
+        &both("1"),
+        &both("2"),
+        &["create/delete free.a", "create/delete free.b"],
+        &["create free.a", "create free.b", "delete free.b", "delete free.a"],
+    );
+}
+
+#[test]
+fn the_old_object_goes_after_its_users_were_updated() {
+    let both = |kind: &str| {
+        free("a", &format!("replace = {kind}\nlifecycle {{\n create_before_destroy = true\n}}"))
+            + &free("b", "input = free.a.id")
+    };
+    check(
+        &both("1"),
+        &both("2"),
+        &["create/delete free.a", "update free.b"],
+        &["create free.a", "update free.b", "delete free.a"],
+    );
+}
+
+#[test]
+fn what_is_removed_goes_after_its_users_let_go_of_it() {
+    // Terraform deletes first.
+    check(
+        &(free("a", "input = 1") + &free("b", "input = free.a.id")),
+        &free("b", "input = \"x\""),
+        &["delete free.a", "update free.b"],
+        &["update free.b", "delete free.a"],
+    );
+}
+
+#[test]
+fn destroying_goes_backwards_even_without_the_template() {
+    let template = free("a", "input = 1") + &free("b", "input = free.a.id") + &free("c", "depends_on = [free.b]");
+    let mut world = World::default();
+    world.settle(&template);
+    world.options.mode = Mode::Destroy;
+    let plan = world.apply("");
+    assert_eq!(changes(&plan), ["delete free.a", "delete free.b", "delete free.c"]);
+    assert_eq!(world.done, ["delete free.c", "delete free.b", "delete free.a"]);
+    assert!(world.rows.is_empty() && world.outputs.is_empty());
+    assert!(world.plan("").is_empty());
+}
+
+#[test]
+fn a_trigger_replaces() {
+    let both = |input: &str| {
+        free("a", &format!("input = {input}")) + &free("b", "lifecycle {\n replace_triggered_by = [free.a.input]\n}")
+    };
+    let world = check(
+        &both("1"),
+        &both("2"),
+        &["update free.a", "delete/create free.b"],
+        &["update free.a", "delete free.b", "create free.b"],
+    );
+    assert_eq!(world.rows.len(), 2);
+}
+
+#[test]
+fn ignored_changes_change_nothing() {
+    for ignore in ["[input]", "all"] {
+        check(
+            &free("a", "input = 1"),
+            &free("a", &format!("input = 2\nlifecycle {{\n ignore_changes = {ignore}\n}}")),
+            &[],
+            &[],
+        );
+    }
+}
+
+#[test]
+fn prevent_destroy_holds_even_when_the_block_is_gone() {
+    let guarded = |kind: &str| free("a", &format!("replace = {kind}\nlifecycle {{\n prevent_destroy = true\n}}"));
+    let mut world = World::default();
+    world.settle(&guarded("1"));
+    assert_eq!(
+        world.fail(&guarded("2")),
+        ["plan.prevent_destroy: `free.a` would have to be replaced, which `prevent_destroy` forbids"]
+    );
+    assert_eq!(
+        world.fail(""),
+        ["plan.prevent_destroy: `free.a` is not in the template any more, but its `prevent_destroy` still holds"]
+    );
+    world.options.mode = Mode::Destroy;
+    assert_eq!(world.fail(&guarded("1")).len(), 1);
+    world.options.mode = Mode::Normal;
+    // Taking the switch away is a change of the row alone; then the block may go.
+    let plan = world.settle(&free("a", "replace = 1"));
+    assert!(plan.steps.is_empty() && plan.row_updates.len() == 1);
+    world.settle("");
+    assert!(world.rows.is_empty());
+}
+
+#[test]
+fn count_is_added_and_removed_without_a_change() {
+    let mut world = World::default();
+    world.settle(&free("a", "input = 1"));
+    let id = world.object("free.a");
+    let plan = world.settle(&free("a", "count = 2\ninput = 1"));
+    assert_eq!(changes(&plan), ["create free.a[1]"]);
+    assert_eq!(world.object("free.a[0]"), id);
+    let moved = plan.changes.iter().find(|change| change.address.to_string() == "free.a[0]").expect("a change");
+    assert_eq!(moved.previous_address.as_ref().map(ToString::to_string), Some("free.a".to_owned()));
+    let plan = world.settle(&free("a", "input = 1"));
+    assert_eq!(changes(&plan), ["delete free.a[1]"]);
+    assert_eq!(world.object("free.a"), id);
+}
+
+#[test]
+fn reasons_of_deletes() {
+    let reason = |before: &str, after: &str| {
+        let mut world = World::default();
+        world.settle(before);
+        let plan = world.settle(after);
+        let deleted = plan.changes.iter().find(|change| change.action == Action::Delete).expect("a delete");
+        deleted.reasons.clone()
+    };
+    assert_eq!(reason(&free("a", "count = 3"), &free("a", "count = 2")), [Reason::CountTooSmall { count: 2 }]);
+    let each = |keys: &str| free("a", &format!("for_each = toset({keys})"));
+    assert_eq!(reason(&each("[\"x\", \"y\"]"), &each("[\"x\"]")), [Reason::KeyRemoved]);
+    assert_eq!(reason(&each("[\"x\"]"), &free("a", "count = 1")), [Reason::WrongRepetition]);
+    assert_eq!(reason(&free("a", ""), ""), [Reason::NotInTemplate]);
+    let module = |count: u32| {
+        format!(
+            "module \"m\" {{\n source = \"./m\"\n count = {count}\n}}\n# file: m/main.tf\nresource \"free\" \"a\" {{\n}}\n"
+        )
+    };
+    assert_eq!(reason(&module(2), &module(1)), [Reason::ModuleRemoved]);
+    assert_eq!(reason(&module(1), ""), [Reason::ModuleRemoved]);
+}
+
+#[test]
+fn asking_for_a_new_one() {
+    let both = free("a", "input = 1") + &free("b", "input = free.a.id");
+    let mut world = World::default();
+    world.settle(&both);
+    world.options.replace.insert("free.a".parse().expect("an address"));
+    let plan = world.apply(&both);
+    assert_eq!(changes(&plan), ["delete/create free.a", "update free.b"]);
+    assert_eq!(plan.changes[0].reasons, [Reason::Requested]);
+    assert_eq!(world.done, ["delete free.a", "create free.a", "update free.b"]);
+}
+
+#[test]
+fn targets_take_what_they_need_along() {
+    let three = |n: u32| {
+        free("a", &format!("input = {n}")) + &free("b", "input = free.a.output") + &free("c", &format!("input = {n}"))
+    };
+    let mut world = World::default();
+    world.settle(&three(1));
+    world.options.targets = vec!["free.b".parse().expect("a target")];
+    let plan = world.apply(&three(2));
+    assert_eq!(changes(&plan), ["update free.a", "update free.b"]);
+    assert_eq!(world.done, ["update free.a", "update free.b"]);
+    world.options.targets.clear();
+    assert_eq!(changes(&world.plan(&three(2))), ["update free.c"]);
+    world.options.targets = vec!["free.zzz".parse().expect("a target")];
+    let plan = world.plan(&three(2));
+    assert!(plan.steps.is_empty());
+    assert_eq!(plan.warnings.iter().map(|warning| &*warning.code).collect::<Vec<_>>(), ["plan.target_unused"]);
+}
+
+#[test]
+fn destroying_a_target_takes_its_users_along() {
+    let three = free("a", "input = 1") + &free("b", "input = free.a.id") + &free("c", "input = 1");
+    let mut world = World::default();
+    world.settle(&three);
+    world.options.mode = Mode::Destroy;
+    world.options.targets = vec!["free.a".parse().expect("a target")];
+    let plan = world.apply(&three);
+    assert_eq!(changes(&plan), ["delete free.a", "delete free.b"]);
+    assert_eq!(world.done, ["delete free.b", "delete free.a"]);
+}
+
+#[test]
+fn repetitions_that_cannot_be_told() {
+    let mut world = World::default();
+    let unknown = "`free.b` is not known before apply";
+    assert_eq!(
+        world.fail(&(free("a", "input = 1") + &free("b", "count = length(free.a.id)"))),
+        [format!("plan.unknown_repetition: the `count` of {unknown}")]
+    );
+    assert_eq!(
+        world.fail(&(free("a", "input = 1") + &free("b", "for_each = toset([free.a.id])"))),
+        [format!("plan.unknown_repetition: the `for_each` of {unknown}")]
+    );
+    world.plan(&(free("a", "input = 1") + &free("b", "for_each = { k = free.a.id }\ninput = each.value")));
+    assert_eq!(
+        world.fail(&free("b", "for_each = toset([sensitive(\"a\")])")),
+        ["plan.repetition: the `for_each` of `free.b` is sensitive"]
+    );
+    assert_eq!(world.fail(&free("b", "for_each = null")), ["plan.repetition: the `for_each` of `free.b` is null"]);
+    assert_eq!(world.fail(&free("b", "for_each = [1]")).len(), 1);
+    assert_eq!(world.fail(&free("b", "count = -1")), ["plan.repetition: the `count` of `free.b` is negative"]);
+    assert_eq!(world.fail(&free("b", "count = 1.5")), ["plan.repetition: the `count` of `free.b` is no whole number"]);
+    assert_eq!(world.fail(&free("b", "count = 1e9")), ["plan.budget: the template has more than 1000000 instances"]);
+}
+
+#[test]
+fn conditions() {
+    let mut world = World::default();
+    let pre = |condition: &str| {
+        free("z", "input = 1")
+            + &free(
+                "a",
+                &format!(
+                    "input = 1\nlifecycle {{\n precondition {{\n condition = {condition}\n error_message = \"no\"\n }}\n}}"
+                ),
+            )
+    };
+    assert_eq!(world.fail(&pre("free.z.input == 2")), ["plan.condition_failed: no"]);
+    world.settle(&pre("free.z.input == 1"));
+    // Not known before apply: checked then.
+    world.settle(&pre("free.z.id != \"\""));
+    let post = |condition: &str| {
+        free(
+            "a",
+            &format!(
+                "input = 2\nlifecycle {{\n postcondition {{\n condition = {condition}\n error_message = \"bad ${{self.input}}\"\n }}\n}}"
+            ),
+        )
+    };
+    assert_eq!(world.fail(&post("self.input == 1")), ["plan.condition_failed: bad 2"]);
+    world.settle(&post("self.id != \"\""));
+}
+
+#[test]
+fn circles_are_explained() {
+    let mut world = World::default();
+    assert_eq!(
+        world.fail(&(free("a", "input = free.b.id") + &free("b", "input = local.x") + "locals {\n x = free.a.id\n}\n")),
+        ["plan.cycle: `free.a` needs `free.b`, which needs `local.x`, which needs `free.a`"]
+    );
+    assert_eq!(world.fail(&free("a", "input = free.a.id")), ["plan.cycle: `free.a` needs itself"]);
+    // An instance may refer to a sibling.
+    world.settle(&free("a", "count = 2\ninput = [for i in range(count.index) : free.a[i].id]"));
+    assert_eq!(world.rows[&world.object("free.a[1]")].dependencies, [world.object("free.a[0]")]);
+}
+
+#[test]
+fn modules_that_refer_to_each_other_criss_cross_are_no_circle() {
+    let mut world = World::default();
+    world.settle(
+        r#"
+module "l" {
+  source = "./m"
+  in     = module.r.first
+}
+module "r" {
+  source = "./m"
+  in     = "x"
+  late   = module.l.first
+}
+output "o" {
+  value = module.r.second
+}
+# file: m/main.tf
+variable "in" {}
+variable "late" {
+  default = "none"
+}
+resource "free" "a" {
+  input = var.in
+}
+resource "free" "b" {
+  input = var.late
+}
+output "first" {
+  value = free.a.id
+}
+output "second" {
+  value = free.b.output
+}
+"#,
+    );
+    assert_eq!(world.outputs["o"].as_str(), world.rows[&world.object("module.l.free.a")].remote_id.as_deref());
+}
+
+#[test]
+fn an_index_that_is_not_there() {
+    let mut world = World::default();
+    let problems = world.fail(&(free("a", "count = 1") + &free("b", "input = free.a[3].id")));
+    assert_eq!(problems, ["eval.part: there is no instance `free.a[3]`"]);
+}
+
+#[test]
+fn adopting() {
+    let mut world = World::default();
+    world.options.imports.insert("thing.a".parse().expect("an address"), "abc".to_owned());
+    let plan = world.apply("resource \"thing\" \"a\" {\n name = \"found\"\n size = 2\n}\n");
+    assert_eq!(changes(&plan), ["update thing.a"]);
+    assert_eq!(plan.changes[0].importing.as_deref(), Some("abc"));
+    assert_eq!(world.done, ["update thing.a"]);
+    world.options.imports.clear();
+    assert!(world.plan("resource \"thing\" \"a\" {\n name = \"found\"\n size = 2\n}\n").is_empty());
+    world.options.imports.insert("thing.a".parse().expect("an address"), "abc".to_owned());
+    assert_eq!(world.fail("resource \"thing\" \"a\" {\n}\n"), ["plan.import_invalid: `thing.a` is in state already"]);
+    world.options.imports.clear();
+    world.options.imports.insert("thing.b".parse().expect("an address"), "missing".to_owned());
+    let problems = world.fail("resource \"thing\" \"b\" {\n}\n");
+    assert_eq!(problems, ["plan.import_missing: there is no `thing` with the id `missing`"]);
+    let problems = world.fail("");
+    assert_eq!(problems[0], "plan.import_invalid: the template has no `thing.b`");
+}

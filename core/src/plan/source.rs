@@ -1,0 +1,84 @@
+use std::{fmt, sync::Arc};
+
+use crate::{
+    error::{Error, ErrorKind, Result, suggest},
+    resource::{Registry, Traits},
+    schema::Schema,
+    value::Value,
+};
+
+/// What planning has to know of resource types, data sources and providers without asking anything of the world.
+///
+/// The [`Registry`] is one.
+pub trait TypeSource: fmt::Debug + Send + Sync {
+    /// Returns a resource type; `None` where there is none of that name.
+    fn resource(&self, type_name: &str) -> Option<ResourceInfo>;
+
+    /// Returns the schema of a data source; `None` where there is none of that name.
+    fn data_source(&self, type_name: &str) -> Option<Arc<Schema>>;
+
+    /// Returns the schema of a provider's configuration; `None` where it has none, or where there is no such provider.
+    fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>>;
+
+    /// Returns the name of the provider that owns a type.
+    fn provider_of(&self, type_name: &str) -> Arc<str>;
+
+    /// Checks a configuration beyond what the schema can say, with unknowns allowed.
+    ///
+    /// # Errors
+    /// As [`Resource::validate`](crate::resource::Resource::validate).
+    fn validate(&self, type_name: &str, config: &Value) -> Result<()>;
+
+    /// Brings attributes that an older schema version stored into today's shape.
+    ///
+    /// # Errors
+    /// As [`Resource::upgrade`](crate::resource::Resource::upgrade).
+    fn upgrade(&self, type_name: &str, version: u64, attributes: &Value) -> Result<Value>;
+
+    /// Returns the registered type whose name is most like this one.
+    fn nearest(&self, type_name: &str) -> Option<String>;
+}
+
+/// A resource type as planning sees it.
+#[derive(Clone, Debug)]
+pub struct ResourceInfo {
+    /// Its schema.
+    pub schema: Arc<Schema>,
+    /// What it promises beyond the contract.
+    pub traits: Traits,
+}
+
+impl TypeSource for Registry {
+    fn resource(&self, type_name: &str) -> Option<ResourceInfo> {
+        let resource = Self::resource(self, type_name)?;
+        Some(ResourceInfo { schema: resource.schema(), traits: resource.traits() })
+    }
+
+    fn data_source(&self, type_name: &str) -> Option<Arc<Schema>> {
+        Self::data_source(self, type_name).map(|source| source.schema())
+    }
+
+    fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>> {
+        Self::provider_schema(self, provider).flatten()
+    }
+
+    fn provider_of(&self, type_name: &str) -> Arc<str> {
+        Arc::from(Self::provider_of(self, type_name))
+    }
+
+    fn validate(&self, type_name: &str, config: &Value) -> Result<()> {
+        Self::resource(self, type_name).map_or(Ok(()), |resource| resource.validate(config))
+    }
+
+    fn upgrade(&self, type_name: &str, version: u64, attributes: &Value) -> Result<Value> {
+        let resource = Self::resource(self, type_name).ok_or_else(|| self.unknown_resource(type_name))?;
+        let json = crate::value::to_json_value(attributes).map_err(|problem| {
+            Error::new(ErrorKind::Bug, "engine.bug", "stored attributes have no JSON form").because(problem)
+        })?;
+        resource.upgrade(version, json)
+    }
+
+    fn nearest(&self, type_name: &str) -> Option<String> {
+        suggest(type_name, self.resource_names().chain(self.data_source_names())).map(str::to_owned)
+    }
+}

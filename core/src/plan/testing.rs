@@ -1,0 +1,441 @@
+//! A make-believe world for tests of planning: types, objects, and a run that goes step by step.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
+
+use super::*;
+use crate::{
+    address::Address,
+    error::{Diagnostic, Error, ErrorKind, Result},
+    resource::{Object, PlanRequest, PlanResponse, Traits},
+    schema::{Attribute, Block, NestedBlock, Schema},
+    state::{ObjectId, Row, RowStatus, StackKey},
+    template::{Files, Template},
+    value::{Path, Refinement, Type, Value},
+};
+
+/// Types: `thing` (name, size in place; kind forces replacement; id, note computed; secret sensitive; rule blocks),
+/// `free` (like `terraform_data`), data source `lookup` (query in, answer out), provider `strict` with a region.
+#[derive(Debug, Default)]
+pub(super) struct Types {
+    /// The version of the schema of `thing`.
+    pub thing_version: u64,
+}
+
+fn thing(version: u64) -> Arc<Schema> {
+    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
+    let make = |version| {
+        Arc::new(
+            Schema::new(version)
+                .attribute("id", Attribute::computed(Type::String))
+                .attribute("name", Attribute::optional(Type::String))
+                .attribute("size", Attribute::optional(Type::Number).default(1).at_least(0))
+                .attribute("kind", Attribute::optional(Type::String).forces_replacement())
+                .attribute("note", Attribute::optional_computed(Type::String))
+                .attribute("secret", Attribute::optional(Type::String).sensitive())
+                .attribute("token", Attribute::optional(Type::String).write_only())
+                .attribute("tags", Attribute::optional(Type::map(Type::String)))
+                .block("rule", NestedBlock::list(Block::new().attribute("port", Attribute::required(Type::Number)))),
+        )
+    };
+    if version == 0 { Arc::clone(SCHEMA.get_or_init(|| make(0))) } else { make(version) }
+}
+
+fn free() -> Arc<Schema> {
+    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| {
+        Arc::new(
+            Schema::new(0)
+                .attribute("id", Attribute::computed(Type::String))
+                .attribute("input", Attribute::optional(Type::Any))
+                .attribute("output", Attribute::computed(Type::Any))
+                .attribute("replace", Attribute::optional(Type::Any)),
+        )
+    }))
+}
+
+fn lookup() -> Arc<Schema> {
+    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| {
+        Arc::new(
+            Schema::new(0)
+                .attribute("query", Attribute::optional(Type::String))
+                .attribute("answer", Attribute::computed(Type::String)),
+        )
+    }))
+}
+
+impl TypeSource for Types {
+    fn resource(&self, type_name: &str) -> Option<ResourceInfo> {
+        let schema = match type_name {
+            "thing" | "strict_thing" => thing(self.thing_version),
+            "free" => free(),
+            _ => return None,
+        };
+        Some(ResourceInfo { schema, traits: Traits::default() })
+    }
+
+    fn data_source(&self, type_name: &str) -> Option<Arc<Schema>> {
+        (type_name == "lookup").then(lookup)
+    }
+
+    fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>> {
+        (provider == "strict").then(|| Arc::new(Schema::new(0).attribute("region", Attribute::required(Type::String))))
+    }
+
+    fn provider_of(&self, type_name: &str) -> Arc<str> {
+        Arc::from(type_name.split('_').next().unwrap_or(type_name))
+    }
+
+    fn validate(&self, _: &str, config: &Value) -> Result<()> {
+        match config.attribute("name").and_then(Value::as_str) {
+            Some("forbidden") => Err(Error::new(ErrorKind::InvalidInput, "thing.name", "the name is forbidden")),
+            _ => Ok(()),
+        }
+    }
+
+    fn upgrade(&self, _: &str, _: u64, attributes: &Value) -> Result<Value> {
+        Ok(attributes.clone())
+    }
+
+    fn nearest(&self, type_name: &str) -> Option<String> {
+        crate::error::suggest(type_name, ["thing", "free", "lookup"]).map(str::to_owned)
+    }
+}
+
+/// Plans as the two types do.
+pub(super) fn plan_as_type(type_name: &str, request: PlanRequest) -> PlanResponse {
+    let PlanRequest { prior, proposed, .. } = request;
+    if type_name != "free" {
+        return PlanResponse { planned: proposed, requires_replace: Vec::new(), private: None };
+    }
+    let get = |value: &Value, name: &str| value.attribute(name).cloned().unwrap_or_else(|| Value::null(Type::Any));
+    let before = |name: &str| prior.as_ref().map(|prior| get(&prior.attributes, name));
+    let input = get(&proposed, "input");
+    let replace = get(&proposed, "replace");
+    let replaces = before("replace").is_some_and(|before| !before.same(&replace));
+    let id = match before("id") {
+        Some(id) if !replaces => id,
+        _ => Value::unknown_with(Type::String, Refinement::not_null()),
+    };
+    let output = match before("output") {
+        Some(output) if before("input").is_some_and(|before| before.same(&input)) => output,
+        _ if input.is_null() => Value::null(Type::Any),
+        _ => Value::unknown(input.ty()),
+    };
+    let planned = Value::object([("id", id), ("input", input), ("output", output), ("replace", replace)]);
+    let requires_replace = if replaces { vec![Path::root().attr("replace")] } else { Vec::new() };
+    PlanResponse { planned, requires_replace, private: None }
+}
+
+/// A stack whose plans are carried out on paper.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub rows: BTreeMap<ObjectId, Row>,
+    pub outputs: BTreeMap<String, Value>,
+    /// Objects as they really are; a row without one has vanished.
+    pub objects: BTreeMap<ObjectId, Value>,
+    /// Everything that was done, in order.
+    pub done: Vec<String>,
+    /// Answers of data sources: query → answer.
+    pub answers: BTreeMap<String, String>,
+    next_id: u128,
+    pub options: PlanOptions,
+    pub variables: BTreeMap<String, Value>,
+    /// Whether answers come in reverse order.
+    pub reverse: bool,
+    pub types: Arc<Types>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            done: Vec::new(),
+            answers: BTreeMap::new(),
+            next_id: 1,
+            options: PlanOptions::default(),
+            variables: BTreeMap::new(),
+            reverse: false,
+            types: Arc::default(),
+        }
+    }
+}
+
+/// Reads a template of one file, or of several that `# file: path` lines separate.
+pub(super) fn template(text: &str) -> Arc<Template> {
+    let mut files: Vec<(String, String)> = vec![("main.tf".to_owned(), String::new())];
+    for line in text.lines() {
+        match line.trim().strip_prefix("# file: ") {
+            Some(path) => files.push((path.to_owned(), String::new())),
+            None => {
+                let (_, body) = files.last_mut().expect("a file");
+                body.push_str(line);
+                body.push('\n');
+            }
+        }
+    }
+    let (template, problems) = Template::parse(&Files::from_texts(files), &crate::template::Options::default());
+    assert!(problems.iter().all(|problem| !problem.is_error()), "{problems:#?}");
+    Arc::new(template)
+}
+
+impl World {
+    /// Plans a template.
+    pub(super) fn try_plan(&mut self, text: &str) -> (Option<Plan>, Vec<Diagnostic>) {
+        let template = template(text);
+        let input = PlanInput {
+            rows: self.rows.values().cloned().collect(),
+            outputs: self.outputs.clone(),
+            variables: self.variables.clone(),
+            options: self.options.clone(),
+            object_ids: ObjectIds::counting_from(self.next_id),
+            ..PlanInput::new(StackKey::new("acme", "shop"), template, Arc::clone(&self.types) as _)
+        };
+        let mut planner = match Planner::new(input) {
+            Ok(planner) => planner,
+            Err(problems) => return (None, problems),
+        };
+        loop {
+            let mut requests = planner.requests();
+            if requests.is_empty() {
+                break;
+            }
+            if self.reverse {
+                requests.reverse();
+            }
+            for (id, request) in requests {
+                let answer = self.answer(request);
+                planner.answer(id, answer);
+            }
+        }
+        planner.finish()
+    }
+
+    fn answer(&self, request: Request) -> Answer {
+        match request.ask {
+            Ask::Plan(plan) => Answer::Plan(Ok(plan_as_type(&request.type_name, *plan))),
+            Ask::Read(object) => {
+                let found = request.object_id.and_then(|id| self.objects.get(&id));
+                Answer::Read(Ok(found.map(|attributes| Object { attributes: attributes.clone(), ..object })))
+            }
+            Ask::ReadData(config) => {
+                let query = config.attribute("query").and_then(Value::as_str).unwrap_or("").to_owned();
+                let answer = self.answers.get(&query).cloned().unwrap_or_else(|| format!("answer to {query}"));
+                Answer::Data(Ok(Value::object([("query", Value::string(query)), ("answer", Value::string(answer))])))
+            }
+            Ask::Import(id) => Answer::Import(Ok((id != "missing").then(|| {
+                let schema = self.types.resource(&request.type_name).expect("a type").schema;
+                let mut fields: BTreeMap<Arc<str>, Value> = schema
+                    .block
+                    .empty_value()
+                    .entries()
+                    .map(|(name, value)| (Arc::clone(name), value.clone()))
+                    .collect();
+                fields.insert("id".into(), Value::string(id.as_str()));
+                if fields.contains_key("name") {
+                    fields.insert("name".into(), Value::string("found"));
+                    fields.insert("size".into(), Value::number(1));
+                }
+                Object::new(id, Value::object(fields))
+            }))),
+        }
+    }
+
+    /// Plans a template that has no mistakes.
+    pub(super) fn plan(&mut self, text: &str) -> Plan {
+        let (plan, problems) = self.try_plan(text);
+        plan.unwrap_or_else(|| panic!("{problems:#?}"))
+    }
+
+    /// Plans a template that has mistakes; returns their codes and messages.
+    pub(super) fn fail(&mut self, text: &str) -> Vec<String> {
+        let (plan, problems) = self.try_plan(text);
+        assert!(plan.is_none(), "{}", plan.expect("a plan"));
+        problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect()
+    }
+
+    /// Plans and carries out.
+    pub(super) fn apply(&mut self, text: &str) -> Plan {
+        let plan = self.plan(text);
+        self.run(&plan);
+        plan
+    }
+
+    /// Plans and carries out, then checks that nothing is left to do.
+    pub(super) fn settle(&mut self, text: &str) -> Plan {
+        let plan = self.apply(text);
+        let again = self.plan(text);
+        assert!(again.is_empty(), "not empty after apply:\n{again}\n{:#?}\n{:#?}", again.row_updates, again.outputs);
+        plan
+    }
+
+    /// Carries a plan out, always the first step that may start, checking that order and values hold.
+    pub(super) fn run(&mut self, plan: &Plan) {
+        self.done.clear();
+        let rows: Vec<Row> = self.rows.values().cloned().collect();
+        let mut residue =
+            Residue::open(Arc::new(plan.clone()), &rows, Arc::clone(&self.types) as _).expect("a residue");
+        for update in &plan.row_updates {
+            match update {
+                RowUpdate::Put(row) => {
+                    if !self.rows.contains_key(&row.object_id) {
+                        self.objects.insert(row.object_id, row.attributes.unmark_deep().0);
+                    }
+                    self.rows.insert(row.object_id, row.clone());
+                }
+                RowUpdate::Remove(object) => {
+                    self.rows.remove(object);
+                }
+            }
+        }
+        let mut finished = BTreeSet::new();
+        for step in &plan.steps {
+            assert!(step.needs.iter().all(|need| finished.contains(&need.step)), "step {} starts too early", step.id.0);
+            self.step(plan, step, &mut residue);
+            finished.insert(step.id);
+        }
+        self.outputs = residue.outputs().expect("outputs");
+        self.next_id += 1_000_000;
+    }
+
+    fn step(&mut self, plan: &Plan, step: &Step, residue: &mut Residue) {
+        let finalized = residue
+            .finalize(step)
+            .unwrap_or_else(|error| panic!("{}: {error:?} {:#?}", step.address, error.diagnostics()));
+        let change = plan.change(step.change).expect("a change");
+        self.done.push(format!("{} {}", step.action.as_str(), step.address));
+        let object_id = step.object_id;
+        match step.action {
+            StepAction::Delete | StepAction::Forget => {
+                let object_id = object_id.expect("an object");
+                let used: Vec<String> = self
+                    .rows
+                    .values()
+                    .filter(|row| row.dependencies.contains(&object_id))
+                    .map(|row| row.address.to_string())
+                    .collect();
+                let _ = used;
+                self.rows.remove(&object_id).expect("a row to delete");
+                self.objects.remove(&object_id);
+            }
+            StepAction::Read => {
+                let config = finalized.config.unmark_deep().0;
+                assert!(config.is_wholly_known());
+                let request = Request {
+                    address: step.address.clone(),
+                    type_name: Arc::clone(&step.address.resource.type_name),
+                    provider: Arc::from(""),
+                    provider_config: None,
+                    object_id: None,
+                    ask: Ask::ReadData(config),
+                };
+                let Answer::Data(Ok(value)) = self.answer(request) else { panic!("data") };
+                residue.applied(&step.address, None, value);
+            }
+            StepAction::Create | StepAction::Update => {
+                let config = finalized.config.unmark_deep().0;
+                assert!(config.is_wholly_known(), "unknown reaches a type: {config:?}");
+                let old = object_id.and_then(|id| self.rows.get(&id)).cloned();
+                let prior = old
+                    .as_ref()
+                    .map(|row| Object::new(row.remote_id.clone().unwrap_or_default(), row.attributes.unmark_deep().0));
+                let proposed = finalized.planned.clone().expect("planned");
+                let planned = if finalized.plan_again {
+                    let request = PlanRequest { prior, config, proposed: proposed.unmark_deep().0 };
+                    plan_as_type(&change.type_name, request).planned
+                } else {
+                    proposed.unmark_deep().0
+                };
+                let approved = step.planned.clone().expect("approved");
+                crate::run::refines(&approved, &planned)
+                    .unwrap_or_else(|paths| panic!("{} differs at {paths:?}", step.address));
+                let id = format!("id-{}", object_id.expect("an object").as_u128());
+                let attributes = complete(&planned, &id);
+                assert!(attributes.is_wholly_known());
+                if let Some(prior) = step.prior.filter(|prior| Some(*prior) != object_id)
+                    && let Some(row) = self.rows.get_mut(&prior)
+                {
+                    assert!(change.action == Action::ReplaceCreateFirst, "an object is deposed that should be gone");
+                    row.status = RowStatus::Deposed;
+                }
+                let object_id = object_id.expect("an object");
+                self.objects.insert(object_id, attributes.clone());
+                let schema = self.types.resource(&change.type_name).expect("a type").schema;
+                let marks = approved.unmark_deep_with_paths().1;
+                let row = Row {
+                    object_id,
+                    address: step.address.clone(),
+                    status: RowStatus::Current,
+                    type_name: Arc::clone(&change.type_name),
+                    provider: Arc::clone(&change.provider),
+                    schema_version: schema.version,
+                    remote_id: Some(id),
+                    attributes: schema.mark_sensitive(&attributes.mark_with_paths(&marks)),
+                    private: None,
+                    dependencies: step.dependencies.clone(),
+                    create_before_destroy: step.create_before_destroy,
+                    prevent_destroy: step.prevent_destroy,
+                    ready: true,
+                    version: old.map_or(1, |row| row.version + 1),
+                };
+                residue.applied(&step.address, Some(object_id), row.attributes.clone());
+                self.rows.insert(object_id, row);
+                let problems = if step.has_conditions { residue.check(step, &attributes) } else { Vec::new() };
+                assert!(problems.is_empty(), "{problems:#?}");
+            }
+        }
+    }
+
+    /// Returns the object id of the row at an address.
+    pub(super) fn object(&self, address: &str) -> ObjectId {
+        let address: Address = address.parse().expect("an address");
+        self.rows
+            .values()
+            .find(|row| row.address == address && row.status != RowStatus::Deposed)
+            .expect("a row")
+            .object_id
+    }
+
+    /// Changes one attribute of an object behind the engine's back.
+    pub(super) fn drift(&mut self, address: &str, name: &str, value: Value) {
+        let object = self.object(address);
+        let attributes = self.objects.get(&object).expect("an object");
+        let parts = attributes
+            .entries()
+            .map(|(field, old)| (Arc::clone(field), if **field == *name { value.clone() } else { old.clone() }));
+        let changed = Value::object(parts.collect::<Vec<_>>());
+        self.objects.insert(object, changed);
+    }
+}
+
+/// Fills in what the types compute.
+fn complete(planned: &Value, id: &str) -> Value {
+    let parts = planned.entries().map(|(name, value)| {
+        let value = match (&**name, value.is_known()) {
+            ("id", false) => Value::string(id),
+            ("note", false) => Value::string(format!("note of {id}")),
+            ("output", false) => planned.attribute("input").cloned().expect("an input"),
+            _ => value.clone(),
+        };
+        (Arc::clone(name), value)
+    });
+    Value::object(parts.collect::<Vec<_>>())
+}
+
+/// Returns the changes as `action address`, no-ops left out.
+pub(super) fn changes(plan: &Plan) -> Vec<String> {
+    let word = |change: &Change| {
+        let action = match change.action {
+            Action::Replace => "delete/create",
+            Action::ReplaceCreateFirst => "create/delete",
+            other => other.as_str(),
+        };
+        format!("{action} {}{}", change.address, if change.deposed { " (deposed)" } else { "" })
+    };
+    plan.changes.iter().filter(|change| change.action != Action::NoOp).map(word).collect()
+}
