@@ -3,6 +3,7 @@
 //! ```text
 //! names   does everything exist that expressions refer to; `each`, `count`, `self`; instances
 //! shape   do blocks fit the schemas of their types; do calls set what modules need
+//! types   does every expression have a value of a type that fits, whatever comes
 //! cycles  does anything need itself
 //! ```
 //!
@@ -11,14 +12,19 @@
 mod cycles;
 mod names;
 mod scene;
+mod scope;
 mod shape;
 pub(in crate::template) mod sites;
 mod source;
+mod types;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::error::{Diagnostic, Diagnostics};
 
@@ -36,12 +42,15 @@ pub use source::SchemaSource;
 pub fn check(template: &Template, schemas: &dyn SchemaSource) -> Vec<Diagnostic> {
     let by_dir: BTreeMap<Arc<str>, Arc<Module>> =
         template.modules().map(|(_, module)| (Arc::clone(&module.dir), Arc::clone(module))).collect();
+    let types = scene::Types::new(schemas);
     let mut problems = Vec::new();
+    let mut reported = BTreeSet::new();
     for module in by_dir.values() {
-        let scene = scene::Scene { module, by_dir: &by_dir, schemas };
-        names::check(&scene, &mut problems);
+        let scene = scene::Scene { module, by_dir: &by_dir, types: &types };
+        reported.append(&mut names::check(&scene, &mut problems));
         shape::check(&scene, &mut problems);
     }
+    types::check(&by_dir, &types, &reported, &mut problems);
     cycles::check(template, &mut problems);
     problems.tidy();
     problems

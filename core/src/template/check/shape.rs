@@ -32,7 +32,7 @@ pub(super) fn check(scene: &Scene<'_>, problems: &mut Vec<Diagnostic>) {
         }
     }
     for provider in scene.module.providers.values() {
-        match scene.schemas.provider(&provider.name) {
+        match scene.types.source.provider(&provider.name) {
             Some(Some(schema)) => {
                 let what = format!("the provider `{}`", provider.name);
                 shape.body(&schema.block, &provider.body, provider.span, &what);
@@ -51,12 +51,12 @@ fn is_provider(scene: &Scene<'_>, name: &str) -> bool {
     let module = scene.module;
     module.providers.contains_key(name)
         || module.settings.required_providers.contains_key(name)
-        || scene.schemas.provider(name).is_some()
+        || scene.types.source.provider(name).is_some()
 }
 
 fn unknown_provider(scene: &Scene<'_>, name: &str, span: Span) -> Diagnostic {
     let problem = Diagnostic::error("template.provider", format!("there is no provider `{name}`")).at(span);
-    let known = scene.schemas.provider_names();
+    let known = scene.types.source.provider_names();
     match suggest(name, known.iter().map(|known| &**known)) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem.help("the host registers providers; it has not registered this one"),
@@ -66,10 +66,14 @@ fn unknown_provider(scene: &Scene<'_>, name: &str, span: Span) -> Diagnostic {
 fn unknown_type(scene: &Scene<'_>, resource: &ResourceBlock) -> Diagnostic {
     let name = &resource.key.type_name;
     let (sort, known, other) = match resource.key.mode {
-        Mode::Managed => ("resource", scene.schemas.resource_names(), scene.schemas.data_source(name).map(|_| "data")),
-        Mode::Data => {
-            ("data source", scene.schemas.data_source_names(), scene.schemas.resource(name).map(|_| "resource"))
+        Mode::Managed => {
+            ("resource", scene.types.source.resource_names(), scene.types.source.data_source(name).map(|_| "data"))
         }
+        Mode::Data => (
+            "data source",
+            scene.types.source.data_source_names(),
+            scene.types.source.resource(name).map(|_| "resource"),
+        ),
     };
     let problem =
         Diagnostic::error("template.resource_type", format!("there is no {sort} type `{name}`")).at(resource.span);

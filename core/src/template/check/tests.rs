@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::{SchemaSource, check};
 use crate::{
+    error::{Diagnostics, RenderOptions, render_all},
     schema::{Attribute, Block, NestedBlock, Schema},
     template::testing::{lines, parse_files},
     value::Type,
@@ -422,4 +423,183 @@ fn a_swallowed_block_is_not_missed() {
     let (template, found) = parse_files(&[("main.tf", "variable \"a {\n  default = 1\n}\nlocals {\n  b = var.a\n}\n")]);
     assert!(!found.is_empty());
     assert_eq!(lines(template.sources(), &check(&template, &Acme)), Vec::<String>::new());
+}
+
+#[test]
+fn types_are_checked_whatever_the_values() {
+    let main = r#"
+variable "n" {
+  type = number
+}
+variable "l" {
+  type    = list(object({ a = string }))
+  default = []
+}
+locals {
+  a = "a" + 1
+  b = local.a + 1
+  c = var.n.x
+  d = var.l[0].b
+  e = nosuch(1)
+  f = upper(["x"])
+  g = upper(file("motd.txt"))
+  h = acme_vpc.one.id.x
+  i = acme_vpc.one.tags.any
+  j = module.net.text + 1
+  k = [for x in var.n : x]
+  l = var.l[*].a
+  m = acme_vpc.one.rule[0].prt
+  o = local.undeclared + 1
+}
+resource "acme_vpc" "one" {
+  cidr  = ["x"]
+  size  = "big"
+  tags  = { a = [] }
+  rule {
+    port  = 70000
+    label = null
+  }
+  dynamic "rule" {
+    for_each = 1
+    content {
+      port = rule.key
+    }
+  }
+  lifecycle {
+    precondition {
+      condition     = "${var.n} apples"
+      error_message = ["no"]
+    }
+  }
+}
+resource "acme_strict" "two" {
+  for_each = ["a"]
+  name     = null
+  disk {}
+}
+resource "acme_vpc" "three" {
+  for_each = { a = 1, b = 2 }
+  size     = each.value
+  cidr     = each.value.x
+}
+resource "acme_vpc" "four" {
+  count = -1
+}
+resource "acme_vpc" "five" {
+  count = "many"
+}
+module "net" {
+  source = "./net"
+  sizes  = { a = "x" }
+}
+output "sum" {
+  value = 1 + true
+  precondition {
+    condition     = var.n
+    error_message = "no"
+  }
+}
+"#;
+    let net = "variable \"sizes\" {\n  type = map(number)\n}\noutput \"text\" {\n  value = \"t\"\n}\n";
+    assert_eq!(
+        problems(&[("main.tf", main), ("net/main.tf", net)]),
+        [
+            "10 eval.operand <\"a\"> `+` takes a number, not a string",
+            "12 eval.part <.x> can't access attributes on a primitive-typed value (number)",
+            "13 eval.part <.b> this object does not have an attribute named \"b\"",
+            "14 eval.function_unknown <nosuch> there is no function `nosuch`",
+            "15 eval.function <[\"x\"]> `upper`, argument `str`: string required",
+            "17 eval.part <.x> can't access attributes on a primitive-typed value (string)",
+            "19 eval.operand <module.net.text> `+` takes a number, not a string",
+            "20 eval.iteration <var.n> a number has no elements to walk",
+            "22 eval.part <.prt> this object does not have an attribute named \"prt\" (`port`?)",
+            "23 template.reference <local.undeclared> there is no local `undeclared`",
+            "26 template.value <[\"x\"]> `cidr` does not fit: string required",
+            "27 template.value <\"big\"> `size` does not fit: a number is required",
+            "28 template.value <{ a = [] }> `tags` does not fit: element \"a\": string required",
+            "30 template.value <70000> `port` must be from 1 to 65535",
+            "34 template.value <1> `for_each` of a `dynamic` block takes a collection",
+            "42 template.value <[\"no\"]> the message does not fit: string required",
+            "47 template.value <[\"a\"]> `for_each` takes a map, an object or a set of strings",
+            "48 template.value <null> `name` is required and cannot be null",
+            "54 eval.part <.x> can't access attributes on a primitive-typed value (number)",
+            "57 template.value <-1> `count` is a whole number from 0 on",
+            "60 template.value <\"many\"> `count` does not fit: a number is required",
+            "64 template.value <{ a = \"x\" }> `sizes` does not fit the module's variable: [\"a\"]: a number is required",
+            "67 eval.operand <true> `+` takes a number, not a bool",
+            "69 template.value <var.n> the condition does not fit: bool required",
+        ]
+    );
+}
+
+#[test]
+fn twenty_mistakes_are_twenty_diagnostics() {
+    let text = include_str!("testdata/twenty_mistakes.tf");
+    let (template, mut found) = parse_files(&[("main.tf", text)]);
+    found.extend(check(&template, &Acme));
+    found.tidy();
+    insta::assert_snapshot!(render_all(&found, template.sources(), RenderOptions::default()));
+    assert!(found.iter().all(|problem| problem.is_error() && problem.span().is_some()));
+    assert_eq!(found.len(), 20);
+}
+
+/// A random number generator that is the same everywhere (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit.max(1) as u64) as usize
+    }
+}
+
+/// Broken templates end in diagnostics, never in a panic.
+#[test]
+fn mutations_end_in_diagnostics() {
+    let good = [
+        include_str!("testdata/twenty_mistakes.tf").to_owned(),
+        "locals {\n  a = local.b\n  b = { for k, v in var.x : k => v... if v }\n}\nvariable \"x\" {\n  type = \
+         map(object({ a = optional(list(string), []) }))\n  default = { k = {} }\n}\n"
+            .to_owned(),
+    ];
+    let pieces =
+        ["{", "}", "[", "]", "\"", "${", "=", "\n", "each.key", "count", "for_each", "var.", "null", "(", ")", "*"];
+    let mut dice = Dice(0x5EED);
+    for round in 0..400 {
+        let mut text: Vec<char> = good[round % good.len()].chars().collect();
+        for _ in 0..=dice.below(4) {
+            let at = dice.below(text.len());
+            match dice.below(3) {
+                0 => drop(text.drain(at..(at + dice.below(12)).min(text.len()))),
+                1 => {
+                    let piece = pieces[dice.below(pieces.len())].chars();
+                    text.splice(at..at, piece);
+                }
+                _ => {
+                    let other = dice.below(text.len());
+                    text.swap(at, other);
+                }
+            }
+        }
+        let text: String = text.into_iter().collect();
+        for name in ["main.tf", "main.tf.json"] {
+            let (template, found) = parse_files(&[(name, &text)]);
+            let checked = check(&template, &Acme);
+            assert!(name == "main.tf" || found.has_errors(), "{text}");
+            drop(render_all(&checked, template.sources(), RenderOptions::default()));
+        }
+    }
+}
+
+/// A thousand locals in a row take no stack, and what is not linear would be felt.
+#[test]
+fn long_chains_are_checked() {
+    let mut text = String::from("locals {\n  a0 = 1\n");
+    for idx in 1..20_000 {
+        text.push_str(&format!("  a{idx} = local.a{} + 1\n", idx - 1));
+    }
+    text.push_str("}\n");
+    refuse(&text, &[]);
 }

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
 use crate::{
-    error::{Diagnostic, Span},
-    template::syntax::{Attribute, Expr, ExprKind, Literal, ObjectKey, UnaryOp},
-    value::{Kind, Number, Type, Value, convert},
+    error::{Diagnostic, Diagnostics, Span},
+    template::{
+        eval::{EmptyScope, Evaluator, Functions, Options},
+        syntax::{Attribute, Expr, ExprKind},
+    },
+    value::{Kind, Type, Value, convert},
 };
 
 use super::Problems;
@@ -28,47 +31,13 @@ pub(in crate::template) fn constant(expr: &Expr, problems: &mut Problems) -> Opt
         }
         return None;
     }
-    evaluate(expr).map_err(|problem| problems.push(problem)).ok()
-}
-
-fn evaluate(expr: &Expr) -> Result<Value, Diagnostic> {
-    let refuse = |message: &str| Err(Diagnostic::error("template.static", message).at(expr.span));
-    match &expr.kind {
-        ExprKind::Literal(Literal::Null) => Ok(Value::null(Type::Any)),
-        ExprKind::Literal(Literal::Bool(value)) => Ok(Value::bool(*value)),
-        ExprKind::Literal(Literal::String(text)) => Ok(Value::string(Arc::clone(text))),
-        ExprKind::Literal(Literal::Number(text)) => match text.parse::<Number>() {
-            Ok(number) => Ok(Value::number(number)),
-            Err(error) => refuse(&error.to_string()),
-        },
-        ExprKind::Template(template) => match template.as_literal() {
-            Some(text) => Ok(Value::string(text)),
-            None => refuse("only plain text can stand here"),
-        },
-        ExprKind::Tuple(items) => Ok(Value::tuple(items.iter().map(evaluate).collect::<Result<_, _>>()?)),
-        ExprKind::Object(items) => {
-            let mut entries = Vec::with_capacity(items.len());
-            for item in items {
-                let name: Arc<str> = match &item.key {
-                    ObjectKey::Ident(ident) => Arc::clone(&ident.name),
-                    ObjectKey::Expr(key) => {
-                        match convert(&evaluate(key)?, &Type::String).ok().as_ref().and_then(Value::as_str) {
-                            Some(text) => Arc::from(text),
-                            None => return refuse("a key of an object is a string"),
-                        }
-                    }
-                };
-                entries.push((name, evaluate(&item.value)?));
-            }
-            Ok(Value::object(entries))
-        }
-        ExprKind::Paren(inner) => evaluate(inner),
-        ExprKind::Unary(UnaryOp::Negate, inner) => match evaluate(inner)?.as_number() {
-            Some(number) => Ok(Value::number(number.neg())),
-            None => refuse("`-` stands before a number"),
-        },
-        _ => refuse("only values that are written out can stand here"),
-    }
+    let functions = Functions::none();
+    let mut evaluator = Evaluator::new(&EmptyScope, &functions, Options::default());
+    let value = evaluator.eval(expr);
+    let findings = evaluator.finish();
+    let failed = findings.diagnostics.has_errors();
+    problems.list.extend(findings.diagnostics);
+    (!failed).then_some(value)
 }
 
 /// Returns the value of a constant argument, converted.

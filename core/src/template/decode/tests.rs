@@ -4,7 +4,7 @@ use crate::{
         Files, IgnoreChanges, Options, Referent, Repetition, ResourceKey, Template,
         testing::{lines, parse_files},
     },
-    value::{Type, Value},
+    value::{Marks, Type, Value},
 };
 
 /// Reads one file and compares all that is wrong with it: line, code, what is pointed at, message.
@@ -110,7 +110,7 @@ fn everything_that_is_said_is_read() {
     assert_eq!((region.description.as_deref(), region.validations.len()), (Some("Where."), 1));
     let rules = &root.variables["rules"];
     let rule = Value::object([("port", Value::number(80)), ("name", Value::from("web"))]);
-    assert_eq!(rules.default, Some(Value::list(rule.ty(), vec![rule])));
+    assert_eq!(rules.default, Some(Value::list(rule.ty(), vec![rule]).with_marks(Marks::SENSITIVE)));
     assert!(root.variables["token"].is_required() && root.variables["token"].constraint.ty == Type::Any);
 
     let vpc = &root.resources[&ResourceKey::managed("acme_vpc", "main")];

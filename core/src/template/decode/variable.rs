@@ -6,7 +6,7 @@ use crate::{
         model::{Condition, Local, Output, Variable},
         syntax::{Attribute, Block},
     },
-    value::{Value, convert},
+    value::{Marks, Value, convert},
 };
 
 use super::{
@@ -65,7 +65,8 @@ pub(super) fn variable(block: Block, problems: &mut Problems) -> Option<Variable
                 }
             }
         });
-        converted.unwrap_or_else(|| Value::unknown(constraint.ty.without_optional()))
+        let value = converted.unwrap_or_else(|| Value::unknown(constraint.ty.without_optional()));
+        if sensitive { value.with_marks(Marks::SENSITIVE) } else { value }
     });
     let validations =
         reader.blocks("validation").into_iter().filter_map(|block| condition(block, reader.problems)).collect();

@@ -6,7 +6,10 @@ use super::{Evaluator, frame::Frame};
 use crate::{
     error::{Diagnostic, Span, suggest},
     schema::{self, NestedBlock, Nesting, Schema},
-    template::syntax::{Attribute, Block, Body, Expr},
+    template::{
+        syntax::{Attribute, Block, Body, Expr},
+        with_schema_blocks,
+    },
     value::{Kind, Marks, Path, Step, Type, Value},
 };
 
@@ -50,6 +53,7 @@ impl Evaluator<'_> {
         places: &mut Places,
         frame: Option<&Frame<'_>>,
     ) -> Value {
+        let body = &*with_schema_blocks(body, schema);
         let mut parts: Vec<(Arc<str>, Value)> = Vec::new();
         for attribute in &body.attributes {
             if let Some(value) = self.body_attribute(attribute, schema, path, places, frame) {

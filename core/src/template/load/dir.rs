@@ -119,7 +119,14 @@ impl Reader<'_> {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    // A path that no file system would take leads nowhere, too.
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::InvalidFilename
+    )
 }
 
 fn failure(path: &Path, error: io::Error) -> Error {
@@ -160,7 +167,7 @@ mod tests {
         write(
             root,
             "app/a/main.tf",
-            "module \"b\" {\n  source = \"./b\"\n}\n# a module that calls itself\nmodule \"a\" {\n  source = \"../a\"\n}\nmodule \"none\" {\n  source = \"./none\"\n}\n",
+            "module \"b\" {\n  source = \"./b\"\n}\n# a module that calls itself\nmodule \"a\" {\n  source = \"../a\"\n}\nmodule \"none\" {\n  source = \"./none\"\n}\nmodule \"odd\" {\n  source = \"./\\u0000\"\n}\n",
         );
         write(root, "app/a/terraform.tfvars", "x = 1\n");
         write(root, "app/a/b/main.tf", "");

@@ -49,9 +49,8 @@ pub struct Variable {
     pub name: Arc<str>,
     /// What values it takes; any where none was given.
     pub constraint: TypeConstraint,
-    /// The value without which a value must be given: converted, with inner defaults, not marked.
-    ///
-    /// Unknown where the text of the default had an error.
+    /// The value where none is given; without it, one must be. Converted, with inner defaults, and marked if the variable
+    /// is sensitive; unknown where the text of the default had an error.
     pub default: Option<Value>,
     /// What must hold of the value.
     pub validations: Vec<Condition>,

@@ -1,0 +1,143 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    error::Span,
+    template::{
+        eval::{FileAccess, Problem, Request, Resolution, Scope},
+        model::{Repetition, ResourceKey},
+    },
+    value::{Marks, Refinement, Type, Value},
+};
+
+use super::{
+    names::{Place, place},
+    scene::Scene,
+};
+
+/// What is known of the locals and outputs of each folder: their values, as far as nothing must be asked for that.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    pub(super) locals: BTreeMap<Key, Value>,
+    pub(super) outputs: BTreeMap<Key, Value>,
+}
+
+/// A folder and a name in it.
+pub(super) type Key = (Arc<str>, Arc<str>);
+
+/// Stand-ins for everything that an expression may refer to: of the right type, and mostly unknown.
+pub(super) struct Stage<'a> {
+    pub(super) scene: Scene<'a>,
+    pub(super) values: &'a Values,
+    /// References that were reported: what they stand for may be anything.
+    pub(super) reported: &'a BTreeSet<Place>,
+    /// The type of `each.value`.
+    pub(super) each: Type,
+    /// What `self` is.
+    pub(super) own: Option<&'a ResourceKey>,
+}
+
+impl Stage<'_> {
+    fn resource(&self, key: &ResourceKey, is_instance: bool) -> Value {
+        let Some(block) = self.scene.module.resources.get(key) else { return Value::unknown(Type::Any) };
+        match self.scene.types.of(key) {
+            Some(known) if is_instance || block.repetition == Repetition::One => known.instance,
+            _ => Value::unknown(Type::Any),
+        }
+    }
+
+    fn module(&self, name: &str, is_instance: bool, output: Option<&str>) -> Value {
+        let module = self.scene.module;
+        let (Some(call), Some(child)) = (module.calls.get(name), self.scene.child(name)) else {
+            return Value::unknown(Type::Any);
+        };
+        if !is_instance && call.repetition != Repetition::One {
+            return Value::unknown(Type::Any);
+        }
+        let value = |name: &Arc<str>| {
+            let found = self.values.outputs.get(&(Arc::clone(&child.dir), Arc::clone(name)));
+            let value = found.cloned().unwrap_or_else(|| Value::unknown(Type::Any));
+            let is_sensitive = child.outputs.get(name).is_some_and(|output| output.sensitive);
+            if is_sensitive { value.with_marks(Marks::SENSITIVE) } else { value }
+        };
+        match output {
+            Some(output) => value(&Arc::from(output)),
+            None => Value::object(child.outputs.keys().map(|name| (Arc::clone(name), value(name)))),
+        }
+    }
+}
+
+fn not_null(ty: Type) -> Value {
+    Value::unknown_with(ty, Refinement::not_null())
+}
+
+impl Scope for Stage<'_> {
+    fn resolve(&self, request: &Request<'_>, span: Span) -> Resolution {
+        if self.reported.contains(&place(span)) {
+            return Value::unknown(Type::Any).into();
+        }
+        let module = self.scene.module;
+        let value = match request {
+            Request::Variable(name) => match module.variables.get(*name) {
+                Some(variable) => {
+                    let ty = variable.constraint.ty.without_optional();
+                    let value = if variable.nullable { Value::unknown(ty) } else { not_null(ty) };
+                    if variable.sensitive { value.with_marks(Marks::SENSITIVE) } else { value }
+                }
+                None => Value::unknown(Type::Any),
+            },
+            Request::Local(name) => {
+                let key = (Arc::clone(&module.dir), Arc::from(*name));
+                self.values.locals.get(&key).cloned().unwrap_or_else(|| Value::unknown(Type::Any))
+            }
+            Request::Resource { mode, type_name, name, key } => {
+                let wanted = ResourceKey { mode: *mode, type_name: Arc::from(*type_name), name: Arc::from(*name) };
+                self.resource(&wanted, key.is_some())
+            }
+            Request::Module { name, key, output } => self.module(name, key.is_some(), *output),
+            Request::EachKey => not_null(Type::String),
+            Request::EachValue => Value::unknown(self.each.clone()),
+            Request::CountIndex => not_null(Type::Number),
+            Request::SelfObject => self.own.map_or_else(|| Value::unknown(Type::Any), |key| self.resource(key, true)),
+            Request::PathModule | Request::PathRoot | Request::PathCwd | Request::Workspace => not_null(Type::String),
+        };
+        value.into()
+    }
+}
+
+/// Files that nobody may look at yet: what a function would read is not known, and that is no mistake.
+pub(super) struct LaterFiles;
+
+impl LaterFiles {
+    /// The code of the problem that tells so, which [`is_later`] finds again.
+    const CODE: &'static str = "eval.file";
+
+    fn later<T>() -> Result<T, Problem> {
+        Err(Problem::new("files are not read while checking").code(Self::CODE))
+    }
+}
+
+/// Returns whether a problem says no more than that files are not read while checking.
+pub(super) fn is_later(code: &str) -> bool {
+    code == LaterFiles::CODE
+}
+
+impl FileAccess for LaterFiles {
+    fn read(&self, _: &str) -> Result<Arc<[u8]>, Problem> {
+        Self::later()
+    }
+
+    fn exists(&self, _: &str) -> Result<bool, Problem> {
+        Self::later()
+    }
+
+    fn list(&self, _: &str) -> Result<Vec<String>, Problem> {
+        Self::later()
+    }
+
+    fn absolute(&self, _: &str) -> Result<String, Problem> {
+        Self::later()
+    }
+}
