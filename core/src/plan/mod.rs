@@ -10,21 +10,27 @@
 //! runs; a replacement is one change and two steps). It carries everything that its execution needs, a snapshot of
 //! the template and variables included, so that it can be stored, shown, approved and resumed somewhere else.
 
+pub mod codec;
+mod console;
 mod data;
 mod node;
 mod order;
 mod planner;
 mod residue;
 mod source;
+mod terraform_json;
 mod text;
 
 #[cfg(test)]
 mod behavior;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod testing;
 
+pub use console::{Console, ConsoleInput};
 pub use data::{
     Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Level, Mode, Need, OutputChange, Plan, PlannedReadOf, Reason,
     RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
@@ -32,4 +38,5 @@ pub use data::{
 pub use planner::{Answer, Ask, ObjectIds, PlanInput, PlanOptions, Planner, Request, RequestId};
 pub use residue::{Drawing, Finalized, Residue};
 pub use source::{ResourceInfo, TypeSource};
+pub use terraform_json::{plan_json, state_json};
 pub use text::{Counts, TextOptions};

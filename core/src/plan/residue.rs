@@ -325,6 +325,7 @@ impl Residue {
         })?;
         let repeat = self.table()?.repeat_of(node);
         let config = self.evaluate(|table| table.evaluate_body(module, &repeat, &block.body, &schema, block.span))?;
+        let config = schema.mark_sensitive(&config);
         if step.action == StepAction::Read {
             return Ok(Finalized { config, planned: None, plan_again: false });
         }

@@ -141,7 +141,7 @@ pub(super) struct World {
     pub done: Vec<String>,
     /// Answers of data sources: query → answer.
     pub answers: BTreeMap<String, String>,
-    next_id: u128,
+    pub next_id: u128,
     pub options: PlanOptions,
     pub variables: BTreeMap<String, Value>,
     /// Whether answers come in reverse order.

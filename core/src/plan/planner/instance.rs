@@ -267,7 +267,7 @@ impl Planner {
         instance.touched = barriers.iter().chain([&config]).map(|other| self.table.touched(*other).clone()).collect();
         instance.touched.push(evaluated.touched.clone());
         match self.table.settle(evaluated, Some(&instance.address)) {
-            Some(value) if !poisoned => Ok(Some((value, barriers))),
+            Some(value) if !poisoned => Ok(Some((instance.schema.mark_sensitive(&value), barriers))),
             _ => Ok(None),
         }
     }

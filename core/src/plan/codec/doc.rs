@@ -1,0 +1,137 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::{
+    address::{Address, Target},
+    error::Diagnostic,
+    event::Timestamp,
+    plan::{Action, ChangeIdx, DriftKind, Mode, Need, Reason, RowBase, StepAction, StepId},
+    state::{Lineage, ObjectId, StackKey},
+    value::Path,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlanDoc {
+    /// What the seals of this plan are bound to.
+    pub id: String,
+    pub stack: StackKey,
+    pub lineage: Option<Lineage>,
+    pub mode: Mode,
+    pub targets: Vec<Target>,
+    pub changes: Vec<ChangeDoc>,
+    pub steps: Vec<StepDoc>,
+    pub row_updates: Vec<RowUpdateDoc>,
+    pub base: Vec<RowBase>,
+    pub outputs: BTreeMap<String, OutputDoc>,
+    pub drift: Vec<DriftDoc>,
+    pub reads: Vec<ReadDoc>,
+    pub provider_configs: BTreeMap<Arc<str>, Json>,
+    pub inputs: InputsDoc,
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeDoc {
+    pub address: Address,
+    pub previous_address: Option<Address>,
+    pub type_name: Arc<str>,
+    pub provider: Arc<str>,
+    pub action: Action,
+    pub reasons: Vec<Reason>,
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+    pub replace_paths: Vec<Path>,
+    pub prior_object: Option<ObjectId>,
+    pub object: Option<ObjectId>,
+    pub deposed: bool,
+    pub importing: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ConfigDoc {
+    None,
+    Known(Json),
+    Residual(Json),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepDoc {
+    pub id: StepId,
+    pub change: ChangeIdx,
+    pub action: StepAction,
+    pub address: Address,
+    pub object_id: Option<ObjectId>,
+    pub prior: Option<ObjectId>,
+    pub config: ConfigDoc,
+    pub planned: Option<Json>,
+    pub planned_private: Option<Json>,
+    pub needs: Vec<Need>,
+    pub dependencies: Vec<ObjectId>,
+    pub create_before_destroy: bool,
+    pub prevent_destroy: bool,
+    pub has_conditions: bool,
+    pub cost: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RowUpdateDoc {
+    /// The row as state's codec writes it.
+    Put {
+        object_id: ObjectId,
+        address: Arc<str>,
+        version: u64,
+        body: String,
+    },
+    Remove(ObjectId),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutputDoc {
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+    pub sensitive: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DriftDoc {
+    pub address: Address,
+    pub type_name: Arc<str>,
+    pub object_id: ObjectId,
+    pub kind: DriftKind,
+    pub before: Json,
+    pub after: Option<Json>,
+    pub paths: Vec<Path>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadDoc {
+    pub address: Address,
+    pub type_name: Arc<str>,
+    pub value: Option<Json>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InputsDoc {
+    /// One sealed document for all files of the template.
+    pub files: Json,
+    pub read_files: BTreeMap<String, Json>,
+    pub existing_files: BTreeMap<String, bool>,
+    pub listed_files: BTreeMap<String, Vec<String>>,
+    pub absolute_paths: BTreeMap<String, String>,
+    /// One sealed document for all variables.
+    pub variables: Json,
+    pub workspace: String,
+    pub root: String,
+    pub timestamp: Timestamp,
+}

@@ -1,0 +1,48 @@
+//! Plans as bytes, and as a hash.
+//!
+//! A plan is a document of the state's codec: a format, a version, a checksum, then JSON in which sensitive values, the
+//! template's files, the files that were read, variables and private bytes are sealed. The seals are bound to the plan's
+//! own hash, so that no part of another plan can be put in its place.
+//!
+//! The hash covers what a person approves (changes, reasons, order, values, inputs) and none of what differs between two
+//! plans of the same thing.
+
+mod doc;
+mod hash;
+mod pack;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::Plan;
+use crate::{
+    error::Result,
+    state::codec::{Format, Sealer},
+};
+
+pub use hash::{PlanHash, hash};
+
+const FORMAT: Format = Format::new("stackwright.plan", 1);
+
+/// Returns a plan as bytes: what a store keeps and `plan -out` writes.
+///
+/// # Errors
+/// `engine.bug` where a value is ephemeral; what the cipher says.
+pub fn encode(plan: &Plan, sealer: &Sealer) -> Result<Arc<[u8]>> {
+    let id = hash(plan)?.to_string();
+    let record = sealer.record("plan", &id);
+    let doc = pack::pack(plan, id, &pack::Sealed { sealer, record })?;
+    FORMAT.write(&sealer.stack().to_string(), &doc)
+}
+
+/// Returns the plan that [`encode`] wrote.
+///
+/// # Errors
+/// `store.corrupt`, `store.version`, `cipher.open_failed`.
+pub fn decode(bytes: &[u8], sealer: &Sealer) -> Result<Plan> {
+    let doc: doc::PlanDoc = FORMAT.read(&sealer.stack().to_string(), bytes)?.payload()?;
+    unpack::Unpack { sealer, record: sealer.record("plan", &doc.id) }.plan(doc)
+}
