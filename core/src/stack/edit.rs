@@ -1,11 +1,14 @@
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::Stack;
 use crate::{
     address::{Address, Target},
     error::{Error, ErrorKind, Result},
     state::{
-        Commit, Lease, Lineage, Row, RowStatus, RowWrite, StackWrite,
+        Commit, Lease, Lineage, ObjectId, Row, RowStatus, RowWrite, StackWrite,
         codec::{Sealer, encode_outputs, encode_row},
         splice,
     },
@@ -28,13 +31,14 @@ impl Stack {
     /// `state.no_such_address` (`NotFound`), `state.address_taken` (`AlreadyExists`), `lease.held`, `run.unfinished`.
     pub async fn move_address(&self, from: &Address, to: &Address) -> Result<()> {
         self.edit("state mv", |rows| {
-            if rows.iter().any(|row| row.status != RowStatus::Deposed && row.address == *to) {
+            if rows.values().any(|row| row.status != RowStatus::Deposed && row.address == *to) {
                 let message = format!("there is an object at `{to}` already");
                 return Err(Error::new(ErrorKind::AlreadyExists, "state.address_taken", message));
             }
             let mut writes = Vec::new();
-            for row in rows.iter_mut().filter(|row| row.address == *from) {
+            for row in rows.values_mut().filter(|row| row.address == *from) {
                 row.address = to.clone();
+                row.version += 1;
                 writes.push(Edit::Put(row.clone()));
             }
             if writes.is_empty() {
@@ -53,7 +57,8 @@ impl Stack {
     pub async fn forget_rows(&self, target: &Target) -> Result<Vec<Address>> {
         let edits = self
             .edit("state rm", |rows| {
-                let gone: Vec<_> = rows.iter().filter(|row| target.contains(&row.address)).map(|row| row.object_id).collect();
+                let gone: Vec<_> =
+                    rows.values().filter(|row| target.contains(&row.address)).map(|row| row.object_id).collect();
                 if gone.is_empty() {
                     let message = format!("nothing in state is covered by `{target}`");
                     return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message));
@@ -61,8 +66,10 @@ impl Stack {
                 Ok(remove(rows, &gone))
             })
             .await?;
-        let mut addresses: Vec<_> =
-            edits.into_iter().filter_map(|edit| if let Edit::Remove(row) = edit { Some(row.address) } else { None }).collect();
+        let mut addresses: Vec<_> = edits
+            .into_iter()
+            .filter_map(|edit| if let Edit::Remove(row) = edit { Some(row.address) } else { None })
+            .collect();
         addresses.sort();
         Ok(addresses)
     }
@@ -73,14 +80,15 @@ impl Stack {
     /// `state.no_such_address` (`NotFound`) when no uncertain row has the address, `lease.held`, `run.unfinished`.
     pub async fn settle(&self, address: &Address, settlement: Settlement) -> Result<()> {
         self.edit("settle", |rows| {
-            let found = rows.iter().position(|row| row.status == RowStatus::Uncertain && row.address == *address);
-            let Some(row) = found.and_then(|idx| rows.get_mut(idx)) else {
+            let uncertain = |row: &&mut Row| row.status == RowStatus::Uncertain && row.address == *address;
+            let Some(row) = rows.values_mut().find(uncertain) else {
                 let message = format!("no uncertain object is at `{address}`");
                 return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message));
             };
             match settlement {
                 Settlement::Tainted => {
                     row.status = RowStatus::Tainted;
+                    row.version += 1;
                     Ok(vec![Edit::Put(row.clone())])
                 }
                 Settlement::Absent => {
@@ -97,7 +105,7 @@ impl Stack {
     async fn edit(
         &self,
         operation: &str,
-        change: impl FnOnce(&mut Vec<Row>) -> Result<Vec<Edit>> + Send,
+        change: impl FnOnce(&mut BTreeMap<ObjectId, Row>) -> Result<Vec<Edit>> + Send,
     ) -> Result<Vec<Edit>> {
         let lease = self.acquire(operation).await?;
         let result = self.edit_leased(&lease, change).await;
@@ -109,19 +117,16 @@ impl Stack {
     async fn edit_leased(
         &self,
         lease: &Lease,
-        change: impl FnOnce(&mut Vec<Row>) -> Result<Vec<Edit>> + Send,
+        change: impl FnOnce(&mut BTreeMap<ObjectId, Row>) -> Result<Vec<Edit>> + Send,
     ) -> Result<Vec<Edit>> {
         self.refuse_unfinished().await?;
         let sealer = self.sealer();
-        let mut rows = self.rows(&sealer).await?;
-        let mut edits = change(&mut rows)?;
+        let mut rows = self.rows(&sealer).await?.into_iter().map(|row| (row.object_id, row)).collect();
+        let edits = change(&mut rows)?;
         let mut writes = Vec::with_capacity(edits.len());
-        for edit in &mut edits {
+        for edit in &edits {
             writes.push(match edit {
-                Edit::Put(row) => {
-                    row.version += 1;
-                    RowWrite::Put(encode_row(row, &sealer)?)
-                }
+                Edit::Put(row) => RowWrite::Put(encode_row(row, &sealer)?),
                 Edit::Remove(row) => RowWrite::Delete(row.object_id),
             });
         }
@@ -135,7 +140,7 @@ impl Stack {
         Ok(match self.store().load_stack(&self.key).await? {
             Some(record) => StackWrite { lineage: record.lineage, body: record.body },
             None => {
-                let body: Arc<[u8]> = encode_outputs(&std::collections::BTreeMap::new(), sealer)?;
+                let body: Arc<[u8]> = encode_outputs(&BTreeMap::new(), sealer)?;
                 StackWrite { lineage: Lineage::mint(), body }
             }
         })
@@ -147,22 +152,20 @@ enum Edit {
     Remove(Row),
 }
 
-/// Takes rows out and splices their neighbours.
-fn remove(rows: &mut Vec<Row>, gone: &[crate::state::ObjectId]) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    let mut changed = std::collections::BTreeSet::new();
-    for object_id in gone {
-        changed.extend(splice(rows, *object_id));
-        if let Some(idx) = rows.iter().position(|row| row.object_id == *object_id) {
-            edits.push(Edit::Remove(rows.remove(idx)));
-        }
+/// Takes rows out; what depended on them depends on what they depended on.
+fn remove(rows: &mut BTreeMap<ObjectId, Row>, gone: &[ObjectId]) -> Vec<Edit> {
+    let removed: Vec<Edit> = gone.iter().filter_map(|object| rows.get(object).cloned()).map(Edit::Remove).collect();
+    let mut changed = BTreeSet::new();
+    for object in gone {
+        changed.extend(splice(rows, *object));
+        rows.remove(object);
     }
-    edits.extend(rows.iter().filter(|row| changed.contains(&row.object_id)).cloned().map(Edit::Put));
-    edits
+    let kept = changed.iter().filter_map(|object| rows.get(object).cloned()).map(Edit::Put);
+    removed.into_iter().chain(kept).collect()
 }
 
-fn no_such(address: &Address, rows: &[Row]) -> Error {
-    let known: Vec<String> = rows.iter().map(|row| row.address.to_string()).collect();
+fn no_such(address: &Address, rows: &BTreeMap<ObjectId, Row>) -> Error {
+    let known: Vec<String> = rows.values().map(|row| row.address.to_string()).collect();
     let near = crate::error::suggest(&address.to_string(), known.iter().map(String::as_str));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     Error::new(ErrorKind::NotFound, "state.no_such_address", format!("nothing in state is at `{address}`{hint}"))

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{Clock, SystemClock},
     resource::{DataSource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
-    state::{Cipher, StackKey, Store},
+    state::{StackKey, Store, cipher::Cipher},
 };
 
 /// The engine that a host embeds: types, layers, a store, a cipher and a clock.
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Examples
 /// ```
-/// use stackwright::{stack::Engine, state::{AesGcmCipher, Key, MemoryStore}};
+/// use stackwright::{stack::Engine, state::{MemoryStore, cipher::{AesGcmCipher, Key}}};
 ///
 /// # fn main() -> stackwright::Result<()> {
 /// let engine = Engine::builder()
@@ -91,7 +91,10 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("store", &self.inner.store).field("registry", &self.registry()).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("store", &self.inner.store)
+            .field("registry", &self.registry())
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +163,8 @@ impl EngineBuilder {
     /// Adds one data source, revision `1`.
     pub fn data_source(mut self, name: impl Into<String>, source: impl DataSource) -> Self {
         let name = name.into();
-        self.registrations.push(Box::new(move |registry| registry.add_data_source(&name, FIRST_REVISION, Arc::new(source))));
+        self.registrations
+            .push(Box::new(move |registry| registry.add_data_source(&name, FIRST_REVISION, Arc::new(source))));
         self
     }
 
@@ -194,7 +198,11 @@ impl EngineBuilder {
     /// `engine.incomplete` without a store or a cipher; those of [`Registry::add_provider`].
     pub fn build(self) -> Result<Engine> {
         let missing = |what: &str| {
-            Error::new(ErrorKind::InvalidInput, "engine.incomplete", format!("the engine has no {what}; set one on the builder"))
+            Error::new(
+                ErrorKind::InvalidInput,
+                "engine.incomplete",
+                format!("the engine has no {what}; set one on the builder"),
+            )
         };
         let store = self.store.ok_or_else(|| missing("store"))?;
         let cipher = self.cipher.ok_or_else(|| missing("cipher"))?;
@@ -222,6 +230,9 @@ impl EngineBuilder {
 
 impl fmt::Debug for EngineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EngineBuilder").field("store", &self.store).field("layers", &self.layers).finish_non_exhaustive()
+        f.debug_struct("EngineBuilder")
+            .field("store", &self.store)
+            .field("layers", &self.layers)
+            .finish_non_exhaustive()
     }
 }

@@ -114,7 +114,9 @@ impl Stack {
         let registry = self.engine.registry();
         let mut problems = check(template, &*registry);
         let (variables, found) = resolve_variables(template.root(), &options.variables);
-        problems.extend(found);
+        // What is deleted is in state; nobody has to remember what it was made with.
+        let needed = |problem: &Diagnostic| options.mode != Mode::Destroy || problem.code != "variable.missing";
+        problems.extend(found.into_iter().filter(needed));
         problems.tidy();
         if problems.has_errors() {
             return Err(Error::from_diagnostics("template.invalid", problems));
@@ -143,7 +145,11 @@ impl Stack {
                 targets: options.targets.clone(),
                 replace: options.replace.iter().cloned().collect::<BTreeSet<_>>(),
                 refresh: options.refresh,
-                imports: options.imports.iter().map(|import| (import.address.clone(), import.id.clone())).collect::<BTreeMap<_, _>>(),
+                imports: options
+                    .imports
+                    .iter()
+                    .map(|import| (import.address.clone(), import.id.clone()))
+                    .collect::<BTreeMap<_, _>>(),
                 ..crate::plan::PlanOptions::default()
             },
             ..PlanInput::new(self.key.clone(), Arc::new(template.clone()), Arc::clone(&registry) as _)
@@ -218,7 +224,8 @@ impl Stack {
                 bus.send(event);
             }
         };
-        let resource = || registry.resource(&request.type_name).ok_or_else(|| registry.unknown_resource(&request.type_name));
+        let resource =
+            || registry.resource(&request.type_name).ok_or_else(|| registry.unknown_resource(&request.type_name));
         let answer = match request.ask {
             Ask::Read(object) => {
                 send(Event::RefreshStarted { address: address.clone() });
@@ -262,8 +269,10 @@ fn announce(plan: &Plan, events: Option<&Bus>) {
 
 /// Refuses to plan what nobody knows the state of, naming the way out.
 fn refuse_uncertain(rows: &[crate::state::Row], options: &PlanOptions) -> Result<()> {
-    let covered = |address: &Address| options.targets.is_empty() || options.targets.iter().any(|target| target.contains(address));
-    let open: Vec<String> = uncertain(rows).filter(|row| covered(&row.address)).map(|row| row.address.to_string()).collect();
+    let covered =
+        |address: &Address| options.targets.is_empty() || options.targets.iter().any(|target| target.contains(address));
+    let open: Vec<String> =
+        uncertain(rows).filter(|row| covered(&row.address)).map(|row| row.address.to_string()).collect();
     let Some(first) = open.first() else { return Ok(()) };
     let message = format!(
         "nobody knows what became of `{}`; look for it, then settle it: `stackwright state settle '{first}' absent` if it \

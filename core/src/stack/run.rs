@@ -85,6 +85,22 @@ impl Run {
 }
 
 impl Stack {
+    /// Returns a plan as bytes that another process can open; secrets in it are sealed.
+    ///
+    /// # Errors
+    /// What the cipher says.
+    pub fn seal_plan(&self, plan: &Plan) -> Result<Arc<[u8]>> {
+        codec::encode(plan, &self.sealer())
+    }
+
+    /// Returns the plan that [`Stack::seal_plan`] wrote for this stack.
+    ///
+    /// # Errors
+    /// `store.corrupt`, `store.version`, `cipher.open_failed` with another key.
+    pub fn open_plan(&self, bytes: &[u8]) -> Result<Plan> {
+        codec::decode(bytes, &self.sealer())
+    }
+
     /// Carries out a plan.
     ///
     /// Returns once the run's first facts are about to be written; the rest happens on a task of the engine's own.
@@ -118,10 +134,11 @@ impl Stack {
         let rows = self.rows(&self.sealer()).await?;
         check_base(&plan, lineage, &rows)?;
         let lineage = lineage.unwrap_or_else(Lineage::mint);
+        let segment = codec::encode(&plan, &self.sealer())?;
         let plan = Arc::new(plan);
         let parts = self.parts(plan, rows, lineage, lease.clone(), &options)?;
         let events = parts.bus.subscribe();
-        let handle = Driver::start(parts).await?;
+        let handle = Driver::start(parts, RunId::mint(), segment).await?;
         Ok(self.attend(handle, events, lease.clone()))
     }
 
@@ -145,7 +162,7 @@ impl Stack {
 
     async fn take_up(&self, run: RunId, options: ApplyOptions, lease: &Lease) -> Result<Run> {
         let sealer = self.sealer();
-        let resume = Resume::load(self.store(), run, &sealer, &codec::decode).await?;
+        let resume = Resume::load(self.store(), run, &sealer, |bytes| codec::decode(bytes, &sealer)).await?;
         let record = self.store().load_stack(&self.key).await?;
         let lineage = record.map(|record| record.lineage).or(resume.plan().lineage).unwrap_or_else(Lineage::mint);
         let rows = self.rows(&sealer).await?;

@@ -105,6 +105,11 @@ impl Template {
         &self.sources
     }
 
+    /// Returns the texts that spans point into, to add others that spans will point into, such as files of variables.
+    pub fn sources_mut(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+
     /// Returns the files that it was read from.
     pub fn files(&self) -> &Files {
         &self.files
