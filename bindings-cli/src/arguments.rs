@@ -373,9 +373,9 @@ fn two_dashes(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         .map(|argument| {
             let Some(text) = argument.to_str() else { return argument };
             verbatim |= text == "--";
-            let flag = text.strip_prefix('-').filter(|rest| {
-                rest.len() > 1 && rest.starts_with(|c: char| c.is_ascii_alphabetic())
-            });
+            let flag = text
+                .strip_prefix('-')
+                .filter(|rest| rest.len() > 1 && rest.starts_with(|c: char| c.is_ascii_alphabetic()));
             match flag {
                 Some(rest) if !verbatim => OsString::from(format!("--{rest}")),
                 _ => argument,

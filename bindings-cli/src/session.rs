@@ -11,7 +11,7 @@ use stackwright::{
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
     resource::layer::{Retry, Trace},
     stack::{Engine, Stack},
-    state::{AesGcmCipher, Key, KeyFile},
+    state::cipher::{AesGcmCipher, Key, KeyFile},
     template::{Files, Options, Template},
 };
 use stackwright_store_sqlite::SqliteStore;

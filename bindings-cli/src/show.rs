@@ -23,6 +23,7 @@ pub(crate) fn row(row: &Row) -> String {
         RowStatus::Deposed => " (deposed)",
         RowStatus::Tainted => " (tainted)",
         RowStatus::Uncertain => " (uncertain)",
+        _ => " (?)",
     };
     let resource = &row.address.resource;
     let mut text = format!("# {}{note}:\nresource \"{}\" \"{}\" {{\n", row.address, resource.type_name, resource.name);

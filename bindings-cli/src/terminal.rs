@@ -13,6 +13,29 @@ use stackwright::{
     event::{Event, Recorded, StepOutcome},
 };
 
+/// Writes a line to standard output. A reader that went away is no reason to stop, least of all in the middle of a run;
+/// `println!` would panic.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::terminal::write(&mut std::io::stdout(), format_args!($($text)*), "\n") };
+}
+
+/// Writes to standard output without ending the line; as [`say`].
+#[macro_export]
+macro_rules! say_part {
+    ($($text:tt)*) => { $crate::terminal::write(&mut std::io::stdout(), format_args!($($text)*), "") };
+}
+
+/// Writes a line to standard error; as [`say`].
+#[macro_export]
+macro_rules! say_error {
+    ($($text:tt)*) => { $crate::terminal::write(&mut std::io::stderr(), format_args!($($text)*), "\n") };
+}
+
+pub(crate) fn write(stream: &mut impl io::Write, text: std::fmt::Arguments<'_>, end: &str) {
+    let _ = stream.write_all(format!("{text}{end}").as_bytes());
+}
+
 /// How things are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -55,21 +78,26 @@ impl Style {
 /// Writes an error to standard error: its diagnostics with their places, or its message with its causes.
 pub(crate) fn report(error: &Error, sources: &Sources, style: Style) {
     if style == Style::Json {
-        println!("{}", error_json(error, sources));
+        say!("{}", error_json(error, sources));
         return;
     }
     let options = RenderOptions { color: style.color() && io::stderr().is_terminal() };
     if error.diagnostics().is_empty() {
-        let head = if options.color { style.paint("1;31", &format!("error[{}]", error.code())) } else { format!("error[{}]", error.code()) };
-        eprintln!("{head}: {}", error.report());
+        let head = if options.color {
+            style.paint("1;31", &format!("error[{}]", error.code()))
+        } else {
+            format!("error[{}]", error.code())
+        };
+        say_error!("{head}: {}", error.report());
     } else {
-        eprintln!("{}", render_all(error.diagnostics(), sources, options));
+        say_error!("{}", render_all(error.diagnostics(), sources, options));
     }
 }
 
 /// Returns an error as JSON.
 pub(crate) fn error_json(error: &Error, sources: &Sources) -> serde_json::Value {
-    let diagnostics: Vec<_> = error.diagnostics().iter().map(|diagnostic| diagnostic_json(diagnostic, sources)).collect();
+    let diagnostics: Vec<_> =
+        error.diagnostics().iter().map(|diagnostic| diagnostic_json(diagnostic, sources)).collect();
     json!({
         "type": "error",
         "code": error.code(),
@@ -102,11 +130,11 @@ pub(crate) fn diagnostic_json(diagnostic: &stackwright::error::Diagnostic, sourc
 
 /// Asks for `yes`. Anything else, and the end of input, means no.
 pub(crate) fn confirm(question: &str) -> bool {
-    print!("\n{question}\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ");
+    say_part!("\n{question}\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ");
     let _ = io::stdout().flush();
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line).unwrap_or(0);
-    println!();
+    say!("");
     read > 0 && line.trim() == "yes"
 }
 
@@ -125,7 +153,11 @@ struct Live {
 
 impl Progress {
     pub(crate) fn new(style: Style) -> Self {
-        let live = (style == Style::Lively).then(|| Live { screen: MultiProgress::new(), total: None, lines: BTreeMap::new() });
+        let live = (style == Style::Lively).then(|| Live {
+            screen: MultiProgress::new(),
+            total: None,
+            lines: BTreeMap::new(),
+        });
         Self { style, live, started: BTreeMap::new() }
     }
 
@@ -133,7 +165,7 @@ impl Progress {
     pub(crate) fn show(&mut self, recorded: &Recorded) {
         if self.style == Style::Json {
             if let Ok(line) = serde_json::to_string(recorded) {
-                println!("{line}");
+                say!("{line}");
             }
             return;
         }
@@ -164,7 +196,9 @@ impl Progress {
                 self.finish(address, action, *outcome, message.as_deref(), code.as_deref(), *elapsed_ms);
             }
             Event::CancelRequested { running } => {
-                self.say(&format!("Stopping: {running} running steps are finished, none is started. Interrupt again to stop at once."));
+                self.say(&format!(
+                    "Stopping: {running} running steps are finished, none is started. Interrupt again to stop at once."
+                ));
             }
             Event::Problem { diagnostic } => self.say(&format!("{}: {}", diagnostic.code, diagnostic.message)),
             Event::RunFinished { .. } => self.end(),
@@ -228,7 +262,11 @@ impl Progress {
             _ => {
                 let code = code.map_or_else(String::new, |code| format!("[{code}]"));
                 let word = if outcome == StepOutcome::Uncertain { "uncertain" } else { "failed" };
-                format!("{bold}: {} {}", self.style.paint("1;31", &format!("{word}{code}:")), message.unwrap_or("no reason given"))
+                format!(
+                    "{bold}: {} {}",
+                    self.style.paint("1;31", &format!("{word}{code}:")),
+                    message.unwrap_or("no reason given")
+                )
             }
         };
         self.say(&text);
@@ -242,10 +280,10 @@ impl Progress {
         match &self.live {
             Some(live) => {
                 if live.screen.println(text).is_err() {
-                    println!("{text}");
+                    say!("{text}");
                 }
             }
-            None => println!("{text}"),
+            None => say!("{text}"),
         }
     }
 

@@ -54,8 +54,9 @@ fn in_order(given: &Variables, folder: &Path) -> Result<Vec<VariableArgument>> {
     for kind in order_of_flags(std::env::args()) {
         let argument = match kind {
             Flag::Var => texts.next().map(|text| {
-                let (name, text) = text.split_once('=').ok_or_else(|| usage(format!("`-var {text}`: write `-var name=value`")))?;
-                Ok(VariableArgument::Text { name: name.trim().to_owned(), text: text.to_owned() })
+                let (name, text) =
+                    text.split_once('=').ok_or_else(|| usage(format!("`-var {text}`: write `-var name=value`")))?;
+                Ok::<_, Error>(VariableArgument::Text { name: name.trim().to_owned(), text: text.to_owned() })
             }),
             Flag::File => paths.next().map(|path| {
                 let text = fs::read_to_string(folder.join(path)).map_err(|error| {
@@ -112,7 +113,7 @@ fn ask(
         io::stderr().flush().map_err(unanswered)?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map_err(unanswered)?;
-        eprintln!();
+        say_error!("");
         let text = line.trim_end_matches(['\n', '\r']).to_owned();
         sources.arguments.push(VariableArgument::Text { name, text });
     }

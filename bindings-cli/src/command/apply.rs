@@ -57,7 +57,7 @@ pub(super) async fn refresh(session: &Session, arguments: &arguments::Refresh, s
 async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Result<(), Failure> {
     let Some(earlier) = stack.unfinished_run().await? else { return Ok(()) };
     if style != Style::Json {
-        println!("Run {} of {} never ended. It is resumed first.\n", earlier.id, earlier.started);
+        say!("Run {} of {} never ended. It is resumed first.\n", earlier.id, earlier.started);
     }
     let run = stack.resume(earlier.id, options(planning, OnFailure::Stop)).await?;
     let report = watch(run, style).await?;
@@ -65,7 +65,8 @@ async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Res
         RunStatus::Succeeded => Ok(()),
         status => {
             tell(&report, style);
-            let message = format!("the resumed run is {}; see above, mend the cause, then apply again", status.as_str());
+            let message =
+                format!("the resumed run is {}; see above, mend the cause, then apply again", status.as_str());
             Err(Error::new(ErrorKind::Conflict, "run.failed", message).into())
         }
     }
@@ -83,7 +84,7 @@ async fn plan_and_carry_out(
     let (plan, sources) = planning::make(session, stack, arguments, mode, Vec::new(), style).await?;
     planning::print(&plan, &sources, style)?;
     if approval == Approval::Ask && !plan.is_empty() && !approved(stack, mode, arguments, style).in_sources(&sources)? {
-        println!("{} cancelled.", if mode == Mode::Destroy { "Destroy" } else { "Apply" });
+        say!("{} cancelled.", if mode == Mode::Destroy { "Destroy" } else { "Apply" });
         return Ok(Exit::Failure);
     }
     carry_out(stack, plan, arguments, on_failure, style).await
@@ -114,7 +115,9 @@ async fn carry_out(
     style: Style,
 ) -> Result<Exit, Failure> {
     let destroying = plan.mode == Mode::Destroy;
-    let count = |wanted: &[stackwright::plan::StepAction]| plan.steps.iter().filter(|step| wanted.contains(&step.action)).count();
+    let count = |wanted: &[stackwright::plan::StepAction]| {
+        plan.steps.iter().filter(|step| wanted.contains(&step.action)).count()
+    };
     let counts = Counts {
         added: count(&[stackwright::plan::StepAction::Create]),
         changed: count(&[stackwright::plan::StepAction::Update]),
@@ -122,13 +125,13 @@ async fn carry_out(
     };
     if plan.is_empty() {
         if style != Style::Json {
-            println!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
+            say!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
             print_outputs(stack).await?;
         }
         return Ok(Exit::Success);
     }
     if style != Style::Json {
-        println!();
+        say!("");
     }
     let sources = sources_of(&plan);
     let run = stack.apply(plan, options(arguments, on_failure)).await?;
@@ -138,7 +141,7 @@ async fn carry_out(
         return Ok(Exit::Failure);
     }
     if style != Style::Json {
-        println!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
+        say!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
         print_outputs(stack).await?;
     }
     if destroying && stack.state().await?.rows.is_empty() {
@@ -165,7 +168,7 @@ fn summary(destroying: bool, counts: &Counts) -> String {
 async fn print_outputs(stack: &Stack) -> Result<()> {
     let outputs = stack.outputs().await?;
     if !outputs.is_empty() {
-        println!("\nOutputs:\n\n{}", show::outputs(&outputs));
+        say!("\nOutputs:\n\n{}", show::outputs(&outputs));
     }
     Ok(())
 }
@@ -226,23 +229,26 @@ pub(super) fn tell(report: &RunReport, style: Style) {
             .iter()
             .map(|problem| serde_json::json!({ "address": problem.address, "code": problem.error.code, "message": problem.error.message }))
             .collect();
-        println!(
+        say!(
             "{}",
             serde_json::json!({ "type": "result", "run": report.run.to_string(), "status": report.status.as_str(), "problems": problems })
         );
         return;
     }
-    eprintln!();
+    say_error!("");
     for problem in &report.problems {
         let head = style.paint("1;31", &format!("error[{}]", problem.error.code));
-        eprintln!("{head}: {}\n  in {}", problem.error.to_error().report(), problem.address);
+        say_error!("{head}: {}\n  in {}", problem.error.to_error().report(), problem.address);
     }
-    let counts = format!("{} done, {} failed, {} not started", report.done_count, report.failed_count, report.skipped_count);
+    let counts =
+        format!("{} done, {} failed, {} not started", report.done_count, report.failed_count, report.skipped_count);
     let next = match report.status {
         RunStatus::Cancelled => "What was under way was finished; apply again to go on.".to_owned(),
-        RunStatus::Running => "What was under way was left; apply again, and it is looked up before anything is repeated.".to_owned(),
+        RunStatus::Running => {
+            "What was under way was left; apply again, and it is looked up before anything is repeated.".to_owned()
+        }
         RunStatus::Stuck => "Settle what is uncertain, then apply again.".to_owned(),
         _ => "Everything that was made is in state; mend the cause and apply again.".to_owned(),
     };
-    eprintln!("\nRun {} is {}: {counts}. {next}", report.run, report.status.as_str());
+    say_error!("\nRun {} is {}: {counts}. {next}", report.run, report.status.as_str());
 }

@@ -19,7 +19,7 @@ pub(super) fn run(session: &Session, arguments: &arguments::Fmt) -> Result<Exit,
             Error::new(ErrorKind::InvalidInput, "cli.usage", "standard input is not text").because(error)
         })?;
         let formatted = formatted("<stdin>", &text)?;
-        print!("{formatted}");
+        say_part!("{formatted}");
         return Ok(if arguments.check && formatted != text { Exit::Failure } else { Exit::Success });
     }
     let mut files = Vec::new();
@@ -53,14 +53,15 @@ fn one(session: &Session, path: &Path, arguments: &arguments::Fmt) -> Result<boo
         return Ok(false);
     }
     if arguments.list {
-        println!("{}", shown.display());
+        say!("{}", shown.display());
     }
     if arguments.diff {
-        print!("{}", difference(&text, &formatted));
+        say_part!("{}", difference(&text, &formatted));
     }
     if arguments.write && !arguments.check {
         fs::write(path, formatted).map_err(|error| {
-            Error::new(ErrorKind::Denied, "cli.output", format!("`{}` cannot be written", path.display())).because(error)
+            Error::new(ErrorKind::Denied, "cli.output", format!("`{}` cannot be written", path.display()))
+                .because(error)
         })?;
     }
     Ok(true)
@@ -68,8 +69,8 @@ fn one(session: &Session, path: &Path, arguments: &arguments::Fmt) -> Result<boo
 
 fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     let mut sources = Sources::new();
-    let source = sources.add(name, text);
-    hcl::format(source, text).map_err(|problems| Error::from_diagnostics("template.invalid", problems)).in_sources(&sources)
+    sources.add(name, text);
+    hcl::format(text).map_err(|problems| Error::from_diagnostics("template.invalid", problems)).in_sources(&sources)
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

@@ -15,8 +15,8 @@ pub(super) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exi
     let graph = static_graph(&loaded.template);
     let label = |node: &stackwright::template::StaticNode| node.to_string().trim_matches('`').to_owned();
     match arguments.format.as_str() {
-        "mermaid" => println!("{}", graph.mermaid(label)),
-        _ => println!("{}", graph.dot(label)),
+        "mermaid" => say!("{}", graph.mermaid(label)),
+        _ => say!("{}", graph.dot(label)),
     }
     Ok(Exit::Success)
 }

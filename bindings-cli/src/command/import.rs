@@ -26,7 +26,7 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Import, style:
         ..Planning::default()
     };
     let import = Import { address: address.clone(), id: arguments.id.clone() };
-    println!("{address}: Importing from id \"{}\"...", arguments.id);
+    say!("{address}: Importing from id \"{}\"...", arguments.id);
     let (plan, sources) = plan::make(session, &stack, &planning, Mode::RefreshOnly, vec![import], style).await?;
     let run = stack.apply(plan, ApplyOptions { why: format!("import {address}"), ..ApplyOptions::default() }).await;
     let report = apply::watch(run.in_sources(&sources)?, style).await?;
@@ -34,6 +34,12 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Import, style:
         apply::tell(&report, style);
         return Ok(Exit::Failure);
     }
-    println!("{}", style.paint("1;32", "\nImport successful! The object is in state; `stackwright plan` shows how it differs from the template."));
+    say!(
+        "{}",
+        style.paint(
+            "1;32",
+            "\nImport successful! The object is in state; `stackwright plan` shows how it differs from the template."
+        )
+    );
     Ok(Exit::Success)
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             Command::Output(arguments) => output::run(&session, &arguments).await,
             Command::State(arguments) => state::run(&session, &arguments).await,
             Command::Show(arguments) => show::run(&session, &arguments, style).await,
-            Command::Graph(arguments) => graph::run(&session, &arguments).await,
+            Command::Graph(arguments) => graph::run(&session, &arguments),
             Command::Console(arguments) => console::run(&session, &arguments, style).await,
             Command::Fmt(arguments) => fmt::run(&session, &arguments),
             Command::Runs(arguments) => runs::run(&session, &arguments, style).await,
@@ -98,7 +98,6 @@ pub(crate) fn parse<T: std::str::FromStr>(text: &str) -> Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text.parse().map_err(|error: T::Err| {
-        Error::new(ErrorKind::InvalidInput, "address.invalid", format!("`{text}`: {error}"))
-    })
+    text.parse()
+        .map_err(|error: T::Err| Error::new(ErrorKind::InvalidInput, "address.invalid", format!("`{text}`: {error}")))
 }

@@ -18,17 +18,23 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Output) -> Res
     };
     let Some(output) = outputs.get(name) else {
         let hint = suggest(name, outputs.keys().map(String::as_str));
-        let hint = hint.map_or_else(|| "apply the template that declares it".to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(Error::new(ErrorKind::NotFound, "output.unknown", format!("there is no output `{name}` in state; {hint}")).into());
+        let hint = hint
+            .map_or_else(|| "apply the template that declares it".to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "output.unknown",
+            format!("there is no output `{name}` in state; {hint}"),
+        )
+        .into());
     };
     // The person named this one, so it is shown even when it is sensitive.
     let plain = output.value.unmark_deep().0;
     if arguments.raw {
-        print!("{}", raw(name, &plain)?);
+        say_part!("{}", raw(name, &plain)?);
     } else if arguments.json {
-        println!("{}", value::to_json(&plain)?);
+        say!("{}", value::to_json(&plain).map_err(Error::from)?);
     } else {
-        println!("{}", value::repl(&plain));
+        say!("{}", value::repl(&plain));
     }
     Ok(Exit::Success)
 }
@@ -38,14 +44,14 @@ fn all(outputs: &BTreeMap<String, Output>, as_json: bool) -> Result<(), Error> {
         let mut document = serde_json::Map::new();
         for (name, output) in outputs {
             let plain = output.value.unmark_deep().0;
-            let entry = json!({ "sensitive": output.sensitive, "type": plain.ty(), "value": value::to_json_value(&plain)? });
+            let entry = json!({ "sensitive": output.sensitive, "type": plain.ty(), "value": value::to_json_value(&plain).map_err(Error::from)? });
             document.insert(name.clone(), entry);
         }
-        println!("{:#}", serde_json::Value::Object(document));
+        say!("{:#}", serde_json::Value::Object(document));
     } else if outputs.is_empty() {
-        eprintln!("There are no outputs in state. Declare one with `output \"name\" {{ value = … }}` and apply.");
+        say_error!("There are no outputs in state. Declare one with `output \"name\" {{ value = … }}` and apply.");
     } else {
-        println!("{}", show::outputs(outputs));
+        say!("{}", show::outputs(outputs));
     }
     Ok(())
 }

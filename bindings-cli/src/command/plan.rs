@@ -3,7 +3,7 @@ use std::{fs, io::Write as _, path::Path};
 use stackwright::{
     error::{Error, ErrorKind, RenderOptions, Result, Sources, render_all},
     event::{Bus, SystemClock},
-    plan::{Action, Mode, Plan},
+    plan::{Action, Mode, Plan, TextOptions},
     stack::{PlanOptions, Stack},
 };
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,8 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Plan, style: S
     if let Some(path) = &arguments.out {
         save(&stack, &plan, &session.folder.join(path))?;
         if style != Style::Json {
-            println!("\nSaved the plan to: {}", path.display());
-            println!("\nTo perform exactly these actions, run:\n    stackwright apply \"{}\"", path.display());
+            say!("\nSaved the plan to: {}", path.display());
+            say!("\nTo perform exactly these actions, run:\n    stackwright apply \"{}\"", path.display());
         }
     }
     let changes = !plan.is_empty();
@@ -56,7 +56,7 @@ pub(super) async fn make(
         let error = Error::from_diagnostics("template.invalid", problems);
         return Err(error).in_sources(template.sources());
     }
-    let asking = if planning.input { Asking::Allowed } else { Asking::Never };
+    let asking = if planning.input && mode != Mode::Destroy { Asking::Allowed } else { Asking::Never };
     let raw = variables::gather(&planning.variables, &mut template, &session.folder, asking);
     let variables = raw.in_sources(template.sources())?;
     let bus = Bus::new(std::sync::Arc::new(SystemClock::default()));
@@ -107,13 +107,13 @@ pub(super) fn print(plan: &Plan, sources: &Sources, style: Style) -> Result<()> 
             "remove": counts(&[Action::Delete]) + replaced,
             "empty": plan.is_empty(),
         });
-        println!("{line}");
+        say!("{line}");
         return Ok(());
     }
     if !plan.warnings.is_empty() {
-        eprintln!("{}", render_all(&plan.warnings, sources, RenderOptions { color: style.color() }));
+        say_error!("{}", render_all(&plan.warnings, sources, RenderOptions { color: style.color() }));
     }
-    println!("{}", plan.render(style.color()));
+    say!("{}", plan.text(TextOptions { color: style.color() }));
     std::io::stdout().flush().map_err(|error| {
         Error::new(ErrorKind::Unavailable, "cli.output", "the plan could not be written").because(error)
     })

@@ -19,7 +19,7 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
             for run in stack.runs(*limit).await? {
                 let finished = run.finished.map(|at| at.to_string());
                 if *json {
-                    println!(
+                    say!(
                         "{}",
                         serde_json::json!({
                             "id": run.id.to_string(), "status": run.status.as_str(), "started": run.started.to_string(),
@@ -28,14 +28,21 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
                     );
                 } else {
                     let finished = finished.unwrap_or_else(|| "-".to_owned());
-                    println!("{}  {:<9}  {}  {finished:<24}  {}  {}", run.id, run.status.as_str(), run.started, run.who, run.why);
+                    say!(
+                        "{}  {:<9}  {}  {finished:<24}  {}  {}",
+                        run.id,
+                        run.status.as_str(),
+                        run.started,
+                        run.who,
+                        run.why
+                    );
                 }
             }
         }
         Runs::Show { run } => {
             for entry in stack.journal(id(run)?).await? {
                 let step = entry.fact.step().map_or_else(String::new, |step| format!(" step {}", step.0));
-                println!("{:>6}  {}  {}{step}", entry.seq, entry.at, entry.fact.name());
+                say!("{:>6}  {}  {}{step}", entry.seq, entry.at, entry.fact.name());
             }
         }
         Runs::Resume { run, .. } => {
@@ -43,7 +50,14 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
                 Some(run) => id(run)?,
                 None => match stack.unfinished_run().await? {
                     Some(run) => run.id,
-                    None => return Err(Error::new(ErrorKind::NotFound, "run.ended", "no run is unfinished; there is nothing to resume").into()),
+                    None => {
+                        return Err(Error::new(
+                            ErrorKind::NotFound,
+                            "run.ended",
+                            "no run is unfinished; there is nothing to resume",
+                        )
+                        .into());
+                    }
                 },
             };
             let run = stack.resume(run, ApplyOptions::default()).await?;
@@ -53,13 +67,15 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
                 return Ok(Exit::Failure);
             }
             if style != Style::Json {
-                println!("\n{}", style.paint("1;32", &format!("Run complete! {} steps done.", report.done_count)));
+                say!("\n{}", style.paint("1;32", &format!("Run complete! {} steps done.", report.done_count)));
             }
         }
         Runs::Abandon { run } => {
             let run = id(run)?;
             stack.abandon(run).await?;
-            println!("Run {run} is abandoned. `stackwright plan` shows what is left to do; look for objects that it may have made without noting it.");
+            say!(
+                "Run {run} is abandoned. `stackwright plan` shows what is left to do; look for objects that it may have made without noting it."
+            );
         }
     }
     Ok(Exit::Success)
@@ -68,21 +84,25 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
 pub(super) async fn force_unlock(session: &Session, arguments: &ForceUnlock) -> Result<Exit, Failure> {
     let stack = session.stack().await?;
     let Some(lease) = stack.lease().await? else {
-        println!("{} is not locked.", stack.key());
+        say!("{} is not locked.", stack.key());
         return Ok(Exit::Success);
     };
-    println!("{} is locked by {} until {}.", stack.key(), lease.holder, lease.expires);
+    say!("{} is locked by {} until {}.", stack.key(), lease.holder, lease.expires);
     if !arguments.force && !confirm("Take the lock away? Only do so when that process is dead.") {
-        println!("Nothing was changed.");
+        say!("Nothing was changed.");
         return Ok(Exit::Failure);
     }
     stack.break_lease().await?;
-    println!("The lock is gone.");
+    say!("The lock is gone.");
     Ok(Exit::Success)
 }
 
 fn id(text: &str) -> Result<RunId> {
     text.parse().map_err(|_| {
-        Error::new(ErrorKind::InvalidInput, "cli.usage", format!("`{text}` is not a run; `stackwright runs list` shows them"))
+        Error::new(
+            ErrorKind::InvalidInput,
+            "cli.usage",
+            format!("`{text}` is not a run; `stackwright runs list` shows them"),
+        )
     })
 }

@@ -1,4 +1,9 @@
-use stackwright::plan::{plan_json, state_json};
+use stackwright::plan::{TextOptions, plan_json, state_json};
+
+use stackwright::{
+    state::codec::Output,
+    value::{Marks, Value},
+};
 
 use super::{Failure, plan};
 use crate::{arguments, exit::Exit, session::Session, show, terminal::Style};
@@ -8,24 +13,32 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Show, style: S
     if let Some(path) = &arguments.plan {
         let plan = plan::open(&stack, &session.folder.join(path))?;
         match arguments.json {
-            true => println!("{}", plan_json(&plan, &*stack.engine().registry())?),
-            false => println!("{}", plan.render(style.color())),
+            true => say!("{}", plan_json(&plan, &*stack.engine().registry())),
+            false => say!("{}", plan.text(TextOptions { color: style.color() })),
         }
         return Ok(Exit::Success);
     }
     let state = stack.state().await?;
     if arguments.json {
-        let outputs = state.outputs.iter().map(|(name, output)| (name.clone(), output.clone())).collect();
-        println!("{}", state_json(&state.rows, &outputs, &*stack.engine().registry())?);
+        let outputs = state.outputs.iter().map(|(name, output)| (name.clone(), marked(output))).collect();
+        say!("{}", state_json(&state.rows, &outputs, &*stack.engine().registry()));
     } else if state.rows.is_empty() && state.outputs.is_empty() {
-        println!("The state is empty. `stackwright apply` makes what the template describes.");
+        say!("The state is empty. `stackwright apply` makes what the template describes.");
     } else {
         for row in state.sorted() {
-            println!("{}", show::row(row));
+            say!("{}", show::row(row));
         }
         if !state.outputs.is_empty() {
-            println!("\nOutputs:\n\n{}", show::outputs(&state.outputs));
+            say!("\nOutputs:\n\n{}", show::outputs(&state.outputs));
         }
     }
     Ok(Exit::Success)
+}
+
+/// Returns an output's value, marked where the template declares it sensitive.
+fn marked(output: &Output) -> Value {
+    match output.sensitive {
+        true => output.value.clone().with_marks(Marks::SENSITIVE),
+        false => output.value.clone(),
+    }
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(session: &Session, arguments: &State) -> Result<Exit, Fa
                 let covered = targets.is_empty() || targets.iter().any(|target| target.contains(&row.address));
                 let named = id.as_ref().is_none_or(|id| row.remote_id.as_ref() == Some(id));
                 if covered && named {
-                    println!("{}", row.address);
+                    say!("{}", row.address);
                 }
             }
         }
@@ -24,32 +24,33 @@ pub(super) async fn run(session: &Session, arguments: &State) -> Result<Exit, Fa
             let address: Address = parse(address)?;
             let state = stack.state().await?;
             let Some(row) = state.row(&address) else {
-                let message = format!("nothing in state is at `{address}`; `stackwright state list` shows all addresses");
+                let message =
+                    format!("nothing in state is at `{address}`; `stackwright state list` shows all addresses");
                 return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message).into());
             };
-            print!("{}", show::row(row));
+            say_part!("{}", show::row(row));
         }
         State::Rm { addresses } => {
             let targets: Vec<Target> = addresses.iter().map(|text| parse(text)).collect::<Result<_>>()?;
             let mut count = 0;
             for target in &targets {
                 for address in stack.forget_rows(target).await? {
-                    println!("Removed {address}");
+                    say!("Removed {address}");
                     count += 1;
                 }
             }
-            println!("No longer managed: {count}. The objects are as they were.");
+            say!("No longer managed: {count}. The objects are as they were.");
         }
         State::Mv { from, to } => {
             let (from, to): (Address, Address) = (parse(from)?, parse(to)?);
             stack.move_address(&from, &to).await?;
-            println!("Moved {from} to {to}");
+            say!("Moved {from} to {to}");
         }
         State::Settle { address, what } => {
             let address: Address = parse(address)?;
             let settlement = if what == "absent" { Settlement::Absent } else { Settlement::Tainted };
             stack.settle(&address, settlement).await?;
-            println!("Settled {address}: {what}");
+            say!("Settled {address}: {what}");
         }
     }
     Ok(Exit::Success)

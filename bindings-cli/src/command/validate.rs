@@ -25,15 +25,15 @@ pub(super) fn run(session: &Session, arguments: &Validate, style: Style) -> Resu
             "warning_count": problems.len() - errors,
             "diagnostics": diagnostics,
         });
-        println!("{document:#}");
+        say!("{document:#}");
     } else {
         if !problems.is_empty() {
-            eprintln!("{}", render_all(&problems, sources, RenderOptions { color: style.color() }));
+            say_error!("{}", render_all(&problems, sources, RenderOptions { color: style.color() }));
         }
         match errors {
-            0 => println!("{}", style.paint("32", "Success! The template is valid.")),
-            1 => eprintln!("1 error."),
-            count => eprintln!("{count} errors."),
+            0 => say!("{}", style.paint("32", "Success! The template is valid.")),
+            1 => say_error!("1 error."),
+            count => say_error!("{count} errors."),
         }
     }
     Ok(if errors == 0 { Exit::Success } else { Exit::Failure })

@@ -3,9 +3,9 @@ use crate::{arguments::Version, exit::Exit};
 pub(super) fn run(arguments: &Version) -> Exit {
     let version = env!("CARGO_PKG_VERSION");
     if arguments.json {
-        println!("{}", serde_json::json!({ "stackwright_version": version, "language_edition": "1.11" }));
+        say!("{}", serde_json::json!({ "stackwright_version": version, "language_edition": "1.11" }));
     } else {
-        println!("stackwright {version}\ntemplate language: Terraform 1.11");
+        say!("stackwright {version}\ntemplate language: Terraform 1.11");
     }
     Exit::Success
 }
