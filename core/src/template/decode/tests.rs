@@ -341,3 +341,12 @@ fn modules_that_double_end() {
     assert_eq!(problems.iter().map(|problem| &*problem.code).collect::<Vec<_>>(), ["template.budget"]);
     assert!(template.modules().count() <= Options::default().module_limit);
 }
+
+#[test]
+fn what_a_syntax_error_took_away_is_not_missed() {
+    let text = "output \"o\" {\n  value @ 1\n}\nmodule \"m\" {\n  source @ \"./m\"\n}\nlocals {\n  a = 1\n}\n";
+    let (template, problems) = parse_files(&[("main.tf", text)]);
+    assert!(problems.iter().all(|problem| problem.code.starts_with("syntax.")), "{problems:?}");
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(template.root().locals.contains_key("a"));
+}
