@@ -26,7 +26,7 @@ async fn main() -> Result<()> {
     let directory = tempfile::tempdir_in(parent).map_err(|error| stackwright::Error::bug(error.to_string()))?;
     let store = SqliteStore::open(directory.path().join("state.db")).await?;
     let key = StackKey::new("acme", "shop");
-    let lease = store.acquire(&key, "throughput", Timestamp(0), Duration::from_secs(60)).await?;
+    let lease = store.acquire(&key, "throughput", Timestamp(0), Duration::from_mins(1)).await?;
     let stack = StackWrite { lineage: Lineage::from_u128(1), body: b"{}"[..].into() };
     let run = RunRecord {
         id: RUN,

@@ -27,9 +27,10 @@ struct Files {
 impl Files {
     async fn open_in(&self, directory: Arc<TempDir>) -> Result<Arc<dyn Store>> {
         let store = SqliteStore::open(directory.path().join("state.db")).await?;
-        let shared: Arc<dyn Store> = match self.wrapped {
-            true => Arc::new(FaultyStore::new(Arc::new(store.clone()), Faults::none())),
-            false => Arc::new(store.clone()),
+        let shared: Arc<dyn Store> = if self.wrapped {
+            Arc::new(FaultyStore::new(Arc::new(store.clone()), Faults::none()))
+        } else {
+            Arc::new(store.clone())
         };
         self.open.lock().expect("no panics").insert(address(&shared), (directory, store));
         Ok(shared)
