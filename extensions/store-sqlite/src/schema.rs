@@ -20,8 +20,13 @@ pub(crate) enum Found {
     Foreign,
 }
 
-/// Looks at a database without changing it.
+/// Looks at a database without changing it, at one moment: another process may be making it.
 pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let transaction = connection.unchecked_transaction()?;
+    look_inside(&transaction)
+}
+
+fn look_inside(connection: &Connection) -> rusqlite::Result<Found> {
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -36,7 +41,7 @@ pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Found> {
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    let from = match look(&transaction)? {
+    let from = match look_inside(&transaction)? {
         Found::Empty => 0,
         Found::Ours(version) if version < VERSION => version,
         Found::Ours(_) | Found::Foreign => return Ok(()),

@@ -237,3 +237,42 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 fn identity(_path: &Path) -> Option<(u64, u64)> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::{future::join_all, poll};
+    use stackwright::{event::Timestamp, state::StackKey};
+
+    use super::*;
+
+    /// While the writer waits for another process, calls and the wish to close queue up behind each other.
+    #[tokio::test]
+    async fn closing_waits_for_what_was_asked_before() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("state.db");
+        let writer = Writer::start(SqliteOptions::new(&path)).await.expect("a new file");
+        let other = Connection::open(&path).expect("opens");
+        other.execute_batch("BEGIN IMMEDIATE").expect("locks");
+
+        let acquire = |number: u32| {
+            let stack = StackKey::new("acme", number.to_string());
+            writer.call(0, move |work| work.acquire(&stack, "test", Timestamp(0), Duration::from_secs(9)))
+        };
+        let mut before: Vec<_> = (0..100).map(|number| Box::pin(acquire(number))).collect();
+        for call in &mut before {
+            assert!(poll!(call.as_mut()).is_pending());
+        }
+        let mut closing = Box::pin(writer.close());
+        assert!(poll!(closing.as_mut()).is_pending());
+        let after = Box::pin(acquire(1_000));
+        other.execute_batch("COMMIT").expect("unlocks");
+
+        for result in join_all(before).await {
+            result.expect("asked for before closing");
+        }
+        closing.await.expect("closes");
+        assert_eq!(after.await.expect_err("asked for after closing").code(), "store.unavailable");
+    }
+}

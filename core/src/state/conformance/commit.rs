@@ -114,17 +114,25 @@ pub(super) async fn repeat(harness: &dyn Harness) -> CaseResult {
 /// Commits that are made durable together must not share their failures.
 pub(super) async fn bad_neighbour(harness: &dyn Harness) -> CaseResult {
     let fixture = Fixture::new(harness).await?;
+    fixture.commit(put(row(u128::MAX, 2, "guard"))).await?;
     for round in 0..50_u64 {
         let number = u128::from(round);
-        let good = append([entry(round, "good")]);
-        let bad = Commit { entries: vec![entry(round + 1000, "gap")], ..put(row(number + 500, 1, "bad")) };
-        let ((first, second), third) =
-            join(join(fixture.commit(good), fixture.commit(bad)), fixture.commit(put(row(number, 1, "good")))).await;
-        first?;
-        refused("the bad one", second, "store.conflict")?;
-        third?;
+        // Begins well, with the very number that the next one wants, and fails at its end.
+        let stale = Commit { entries: vec![entry(round, "bad")], ..put(row(u128::MAX, 1, "stale")) };
+        let gap = Commit { entries: vec![entry(round + 1000, "gap")], ..put(row(number + 500, 1, "bad")) };
+        let ((first, second), (third, fourth)) = join(
+            join(fixture.commit(stale), fixture.commit(append([entry(round, "good")]))),
+            join(fixture.commit(gap), fixture.commit(put(row(number, 1, "good")))),
+        )
+        .await;
+        refused("the stale one", first, "store.stale")?;
+        second?;
+        refused("the one with a gap", third, "store.conflict")?;
+        fourth?;
     }
-    same("rows", &fixture.rows().await?, &(0..50).map(|number| row(number, 1, "good")).collect())?;
+    let mut rows: Vec<_> = (0..50).map(|number| row(number, 1, "good")).collect();
+    rows.push(row(u128::MAX, 2, "guard"));
+    same("rows", &fixture.rows().await?, &rows)?;
     same("journal", &fixture.store.load_journal(RUN).await?, &(0..50).map(|seq| entry(seq, "good")).collect())
 }
 
