@@ -28,12 +28,13 @@ use crate::{
 #[derive(Debug)]
 pub struct TestClock {
     start: tokio::time::Instant,
+    beginning: Timestamp,
 }
 
 #[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp(1_800_000_000_000).plus(self.start.elapsed())
+        self.beginning.plus(self.start.elapsed())
     }
 
     fn monotonic(&self) -> Duration {
@@ -149,7 +150,7 @@ impl Stage {
     pub fn steal_lease(&self) {
         let steal = async {
             self.disk.break_lease(&stack()).await?;
-            self.disk.acquire(&stack(), "thief", Timestamp(1_800_000_000_000), Duration::from_secs(1)).await
+            self.disk.acquire(&stack(), "thief", self.world.now(), Duration::from_secs(1)).await
         };
         steal.now_or_never().expect("a store in memory answers at once").expect("the lease is taken");
     }
@@ -187,7 +188,7 @@ impl Stage {
     }
 
     async fn live(&self, store: Arc<FaultyStore>, watch: &mut Watch<'_>) -> Result<RunReport> {
-        let clock: Arc<dyn Clock> = Arc::new(TestClock { start: tokio::time::Instant::now() });
+        let clock: Arc<dyn Clock> = Arc::new(TestClock { start: tokio::time::Instant::now(), beginning: self.world.now() });
         // Whoever held the lease before is dead.
         self.disk.break_lease(&stack()).await?;
         let ttl = Duration::from_secs(30);

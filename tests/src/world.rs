@@ -17,6 +17,7 @@ use std::{
 use async_trait::async_trait;
 use stackwright::{
     error::{Effect, Error, ErrorKind, Result},
+    event::Timestamp,
     resource::{
         Context, DataSource, Evidence, Object, ObjectState, Outcome, Provider, Readiness, Recovery, Resource, Traits,
     },
@@ -78,14 +79,29 @@ pub enum Happening {
     Ready(String),
 }
 
+/// A moment that differs between equal worlds, so that it counts for nothing when they are compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment(pub Timestamp);
+
+impl PartialEq for Moment {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// An object in the world.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thing {
     /// The idempotency key that it was made with.
     pub key: String,
+    /// When it was made.
+    pub made_at: Moment,
     /// Its attributes.
     pub attributes: Value,
 }
+
+/// When the first process begins.
+const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
 
 #[derive(Default)]
 struct Inner {
@@ -93,6 +109,7 @@ struct Inner {
     created: BTreeMap<String, u32>,
     reads: u32,
     fickle: bool,
+    now: Timestamp,
     calls: BTreeMap<(String, &'static str), u32>,
     effect_count: u64,
     die_after_effect: Option<u64>,
@@ -121,12 +138,17 @@ impl World {
 
     /// Puts an object there, as if it had been made long ago.
     pub fn put(&self, remote_id: &str, key: &str, attributes: Value) {
-        self.inner().things.insert(remote_id.to_owned(), Thing { key: key.to_owned(), attributes });
+        self.inner().things.insert(remote_id.to_owned(), Thing { key: key.to_owned(), made_at: Moment::default(), attributes });
     }
 
     /// Lets the first call of a verb for an address go wrong.
     pub fn fail(&self, address: &str, verb: &'static str, fault: Fault) {
         self.inner().faults.insert((address.to_owned(), verb), fault);
+    }
+
+    /// Returns the moment of the last thing that happened; time goes on from there in the next process.
+    pub fn now(&self) -> Timestamp {
+        self.inner().now.max(BEGINNING)
     }
 
     /// Lets data sources never give the same answer twice.
@@ -204,6 +226,7 @@ impl World {
     /// Counts a call and returns which fault it has, if any; only the first call of a verb has one.
     fn begin(&self, ctx: &Context, verb: &'static str) -> Option<Fault> {
         let mut inner = self.inner();
+        inner.now = ctx.clock().now();
         let address = ctx.info().address.to_string();
         inner.log.push(Happening::Begin(address.clone(), verb));
         let count = inner.calls.entry((address.clone(), verb)).or_default();
@@ -212,11 +235,12 @@ impl World {
     }
 
     /// Changes the world and dies right after it, if it is time to.
-    async fn effect<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Thing>, &mut BTreeMap<String, u32>) -> T) -> T {
+    async fn effect<T>(&self, ctx: &Context, change: impl FnOnce(&mut BTreeMap<String, Thing>, &mut BTreeMap<String, u32>) -> T) -> T {
         let (result, process) = {
             let mut inner = self.inner();
             let Inner { things, created, .. } = &mut *inner;
             let result = change(things, created);
+            inner.now = ctx.clock().now();
             let number = inner.effect_count;
             inner.effect_count += 1;
             let dies = inner.die_after_effect == Some(number);
@@ -360,16 +384,17 @@ impl Resource for Toy {
         }
         let key = ctx.idempotency_key();
         let idempotent = self.kind == ToyKind::Idempotent;
+        let made_at = Moment(ctx.clock().now());
         let id = self
             .world
-            .effect(|things, created| {
+            .effect(ctx, |things, created| {
                 let known = things.iter().find(|(_, thing)| idempotent && thing.key == key).map(|(id, _)| id.clone());
                 known.unwrap_or_else(|| {
                     let count = created.entry(key.clone()).or_default();
                     *count += 1;
                     let id = if *count == 1 { format!("r-{key}") } else { format!("r-{key}-{count}") };
                     let attributes = Toy::complete(&planned, &id).attributes;
-                    things.insert(id.clone(), Thing { key: key.clone(), attributes });
+                    things.insert(id.clone(), Thing { key: key.clone(), made_at, attributes });
                     id
                 })
             })
@@ -388,7 +413,7 @@ impl Resource for Toy {
                 object.attributes = attributes("somebody else", None, &id);
                 let changed = object.attributes.clone();
                 self.world
-                    .effect(|things, _| {
+                    .effect(ctx, |things, _| {
                         things.entry(id).and_modify(|thing| thing.attributes = changed);
                     })
                     .await;
@@ -421,7 +446,7 @@ impl Resource for Toy {
         let changed = object.attributes.clone();
         let found = self
             .world
-            .effect(|things, _| things.get_mut(&prior.id).map(|thing| thing.attributes = changed).is_some())
+            .effect(ctx, |things, _| things.get_mut(&prior.id).map(|thing| thing.attributes = changed).is_some())
             .await;
         self.world.linger(ctx, "update", 1).await;
         if let Some(error) = strike(fault, false).await {
@@ -448,7 +473,7 @@ impl Resource for Toy {
         if matches!(fault, Some(Fault::Partial | Fault::Inconsistent)) {
             return Outcome::partial(prior.clone(), failed(Effect::None));
         }
-        self.world.effect(|things, _| things.remove(&prior.id)).await;
+        self.world.effect(ctx, |things, _| things.remove(&prior.id)).await;
         self.world.linger(ctx, "delete", 1).await;
         if let Some(error) = strike(fault, false).await {
             return Outcome::failed(error);
@@ -484,7 +509,9 @@ impl Resource for Toy {
         }
         let key = ctx.idempotency_key();
         let found = self.world.things().into_iter().find(|(_, thing)| thing.key == key);
-        Ok(match found {
+        let now = ctx.clock().now();
+        let is_visible = |thing: &Thing| now.since(thing.made_at.0) >= self.traits().settle;
+        Ok(match found.filter(|(_, thing)| is_visible(thing)) {
             Some((id, thing)) => {
                 self.world.note(Happening::Recovered(address));
                 Recovery::Found(Object::new(id, thing.attributes))

@@ -530,6 +530,18 @@ fn a_plan_that_comes_out_otherwise_has_no_effect() {
 }
 
 #[test]
+fn an_unknown_value_never_reaches_a_type() {
+    let mut scene = Scene::new(&[Node::new(Kind::Create), Node::new(Kind::Create).input(0)]);
+    // Its source never says anything, so that evaluation leaves the input unknown.
+    scene.inputs.insert(StepId(1), "toy_thing.nobody".parse().expect("an address"));
+    let stage = Stage::new(&scene, 0);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Failed);
+    assert_eq!(report.problems[0].error.code, "run.unknown_value");
+    assert_eq!(stage.world.call_count("toy_thing.n1", "create"), 0);
+}
+
+#[test]
 fn events_are_ordered_and_free_of_secrets() {
     let stage = Stage::new(&medley(), 0);
     let mut events = Vec::new();

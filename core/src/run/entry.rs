@@ -117,3 +117,120 @@ pub fn encode_summary(run: RunId, summary: &Summary) -> Result<Arc<[u8]>> {
 pub fn decode_summary(record: &RunRecord) -> Result<Summary> {
     SUMMARY.read(&record.id.to_string(), &record.body)?.payload()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::{Effect, Error, ErrorKind},
+        plan::StepId,
+        run::{Conclusion, OnFailure, RowFate, RowRef},
+        state::{ObjectId, RunStatus, StackKey, testing::fixed_sealer},
+        value::{Marks, Type},
+    };
+
+    fn sealer() -> Sealer {
+        fixed_sealer(StackKey::new("acme", "shop"))
+    }
+
+    fn secret() -> Value {
+        Value::object([
+            ("id", Value::unknown(Type::String)),
+            ("password", Value::string("hunter2").with_marks(Marks::SENSITIVE)),
+        ])
+    }
+
+    /// One fact of every sort.
+    fn facts() -> Vec<Fact> {
+        let (step, object_id) = (StepId(3), ObjectId::from_u128(9));
+        let row = Some(RowRef { object_id, version: 2 });
+        let error = Error::new(ErrorKind::Unavailable, "resource.failed", "no answer").effect(Effect::Unknown);
+        let error = crate::run::StepError::from(&error.context("bucket", "a"));
+        let input = Input::Finalised {
+            config: Some(secret()),
+            planned: Some(secret()),
+            private: Some(b"hunter2"[..].into()),
+            ephemeral: false,
+        };
+        vec![
+            Fact::RunStarted { step_count: 4, on_failure: OnFailure::Continue },
+            Fact::Started { step, object_id: Some(object_id), attempt: 1, input },
+            Fact::Started { step, object_id: None, attempt: 2, input: Input::AsPlanned },
+            Fact::Checkpointed { step, id: "i-1".into(), partial: Some(secret()) },
+            Fact::Interrupted { step, error: error.clone() },
+            Fact::Recovered { step, conclusion: Conclusion::Found, row: None },
+            Fact::Recovered { step, conclusion: Conclusion::CannotTell { reason: "no id".into() }, row },
+            Fact::Applied { step, row },
+            Fact::Ready { step },
+            Fact::Observed { step, value: secret() },
+            Fact::Drawn { key: "timestamp".into(), value: Value::string("2026-11-21T00:00:00Z") },
+            Fact::Failed { step, errors: vec![error], row: RowFate::Saved(RowRef { object_id, version: 1 }) },
+            Fact::Skipped { step },
+            Fact::CancelRequested,
+            Fact::Resumed,
+            Fact::Finished { status: RunStatus::Stuck },
+        ]
+    }
+
+    #[test]
+    fn every_fact_survives_and_no_secret_is_readable() {
+        let run = RunId::from_u128(1);
+        for (seq, fact) in (0..).zip(facts()) {
+            let entry = Entry { seq, at: Timestamp(5), fact };
+            let record = encode_entry(run, entry.clone(), &sealer()).expect("encodes");
+            assert!(!String::from_utf8_lossy(&record.body).contains("hunter2"), "{}", entry.fact.name());
+            assert_eq!(decode_entry(&record, &sealer()).expect("decodes"), entry);
+        }
+    }
+
+    #[test]
+    fn facts_look_as_documented() {
+        let run = RunId::from_u128(1);
+        let body = |fact: Fact| {
+            let record = encode_entry(run, Entry { seq: 0, at: Timestamp(5), fact }, &sealer()).expect("encodes");
+            let text = String::from_utf8_lossy(&record.body).into_owned();
+            text.split_once('\n').expect("a first line").1.to_owned()
+        };
+        let plain = facts().into_iter().filter(|fact| {
+            // Sealing draws random numbers.
+            !matches!(fact, Fact::Started { attempt: 1, .. } | Fact::Checkpointed { .. } | Fact::Observed { .. })
+        });
+        insta::assert_snapshot!(plain.map(body).collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn an_entry_belongs_to_its_place() {
+        let entry = Entry { seq: 4, at: Timestamp(5), fact: Fact::Resumed };
+        let record = encode_entry(RunId::from_u128(1), entry, &sealer()).expect("encodes");
+        let moved = [
+            EntryRecord { seq: 5, ..record.clone() },
+            EntryRecord { run: RunId::from_u128(2), ..record.clone() },
+        ];
+        for record in moved {
+            assert_eq!(decode_entry(&record, &sealer()).expect_err("moved").code(), "store.corrupt");
+        }
+    }
+
+    #[test]
+    fn ephemeral_values_are_refused() {
+        let value = Value::string("hunter2").with_marks(Marks::EPHEMERAL);
+        let entry = Entry { seq: 0, at: Timestamp(5), fact: Fact::Observed { step: StepId(0), value } };
+        let error = encode_entry(RunId::from_u128(1), entry, &sealer()).expect_err("never stored");
+        assert_eq!(error.code(), "engine.bug");
+    }
+
+    #[test]
+    fn summaries_survive() {
+        let run = RunId::from_u128(1);
+        let summary = Summary { who: "ann".into(), step_count: 3, ..Summary::default() };
+        let record = RunRecord {
+            id: run,
+            stack: StackKey::new("acme", "shop"),
+            status: RunStatus::Running,
+            started: Timestamp(0),
+            finished: None,
+            body: encode_summary(run, &summary).expect("encodes"),
+        };
+        assert_eq!(decode_summary(&record).expect("decodes"), summary);
+    }
+}

@@ -1,13 +1,35 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-pub use crate::plan::{Drawing, Finalized};
 use crate::{
     address::Address,
     error::{Diagnostic, Error, Result},
-    plan::{OutputChange, Plan, Residue, Step, StepConfig},
+    plan::{Plan, Step, StepConfig},
     state::ObjectId,
     value::Value,
 };
+
+/// What a step's residue came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finalized {
+    /// The configuration, wholly known; marked. Null of any type for a delete or a forget.
+    pub config: Value,
+    /// The object as it will be, unknown only where the type computes values; marked. `None` for a delete, a forget or
+    /// a read.
+    ///
+    /// With `plan_again` it is what is proposed to the type's `plan`, whose answer takes its place.
+    pub planned: Option<Value>,
+    /// Whether the type's `plan` has to be asked once more, because the configuration is better known than it was.
+    pub plan_again: bool,
+}
+
+/// Something that evaluation would compute differently another time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    /// What was drawn, in the evaluator's own words; the same key means the same drawing for the whole run.
+    pub key: String,
+    /// What came out; marked.
+    pub value: Value,
+}
 
 /// Turns what a plan left open into values while the plan runs.
 ///
@@ -57,46 +79,16 @@ pub trait Finalizer: Send {
     fn outputs(&mut self) -> Result<BTreeMap<String, Value>>;
 }
 
-impl Finalizer for Residue {
-    fn finalize(&mut self, step: &Step) -> Result<Finalized> {
-        Self::finalize(self, step)
-    }
-
-    fn take_drawings(&mut self) -> Vec<Drawing> {
-        Self::take_drawings(self)
-    }
-
-    fn drawn(&mut self, drawing: Drawing) {
-        Self::drawn(self, drawing);
-    }
-
-    fn applied(&mut self, address: &Address, object_id: Option<ObjectId>, value: Value) {
-        Self::applied(self, address, object_id, value);
-    }
-
-    fn check(&mut self, step: &Step, object: &Value) -> Vec<Diagnostic> {
-        Self::check(self, step, object)
-    }
-
-    fn provider_config(&mut self, step: &Step) -> Result<Option<Value>> {
-        Self::provider_config(self, step)
-    }
-
-    fn outputs(&mut self) -> Result<BTreeMap<String, Value>> {
-        Self::outputs(self)
-    }
-}
-
 /// The finalizer of plans that leave nothing open: every configuration and every output is known.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct KnownFinalizer {
-    outputs: BTreeMap<String, OutputChange>,
+    plan: Arc<Plan>,
 }
 
 impl KnownFinalizer {
     /// Returns the finalizer of `plan`.
-    pub fn new(plan: &Plan) -> Self {
-        Self { outputs: plan.outputs.clone() }
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self { plan }
     }
 }
 
@@ -116,8 +108,15 @@ impl Finalizer for KnownFinalizer {
 
     fn applied(&mut self, _: &Address, _: Option<ObjectId>, _: Value) {}
 
+    fn provider_config(&mut self, step: &Step) -> Result<Option<Value>> {
+        let Some(change) = self.plan.change(step.change) else { return Ok(None) };
+        let implied = change.type_name.split('_').next().unwrap_or_default();
+        let name = if change.provider.is_empty() { implied } else { &change.provider };
+        Ok(self.plan.provider_configs.get(name).cloned())
+    }
+
     fn outputs(&mut self) -> Result<BTreeMap<String, Value>> {
-        let known = self.outputs.iter().filter_map(|(name, change)| Some((name, change.after.as_ref()?)));
+        let known = self.plan.outputs.iter().filter_map(|(name, change)| Some((name, change.after.as_ref()?)));
         known
             .map(|(name, value)| {
                 if !value.is_wholly_known() {

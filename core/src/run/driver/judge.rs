@@ -239,3 +239,141 @@ fn unknown(what: &str, paths: &[Path]) -> Error {
     let error = Error::new(ErrorKind::Bug, "run.unknown_value", message);
     if paths.is_empty() { error } else { error.context("paths", list(paths)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{schema::Attribute, value::Marks};
+
+    fn schema() -> Schema {
+        Schema::new(1)
+            .attribute("id", Attribute::computed(Type::String))
+            .attribute("key", Attribute::optional(Type::String).sensitive())
+            .attribute("name", Attribute::required(Type::String))
+            .attribute("pin", Attribute::optional(Type::String).write_only())
+    }
+
+    fn value(id: Value, name: &str, pin: Option<&str>) -> Value {
+        let pin = pin.map_or_else(|| Value::null(Type::String), Value::string);
+        Value::object([("id", id), ("key", Value::string("hunter2")), ("name", Value::string(name)), ("pin", pin)])
+    }
+
+    fn object(name: &str) -> Object {
+        Object::new("7", value(Value::string("7"), name, None))
+    }
+
+    fn error(effect: Effect) -> Error {
+        Error::new(ErrorKind::Unavailable, "resource.failed", "it failed").effect(effect)
+    }
+
+    /// Judges and says in a few words what came of it.
+    fn words(action: StepAction, outcome: Outcome) -> String {
+        let schema = schema();
+        let planned = value(Value::unknown(Type::String), "web", Some("1234"));
+        let planned = (action != StepAction::Delete).then_some(&planned);
+        let verdict = Asked { action, type_name: "t", schema: &schema, planned }.judge(outcome);
+        match verdict {
+            Verdict::Applied(_) => "applied".to_owned(),
+            Verdict::Gone => "gone".to_owned(),
+            Verdict::Lost(_) => "lost".to_owned(),
+            Verdict::Failed { errors, fate } => {
+                let fate = match fate {
+                    Fate::Untouched => "untouched",
+                    Fate::Saved { tainted: true, .. } => "tainted",
+                    Fate::Saved { tainted: false, .. } => "saved",
+                    Fate::Removed => "removed",
+                };
+                format!("{} {fate}", errors.iter().map(Error::code).collect::<Vec<_>>().join("+"))
+            }
+        }
+    }
+
+    #[test]
+    fn every_outcome_has_its_verdict() {
+        use StepAction::{Create, Delete, Update};
+        let failed = |object, effect| Outcome { object, problems: vec![error(effect)] };
+        let fine = |object| Outcome { object, problems: Vec::new() };
+        let partial = || ObjectState::Partial(object("web"));
+        let complete = |name| ObjectState::Complete(object(name));
+        for (action, outcome, expected) in [
+            (Create, fine(complete("web")), "applied"),
+            (Create, fine(complete("db")), "resource.inconsistent tainted"),
+            (Create, fine(partial()), "resource.inconsistent tainted"),
+            (Create, fine(ObjectState::Unchanged), "resource.inconsistent untouched"),
+            (Create, fine(ObjectState::Gone), "resource.inconsistent untouched"),
+            (Create, failed(complete("web"), Effect::None), "resource.failed saved"),
+            (Create, failed(partial(), Effect::None), "resource.failed tainted"),
+            (Create, failed(partial(), Effect::Unknown), "resource.failed tainted"),
+            (Create, failed(ObjectState::Unchanged, Effect::None), "resource.failed untouched"),
+            (Create, failed(ObjectState::Unchanged, Effect::Unknown), "lost"),
+            (Create, failed(ObjectState::Gone, Effect::None), "resource.failed untouched"),
+            (Update, fine(complete("web")), "applied"),
+            (Update, fine(complete("db")), "resource.inconsistent saved"),
+            (Update, failed(partial(), Effect::None), "resource.failed saved"),
+            (Update, failed(ObjectState::Unchanged, Effect::Unknown), "lost"),
+            (Update, failed(ObjectState::Gone, Effect::None), "resource.failed removed"),
+            (Update, fine(ObjectState::Gone), "resource.inconsistent removed"),
+            (Delete, fine(ObjectState::Gone), "gone"),
+            (Delete, fine(ObjectState::Unchanged), "resource.inconsistent untouched"),
+            (Delete, fine(complete("web")), "resource.inconsistent saved"),
+            (Delete, failed(partial(), Effect::None), "resource.failed tainted"),
+            (Delete, failed(complete("web"), Effect::None), "resource.failed saved"),
+            (Delete, failed(ObjectState::Unchanged, Effect::None), "resource.failed untouched"),
+            (Delete, failed(ObjectState::Unchanged, Effect::Unknown), "lost"),
+            (Delete, failed(ObjectState::Gone, Effect::None), "resource.failed removed"),
+        ] {
+            let what = format!("{action:?} {outcome:?}");
+            assert_eq!(words(action, outcome), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_marked_and_whole() {
+        let schema = schema();
+        let planned = value(Value::unknown(Type::String), "web", Some("1234"));
+        let asked = Asked { action: StepAction::Create, type_name: "t", schema: &schema, planned: Some(&planned) };
+        let unknown_id = Object::new("7", value(Value::unknown(Type::String), "web", None));
+        let no_object = Object::new("7", Value::string("garbage"));
+        let pin_kept = Object::new("7", value(Value::string("7"), "web", Some("1234")));
+        for object in [object("web"), unknown_id, no_object, pin_kept] {
+            let kept = match asked.judge(Outcome::complete(object)) {
+                Verdict::Applied(object) | Verdict::Failed { fate: Fate::Saved { object, .. }, .. } => object,
+                other => panic!("{other:?}"),
+            };
+            let attributes = kept.attributes;
+            assert!(attributes.is_wholly_known(), "{attributes:?}");
+            assert_eq!(attributes.attribute("key").map(Value::marks), Some(Marks::SENSITIVE));
+            assert_eq!(attributes.attribute("name").and_then(Value::as_str), Some("web"));
+            assert!(attributes.attribute("pin").is_some_and(Value::is_null), "write-only attributes are not kept");
+        }
+    }
+
+    #[test]
+    fn errors_name_paths_and_hide_values() {
+        let schema = schema();
+        let planned = value(Value::unknown(Type::String), "web", None);
+        let asked = Asked { action: StepAction::Create, type_name: "acme_vm", schema: &schema, planned: Some(&planned) };
+        let Verdict::Failed { errors, .. } = asked.judge(Outcome::complete(object("hunter2"))) else {
+            panic!("it is not what was planned");
+        };
+        assert_eq!(
+            errors[0].report(),
+            "`acme_vm` broke its contract in create: it returned something else than was planned [paths=.name]"
+        );
+    }
+
+    #[test]
+    fn unknowns_stand_only_where_the_type_computes() {
+        let unknown = || Value::unknown(Type::String);
+        let null = || Value::null(Type::String);
+        let config = value(null(), "web", None);
+        assert!(check_known(Some(&config), Some(&value(unknown(), "web", None))).is_ok());
+        let planned = Value::object([("name", unknown())]);
+        let error = check_known(Some(&config), Some(&planned)).expect_err("the template sets it");
+        assert_eq!((error.code(), error.report().contains(".name")), ("run.unknown_value", true));
+        assert!(check_known(Some(&value(unknown(), "web", None)), None).is_err(), "the template sets an unknown");
+        let list = |item: Value| Value::object([("tags", Value::list(Type::String, vec![Value::string("a"), item]))]);
+        assert!(check_known(Some(&list(Value::string("b"))), Some(&list(unknown()))).is_err());
+        assert!(check_known(Some(&list(null())), Some(&list(unknown()))).is_ok());
+    }
+}

@@ -97,3 +97,89 @@ pub(super) async fn keep(guard: Arc<Guard>, store: Arc<dyn Store>, lease: Lease,
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        event::Timestamp,
+        state::{
+            MemoryStore, StackKey,
+            testing::{Faults, FaultyStore},
+        },
+    };
+
+    const TTL: Duration = Duration::from_secs(9);
+
+    /// Tokio's time, which stands still until everybody waits.
+    #[derive(Debug)]
+    struct Paused(tokio::time::Instant);
+
+    #[async_trait]
+    impl Clock for Paused {
+        fn now(&self) -> Timestamp {
+            Timestamp(0).plus(self.0.elapsed())
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            tokio::time::sleep(duration).await;
+        }
+    }
+
+    async fn scene() -> (Arc<FaultyStore>, Arc<Guard>, Lease) {
+        let clock: Arc<dyn Clock> = Arc::new(Paused(tokio::time::Instant::now()));
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new()), Faults::none()));
+        let lease = store.acquire(&StackKey::new("acme", "shop"), "me", clock.now(), TTL).await.expect("free");
+        let guard = Arc::new(Guard::new(clock, &lease, TTL));
+        tokio::spawn(keep(Arc::clone(&guard), Arc::clone(&store) as _, lease.clone(), TTL));
+        (store, guard, lease)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewed_lease_holds() {
+        let (_store, guard, _) = scene().await;
+        for _ in 0..20 {
+            tokio::time::sleep(TTL / 2).await;
+            assert!(guard.holds() && guard.ensure().await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_renewals_no_call_is_made_after_the_lease_ran_out() {
+        let (store, guard, _) = scene().await;
+        store.die();
+        tokio::time::sleep(TTL - Duration::from_millis(10)).await;
+        assert!(guard.holds(), "nobody else can have it yet");
+        tokio::time::sleep(Duration::from_millis(11)).await;
+        assert!(!guard.holds(), "its own clock says so, whatever the store would");
+        assert!(!guard.ensure().await);
+        assert_eq!(guard.reason().code(), "lease.lost");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_taken_is_lost_at_the_next_renewal() {
+        let (store, guard, lease) = scene().await;
+        store.break_lease(&lease.stack).await.expect("the store works");
+        tokio::time::sleep(TTL / 2).await;
+        assert!(guard.lost.is_cancelled() && !guard.holds());
+        assert_eq!(guard.reason().code(), "lease.lost");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_taken_a_while_ago_is_not_believed_for_its_whole_time() {
+        let clock: Arc<dyn Clock> = Arc::new(Paused(tokio::time::Instant::now()));
+        let store = MemoryStore::new();
+        let lease = store.acquire(&StackKey::new("acme", "shop"), "me", clock.now(), TTL).await.expect("free");
+        tokio::time::sleep(TTL * 2 / 3).await;
+        let guard = Guard::new(Arc::clone(&clock), &lease, TTL);
+        assert!(guard.holds());
+        tokio::time::sleep(TTL / 3).await;
+        assert!(!guard.holds());
+    }
+}

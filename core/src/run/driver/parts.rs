@@ -14,9 +14,11 @@ pub struct Options {
     pub parallelism: usize,
     /// What to do about the rest when a step fails.
     pub on_failure: OnFailure,
-    /// How often a call whose outcome was lost is made in all, once the world said that it left nothing behind; also
-    /// how often the world is asked. At least 1.
+    /// How often a call whose outcome was lost is made in all, once the world said that it left nothing behind. At
+    /// least 1. Failures that left nothing behind are the retry layer's.
     pub attempts: u32,
+    /// How long the world is asked again what became of a lost call, while it does not answer but might.
+    pub recover_patience: Duration,
     /// How long a call that was told to end may go on before it is dropped.
     pub grace: Duration,
     /// How long a store that does not answer is tried again before the run pauses.
@@ -37,6 +39,7 @@ impl Default for Options {
             parallelism: 64,
             on_failure: OnFailure::Stop,
             attempts: 3,
+            recover_patience: Duration::from_mins(5),
             grace: Duration::from_secs(5),
             store_patience: Duration::from_mins(1),
             who: String::new(),

@@ -98,7 +98,7 @@ impl Driver {
     }
 
     /// Takes up a run that another process left, or this one paused. `parts.plan` is the plan of `resume`, and
-    /// `parts.rows` are the rows as they are stored now.
+    /// `parts.rows` are the rows as they are stored now. The failure policy stays the one that the run began with.
     ///
     /// The lease must have been acquired after the earlier holder's had expired, so that none of its calls is still
     /// under way; a host that breaks a lease vouches for that.
@@ -204,7 +204,7 @@ impl Launch {
             guard,
             inbox: words,
             grace: parts.options.grace,
-            attempts: parts.options.attempts.max(1),
+            recover_patience: parts.options.recover_patience,
             stop: canceller.stop,
             hurry: canceller.hurry,
         });

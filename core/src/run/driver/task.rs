@@ -81,7 +81,7 @@ pub(super) struct Shared {
     pub(super) guard: Arc<Guard>,
     pub(super) inbox: mpsc::UnboundedSender<Word>,
     pub(super) grace: Duration,
-    pub(super) attempts: u32,
+    pub(super) recover_patience: Duration,
     /// Cancelled when nothing new is to start.
     pub(super) stop: CancellationToken,
     /// Cancelled when nothing is waited for.
@@ -343,6 +343,7 @@ pub(super) async fn recover(link: Link, job: Job, planned: Option<Value>, id: Op
     let settle = if job.action == StepAction::Create { job.traits.settle } else { Duration::ZERO };
     let mut pause = settle;
     let mut tries = 0;
+    let patience = shared.clock.monotonic() + settle + shared.recover_patience;
     let answer = loop {
         tokio::select! {
             biased;
@@ -360,7 +361,7 @@ pub(super) async fn recover(link: Link, job: Job, planned: Option<Value>, id: Op
         match answer.and_then(|answer| answer) {
             Ok(answer) => break answer,
             Err(_) if shared.hurry.is_cancelled() => return,
-            Err(error) if tries < shared.attempts && error.retry_advice() != Retry::No => {
+            Err(error) if shared.clock.monotonic() < patience && error.retry_advice() != Retry::No => {
                 pause = match error.retry_advice() {
                     Retry::After(least) => least,
                     _ => backoff(tries),
