@@ -121,6 +121,7 @@ impl Evaluator<'_> {
 
     fn arithmetic(&mut self, binary: &Binary, left: &Number, right: &Number, is_marked: bool) -> Value {
         let result = match binary.op {
+            BinaryOp::Modulo if left.is_infinite() || right.is_infinite() => Number::INFINITY.sub(&Number::INFINITY),
             BinaryOp::Add => left.add(right),
             BinaryOp::Subtract => left.sub(right),
             BinaryOp::Multiply => left.mul(right),
@@ -191,9 +192,9 @@ impl Evaluator<'_> {
         if taken.has_type(&ty) {
             return taken.clone().with_marks(marks);
         }
-        if ty == Type::Any && other.ty() == Type::Any && !other.is_null() {
-            // What the other arm will be is not known, so neither is what this one must become.
-            return Value::unknown(Type::Any).with_marks(marks | taken.marks_deep());
+        if is_open(taken) || is_open(other) {
+            // What the other arm will be says nothing about what this one must become.
+            return taken.clone().with_marks(marks);
         }
         self.converted(taken.clone(), &ty, place).with_marks(marks)
     }
@@ -234,6 +235,11 @@ impl Evaluator<'_> {
     }
 }
 
+/// Whether not even the type is known.
+fn is_open(value: &Value) -> bool {
+    !value.is_known() && value.ty() == Type::Any
+}
+
 /// What is known of the result while the condition is not.
 fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
     if then.is_null() && otherwise.is_null() {
@@ -261,12 +267,7 @@ fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
             refinement = refinement.with_length(a.min(c), most);
         }
     }
-    if refinement.min.is_some() && refinement.min == refinement.max {
-        // Both arms are the same number; the result stays unknown all the same, as in Terraform.
-        refinement = Refinement::not_null();
-    }
-    let unknown = Value::unknown_with(ty.clone(), refinement);
-    if unknown.is_known() { Value::unknown_with(ty, Refinement::not_null()) } else { unknown }
+    Value::unknown_with(ty, refinement)
 }
 
 /// The least and the greatest number that a value may be.

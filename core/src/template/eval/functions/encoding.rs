@@ -217,10 +217,17 @@ fn csv_decode(call: Call<'_>) -> Result<Value, Problem> {
             return Err(csv_problem(line, &format!("{} fields instead of {}", record.len(), names.len())));
         }
         call.room(names.len() + 1)?;
-        rows.push(Value::object(names.iter().zip(record.iter()).map(|(name, field)| (Arc::clone(name), field.into()))));
+        rows.push(Value::object(
+            names.iter().zip(record.iter()).map(|(name, field)| (Arc::clone(name), csv_field(field))),
+        ));
     }
     let element = call.returns.element().cloned().unwrap_or(Type::Any);
     Ok(Value::list(element, rows))
+}
+
+/// Line ends inside quotes are plain ones, however the file was written.
+fn csv_field(text: &str) -> Value {
+    Value::string(text.replace("\r\n", "\n"))
 }
 
 /// Refuses quotes where the format has none: the reader would take them for text.

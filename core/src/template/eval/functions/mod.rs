@@ -21,6 +21,7 @@ mod clock;
 mod collection;
 mod encoding;
 mod filesystem;
+mod float;
 mod format;
 mod function;
 mod glob;

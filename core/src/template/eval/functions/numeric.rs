@@ -2,7 +2,7 @@
 
 use num_bigint::BigInt;
 
-use super::{Call, Function, Functions, Parameter};
+use super::{Call, Function, Functions, Parameter, float};
 use crate::{
     template::eval::Problem,
     value::{Kind, Number, Type, Value, convert},
@@ -29,13 +29,15 @@ pub(super) fn register(table: &mut Functions) {
         Function::new("log", "Returns the logarithm of a number to a base.")
             .takes([Parameter::new("num", Type::Number), Parameter::new("base", Type::Number)])
             .returns(Type::Number)
-            .computes(|call| float(call.number(0).to_f64_lossy().ln() / call.number(1).to_f64_lossy().ln())),
+            .computes(|call| {
+                from_float(float::ln(call.number(0).to_f64_lossy()) / float::ln(call.number(1).to_f64_lossy()))
+            }),
     );
     table.add(
         Function::new("pow", "Returns a number raised to a power.")
             .takes([Parameter::new("num", Type::Number), Parameter::new("power", Type::Number)])
             .returns(Type::Number)
-            .computes(|call| float(call.number(0).to_f64_lossy().powf(call.number(1).to_f64_lossy()))),
+            .computes(|call| from_float(float::pow(call.number(0).to_f64_lossy(), call.number(1).to_f64_lossy()))),
     );
     let extreme = |name: &'static str, summary: &'static str| {
         Function::new(name, summary).then_any_number_of(Parameter::new("numbers", Type::Number)).returns(Type::Number)
@@ -68,7 +70,7 @@ pub(super) fn register(table: &mut Functions) {
     );
 }
 
-fn float(value: f64) -> Result<Value, Problem> {
+fn from_float(value: f64) -> Result<Value, Problem> {
     Number::from_f64(value).map(Value::from).ok_or_else(|| Problem::new("there is no such number"))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Call, Function, Functions, Parameter};
 use crate::{
     template::eval::Problem,
-    value::{Kind, Marks, Number, Type, Value, convert, unify},
+    value::{Kind, Marks, Number, Refinement, Type, Value, convert, unify},
 };
 
 pub(super) fn register(table: &mut Functions) {
@@ -14,7 +14,7 @@ pub(super) fn register(table: &mut Functions) {
     register_joins(table);
     table.add(
         Function::new("chunklist", "Returns a list cut into lists of a size.")
-            .takes([any_list(), Parameter::new("size", Type::Number)])
+            .takes([any_list().marked(), Parameter::new("size", Type::Number)])
             .returns_by(|arguments, _| Ok(Type::list(type_of(arguments, 0))))
             .computes(chunk_list),
     );
@@ -78,8 +78,10 @@ pub(super) fn register(table: &mut Functions) {
             .takes([Parameter::new("list", Type::list(Type::String))])
             .returns(Type::list(Type::String))
             .computes(|call| {
-                if !call.value(0)?.is_wholly_known() {
-                    return Ok(Value::unknown(Type::list(Type::String)));
+                let list = call.value(0)?;
+                if !list.is_wholly_known() {
+                    let refinement = Refinement::not_null().with_length(list.len(), Some(list.len()));
+                    return Ok(Value::unknown_with(Type::list(Type::String), refinement));
                 }
                 if let Some(idx) = call.items(0).iter().position(Value::is_null) {
                     return Err(Problem::argument(0, format!("element {idx} is null, which has no place in an order")));
@@ -245,7 +247,7 @@ fn chunk_list(call: Call<'_>) -> Result<Value, Problem> {
     call.room(items.len())?;
     let size = if size == 0 { items.len().max(1) } else { size };
     let chunks = items.chunks(size).map(|chunk| Value::list(element.clone(), chunk.to_vec())).collect();
-    Ok(Value::list(inner, chunks))
+    Ok(Value::list(inner, chunks).with_marks(call.value(0)?.marks()))
 }
 
 fn distinct(call: Call<'_>) -> Result<Value, Problem> {

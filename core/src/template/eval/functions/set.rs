@@ -85,16 +85,15 @@ fn product_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
         return Err(Problem::new("it takes at least two lists or sets"));
     }
     let mut elements = Vec::with_capacity(arguments.len());
-    let mut all_sets = true;
+    let mut all_lists = true;
     for idx in 0..arguments.len() {
         match type_of(arguments, idx) {
-            Type::Set(element) => elements.push((*element).clone()),
-            Type::List(element) => {
-                all_sets = false;
+            Type::Set(element) => {
+                all_lists = false;
                 elements.push((*element).clone());
             }
+            Type::List(element) => elements.push((*element).clone()),
             Type::Tuple(types) => {
-                all_sets = false;
                 let element = if types.is_empty() { Some(Type::Any) } else { unify(&types) };
                 elements.push(element.ok_or_else(|| Problem::argument(idx, "its elements have no type in common"))?);
             }
@@ -105,7 +104,7 @@ fn product_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
         }
     }
     let element = Type::tuple(elements);
-    Ok(if all_sets { Type::set(element) } else { Type::list(element) })
+    Ok(if all_lists { Type::list(element) } else { Type::set(element) })
 }
 
 fn product(call: Call<'_>) -> Result<Value, Problem> {
@@ -113,9 +112,6 @@ fn product(call: Call<'_>) -> Result<Value, Problem> {
     let element = element(call);
     let types = element.as_tuple().unwrap_or(&[]);
     let is_set = matches!(call.returns, Type::Set(_));
-    if is_set && !call.arguments.iter().all(Value::is_wholly_known) {
-        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
-    }
     let count = call.arguments.iter().map(Value::len).try_fold(1_usize, usize::checked_mul);
     call.room(count.and_then(|count| count.checked_mul(types.len())).unwrap_or(usize::MAX))?;
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];

@@ -15,7 +15,14 @@ const DEEPEST: usize = 200;
 
 /// Returns the value of the only document of a YAML text: sequences become tuples, mappings objects.
 pub(super) fn decode(text: &str, context: &Context<'_>) -> Result<Value, Problem> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), open: Vec::new(), context };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        ends_openly: !text.ends_with('\n'),
+        length: text.chars().count(),
+        anchors: HashMap::new(),
+        open: Vec::new(),
+        context,
+    };
     loop {
         match reader.next()? {
             Event::StreamStart | Event::Nothing => {}
@@ -38,6 +45,10 @@ pub(super) fn decode(text: &str, context: &Context<'_>) -> Result<Value, Problem
 }
 
 struct Reader<'t, 'c> {
+    /// Whether the text ends without a line end, and its length in characters: a block text that ends there has none
+    /// either, but the parser adds one.
+    ends_openly: bool,
+    length: usize,
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     /// Anchors whose nodes are being read.
@@ -66,6 +77,13 @@ impl Node {
 impl<'t> Reader<'t, '_> {
     fn next(&mut self) -> Result<Event<'t>, Problem> {
         match self.parser.next_event() {
+            Some(Ok((
+                Event::Scalar(text, style @ (ScalarStyle::Literal | ScalarStyle::Folded), anchor, tag),
+                span,
+            ))) if self.ends_openly && span.end.index() >= self.length && text.ends_with('\n') => {
+                let text = text.get(..text.len() - 1).unwrap_or("").to_owned();
+                Ok(Event::Scalar(Cow::Owned(text), style, anchor, tag))
+            }
             Some(Ok((event, _))) => Ok(event),
             Some(Err(error)) => {
                 let place = error.marker();
