@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(check("upper(thing.a.name)"), Ok(Value::string("N")));
         assert_eq!(
             check("[length(thing.b), terraform.workspace, path.cwd]").map(|value| format!("{value:?}")),
-            Ok("(3, \"w\", \"/r\")".to_owned())
+            Ok("[3, \"w\", \"/r\"]".to_owned())
         );
         assert!(check("thing.b[1].name").is_ok_and(|value| !value.is_known()));
         assert_eq!(check("local.l"), Err("plan.cycle".to_owned()));

@@ -14,7 +14,7 @@ use crate::{
         order::{Half, Item, Ordered, order},
     },
     state::ObjectId,
-    value::Value,
+    value::{Marks, Value},
 };
 
 /// One line of the plan: an instance, or an object that goes.
@@ -426,6 +426,17 @@ impl Planner {
         outputs
     }
 
+    /// Returns the root's variables, marked where the template says so, whoever gave them.
+    fn variables(&self) -> BTreeMap<String, Value> {
+        let declared = &self.input.template.root().variables;
+        let marked = |(name, value): (&String, &Value)| {
+            let sensitive = declared.get(name.as_str()).is_some_and(|variable| variable.sensitive);
+            let marks = if sensitive { Marks::SENSITIVE } else { Marks::NONE };
+            (name.clone(), value.clone().with_marks(marks))
+        };
+        self.input.variables.iter().map(marked).collect()
+    }
+
     fn inputs(&self) -> Inputs {
         let seen = self.files.seen();
         let files = self.input.template.files().iter();
@@ -435,7 +446,7 @@ impl Planner {
             existing_files: seen.exists,
             listed_files: seen.lists,
             absolute_paths: seen.absolute,
-            variables: self.input.variables.clone(),
+            variables: self.variables(),
             workspace: self.input.workspace.clone(),
             root: self.input.root.clone(),
             timestamp: self.input.timestamp,

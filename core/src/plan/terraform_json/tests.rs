@@ -38,11 +38,11 @@ fn plans_have_terraforms_shape() {
     let first = world.plan(TEXT);
     let json = plan_json(&first, &*types);
     assert!(!json.to_string().contains("hunter2"));
-    insta::assert_json_snapshot!("create", json);
+    insta::assert_snapshot!("create", pretty(&json));
     world.run(&first);
     world.drift("thing.a", "size", Value::number(3));
     let second = world.plan(&TEXT.replace("\"x\"\n", "\"y\"\n").replace("[\"k\"]", "[]"));
-    insta::assert_json_snapshot!("replace", plan_json(&second, &*types));
+    insta::assert_snapshot!("replace", pretty(&plan_json(&second, &*types)));
 }
 
 #[test]
@@ -53,5 +53,9 @@ fn state_has_terraforms_shape() {
     let rows: Vec<_> = world.rows.values().cloned().collect();
     let json = state_json(&rows, &world.outputs, &*world.types);
     assert!(!json.to_string().contains("hunter2"));
-    insta::assert_json_snapshot!(json);
+    insta::assert_snapshot!("state", pretty(&json));
+}
+
+fn pretty(json: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(json).expect("JSON")
 }
