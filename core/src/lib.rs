@@ -4,6 +4,10 @@
 //! does it in the right order and as parallel as the graph allows, remembers what it did, and never loses or
 //! doubles anything when the machine dies half-way.
 
+// Derived code names the crate by its name, in the tests within it too.
+#[cfg(test)]
+extern crate self as stackwright;
+
 pub mod address;
 pub mod error;
 pub mod event;

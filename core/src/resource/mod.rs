@@ -6,7 +6,8 @@
 //!
 //! [`Resource`] is the contract. It has five verbs (create, read, update, delete, import) and some with defaults
 //! (plan, ready, recover, quote, upgrade). It is called with a [`Context`] first and [`Value`](crate::value::Value)s
-//! that follow the type's [`Schema`](crate::schema::Schema); the typed layer on top of it trades values for structs.
+//! that follow the type's [`Schema`](crate::schema::Schema); the [typed layer](typed) on top of it trades values for
+//! structs.
 //!
 //! Three rules carry crash safety:
 //! * **Same key, same object.** `create` called again with the same [`Context::idempotency_key`] returns the object
@@ -22,6 +23,7 @@ pub mod layer;
 mod outcome;
 mod registry;
 mod terraform_data;
+pub mod typed;
 
 pub use context::{CallInfo, Checkpoint, Context, Progress};
 pub use contract::{DataSource, Provider, Resource, Traits};

@@ -69,7 +69,7 @@ impl Block {
 
     /// Rebuilds an object with other values for its attributes, at any depth; their types must stay the same. What is
     /// null, unknown or of another shape stays as it is.
-    pub(super) fn map_attributes(&self, value: &Value, new: &dyn Fn(&Attribute, &Value) -> Value) -> Value {
+    pub(crate) fn map_attributes(&self, value: &Value, new: &dyn Fn(&Attribute, &Value) -> Value) -> Value {
         let Kind::Object(fields) = value.kind() else { return value.clone() };
         let parts = fields.iter().map(|(name, part)| {
             let part = match (self.attributes.get(name), self.blocks.get(name)) {

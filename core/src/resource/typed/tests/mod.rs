@@ -1,0 +1,6 @@
+//! A small cloud with buckets, seen through the untyped trait.
+
+mod bucket;
+mod plans;
+mod schemas;
+mod verbs;
