@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Attributes, Field, FieldShape};
 use crate::{
     error::{Error, ErrorKind, Result},
-    schema::{Attribute, Problems, Schema},
+    schema::{Attribute, NestedBlock, Problems, Schema},
     value::{Marks, Type, Value, convert, from_json_value, to_serde},
 };
 
@@ -32,12 +32,12 @@ struct Named {
 }
 
 impl Part {
-    fn new(fields: &[Field]) -> Self {
+    fn new(fields: &[Field], schema: &Schema) -> Self {
         let named =
             |field: &Field| Named { name: Arc::from(field.name), nullable: field.nullable, stable: field.stable };
         Self {
             names: fields.iter().map(named).collect(),
-            ty: Type::object(fields.iter().map(|field| (field.name, field.value_type()))),
+            ty: Type::object(fields.iter().map(|field| (field.name, type_of(field, schema)))),
         }
     }
 
@@ -61,6 +61,13 @@ impl Part {
     }
 }
 
+/// Returns the type that the values of a field have: that of the schema, where an input counts before an output.
+fn type_of(field: &Field, schema: &Schema) -> Type {
+    let attribute = schema.block.attributes.get(field.name).map(|attribute| attribute.ty.without_optional());
+    let block = || schema.block.blocks.get(field.name).map(NestedBlock::implied_type);
+    attribute.or_else(block).unwrap_or_else(|| field.value_type())
+}
+
 fn breach(what: &str) -> Error {
     let message = format!("what the resource type returned does not follow its schema: {what}");
     Error::new(ErrorKind::Bug, "resource.inconsistent", message)
@@ -80,7 +87,8 @@ impl Shape {
     pub(super) fn new<I: Attributes, O: Attributes>(version: u64, description: String) -> Self {
         let (inputs, outputs) = (I::fields(), O::fields());
         let schema = assemble(&inputs, &outputs, Schema::new(version).describe(description));
-        Self { schema: Arc::new(schema), inputs: Part::new(&inputs), outputs: Part::new(&outputs) }
+        let (inputs, outputs) = (Part::new(&inputs, &schema), Part::new(&outputs, &schema));
+        Self { schema: Arc::new(schema), inputs, outputs }
     }
 
     /// Returns the attributes that the resource decides where the template does not: names, types, whether null is a

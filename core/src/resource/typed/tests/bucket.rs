@@ -120,7 +120,7 @@ pub(super) fn outputs(inputs: &BucketInputs, revision: u64) -> BucketOutputs {
 }
 
 fn down() -> Error {
-    Error::new(ErrorKind::Unavailable, "acme.down", "the cloud is down")
+    Error::new(ErrorKind::Unavailable, "resource.timeout", "the cloud is down")
 }
 
 #[async_trait]
@@ -134,7 +134,7 @@ impl TypedResource for Bucket {
 
     fn validate(&self, inputs: &BucketInputs) -> Result<()> {
         if inputs.tier == Some(Tier::VeryCold) && inputs.versioned {
-            return Err(Error::new(ErrorKind::InvalidInput, "acme.tier", "very cold buckets keep no versions"));
+            return Err(Error::new(ErrorKind::InvalidInput, "resource.input", "very cold buckets keep no versions"));
         }
         Ok(())
     }
