@@ -30,7 +30,7 @@ demo-down: build ## Takes the guestbook down again: no process, file or row is l
 	@examples/guestbook/demo.sh down
 
 .PHONY: test
-test: setup lint unit doc demo-test bindings ## Runs everything that CI runs.
+test: setup lint unit doc demo-test ## Runs everything that CI runs.
 
 .PHONY: lint
 lint: ## Formatting and clippy, warnings are errors.
@@ -48,10 +48,6 @@ doc: ## Documentation, warnings are errors. Its examples run with the unit tests
 .PHONY: demo-test
 demo-test: build ## The demo from end to end, with its drift, its change and its removal, checked.
 	@examples/guestbook/demo.sh test
-
-.PHONY: bindings
-bindings: ## A resource type written in Python and one in Node, through apply, SIGKILL and resume.
-	@tests/bindings.sh
 
 .PHONY: bench
 bench: ## Benchmarks: parse, evaluate, plan, apply (minutes).

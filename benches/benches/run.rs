@@ -7,9 +7,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use stackwright::{
     error::Result,
     event::{Bus, Clock, SystemClock},
-    plan::{
-        Action, Change, ChangeIdx, Inputs, Level, Mode, Need, Plan, Reason, Step, StepAction, StepConfig, StepId,
-    },
+    plan::{Action, Change, ChangeIdx, Inputs, Level, Mode, Need, Plan, Reason, Step, StepAction, StepConfig, StepId},
     resource::{Context, Object, Outcome, Registry, Resource},
     run::{Driver, DriverParts, KnownFinalizer, Options},
     schema::{Attribute, Schema},

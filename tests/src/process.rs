@@ -188,7 +188,8 @@ impl Stage {
     }
 
     async fn live(&self, store: Arc<FaultyStore>, watch: &mut Watch<'_>) -> Result<RunReport> {
-        let clock: Arc<dyn Clock> = Arc::new(TestClock { start: tokio::time::Instant::now(), beginning: self.world.now() });
+        let clock: Arc<dyn Clock> =
+            Arc::new(TestClock { start: tokio::time::Instant::now(), beginning: self.world.now() });
         // Whoever held the lease before is dead.
         self.disk.break_lease(&stack()).await?;
         let ttl = Duration::from_secs(30);

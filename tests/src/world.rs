@@ -138,7 +138,9 @@ impl World {
 
     /// Puts an object there, as if it had been made long ago.
     pub fn put(&self, remote_id: &str, key: &str, attributes: Value) {
-        self.inner().things.insert(remote_id.to_owned(), Thing { key: key.to_owned(), made_at: Moment::default(), attributes });
+        self.inner()
+            .things
+            .insert(remote_id.to_owned(), Thing { key: key.to_owned(), made_at: Moment::default(), attributes });
     }
 
     /// Lets the first call of a verb for an address go wrong.
@@ -235,7 +237,11 @@ impl World {
     }
 
     /// Changes the world and dies right after it, if it is time to.
-    async fn effect<T>(&self, ctx: &Context, change: impl FnOnce(&mut BTreeMap<String, Thing>, &mut BTreeMap<String, u32>) -> T) -> T {
+    async fn effect<T>(
+        &self,
+        ctx: &Context,
+        change: impl FnOnce(&mut BTreeMap<String, Thing>, &mut BTreeMap<String, u32>) -> T,
+    ) -> T {
         let (result, process) = {
             let mut inner = self.inner();
             let Inner { things, created, .. } = &mut *inner;

@@ -159,7 +159,7 @@ fn sweep(name: &str, text: &str) {
         let mutated = mutate(text, &mut Random(seed as u64));
         // The bound only turns a hang into a failure; it is far above what any case takes.
         let bounded = tokio::time::timeout(Duration::from_secs(120), try_one(&engine, &mutated, seed));
-        let ended = runtime.block_on(async { bounded.await });
+        let ended = runtime.block_on(bounded);
         planned += usize::from(ended.unwrap_or_else(|_| panic!("{name}, seed {seed} hangs:\n{mutated}")));
     }
     println!("{name}: {} mutations, {planned} still plan", count());

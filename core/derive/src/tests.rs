@@ -38,7 +38,7 @@ fn fields_become_calls() {
     for expect in [
         r#"Field::attribute::<String>("bucketName").describe("Thename.").force_new().pattern("^a")"#,
         r#"Field::attribute::<i64>("kind").describe("").default(-5i128).min(-9i128).max(0.5)"#,
-        r#".default(<Vec<String>as::std::default::Default>::default()).length(0u64,::std::option::Option::Some(3u64))"#,
+        r".default(<Vec<String>as::std::default::Default>::default()).length(0u64,::std::option::Option::Some(3u64))",
         r#"Field::block::<Vec<Rule>>("rules","").min_items(1u64)"#,
         r#""Abucketofthings.\n\nItholdsthem.""#,
     ] {

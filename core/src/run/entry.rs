@@ -202,10 +202,8 @@ mod tests {
     fn an_entry_belongs_to_its_place() {
         let entry = Entry { seq: 4, at: Timestamp(5), fact: Fact::Resumed };
         let record = encode_entry(RunId::from_u128(1), entry, &sealer()).expect("encodes");
-        let moved = [
-            EntryRecord { seq: 5, ..record.clone() },
-            EntryRecord { run: RunId::from_u128(2), ..record.clone() },
-        ];
+        let moved =
+            [EntryRecord { seq: 5, ..record.clone() }, EntryRecord { run: RunId::from_u128(2), ..record.clone() }];
         for record in moved {
             assert_eq!(decode_entry(&record, &sealer()).expect_err("moved").code(), "store.corrupt");
         }

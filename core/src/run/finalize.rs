@@ -1,35 +1,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use crate::plan::{Drawing, Finalized};
 use crate::{
     address::Address,
     error::{Diagnostic, Error, Result},
-    plan::{Plan, Step, StepConfig},
+    plan::{Plan, Residue, Step, StepConfig},
     state::ObjectId,
     value::Value,
 };
-
-/// What a step's residue came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finalized {
-    /// The configuration, wholly known; marked. Null of any type for a delete or a forget.
-    pub config: Value,
-    /// The object as it will be, unknown only where the type computes values; marked. `None` for a delete, a forget or
-    /// a read.
-    ///
-    /// With `plan_again` it is what is proposed to the type's `plan`, whose answer takes its place.
-    pub planned: Option<Value>,
-    /// Whether the type's `plan` has to be asked once more, because the configuration is better known than it was.
-    pub plan_again: bool,
-}
-
-/// Something that evaluation would compute differently another time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Drawing {
-    /// What was drawn, in the evaluator's own words; the same key means the same drawing for the whole run.
-    pub key: String,
-    /// What came out; marked.
-    pub value: Value,
-}
 
 /// Turns what a plan left open into values while the plan runs.
 ///
@@ -77,6 +55,36 @@ pub trait Finalizer: Send {
     /// # Errors
     /// What evaluation says, with diagnostics; the run then ends as failed and the stored outputs stay.
     fn outputs(&mut self) -> Result<BTreeMap<String, Value>>;
+}
+
+impl Finalizer for Residue {
+    fn finalize(&mut self, step: &Step) -> Result<Finalized> {
+        Self::finalize(self, step)
+    }
+
+    fn take_drawings(&mut self) -> Vec<Drawing> {
+        Self::take_drawings(self)
+    }
+
+    fn drawn(&mut self, drawing: Drawing) {
+        Self::drawn(self, drawing);
+    }
+
+    fn applied(&mut self, address: &Address, object_id: Option<ObjectId>, value: Value) {
+        Self::applied(self, address, object_id, value);
+    }
+
+    fn check(&mut self, step: &Step, object: &Value) -> Vec<Diagnostic> {
+        Self::check(self, step, object)
+    }
+
+    fn provider_config(&mut self, step: &Step) -> Result<Option<Value>> {
+        Self::provider_config(self, step)
+    }
+
+    fn outputs(&mut self) -> Result<BTreeMap<String, Value>> {
+        Self::outputs(self)
+    }
 }
 
 /// The finalizer of plans that leave nothing open: every configuration and every output is known.

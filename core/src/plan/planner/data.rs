@@ -14,40 +14,38 @@ use crate::{
 
 impl Planner {
     pub(super) fn work_on_data(&mut self, instance: &mut Instance) -> Go {
-        loop {
-            match instance.stage {
-                Stage::Look => {
-                    let (config, barriers) = match self.evaluated(instance) {
-                        Ok(Some(found)) => found,
-                        Ok(None) => return Go::Fail,
-                        Err(go) => return go,
-                    };
-                    match self.preconditions(instance) {
-                        Ok(true) => {}
-                        Ok(false) => return Go::Fail,
-                        Err(go) => return go,
-                    }
-                    let pending = self.pending(&barriers);
-                    let provider = self.provider_config(&instance.provider);
-                    let known = config.is_wholly_known() && provider.is_none_or(|provider| provider.is_wholly_known());
-                    instance.config = Some(config.clone());
-                    if !known || !pending.is_empty() || instance.undecided {
-                        return self.read_later(instance, &config, known, pending);
-                    }
-                    instance.stage = Stage::Plan;
-                    return self.request(instance, None, Ask::ReadData(config.unmark_deep().0));
+        match instance.stage {
+            Stage::Look => {
+                let (config, barriers) = match self.evaluated(instance) {
+                    Ok(Some(found)) => found,
+                    Ok(None) => return Go::Fail,
+                    Err(go) => return go,
+                };
+                match self.preconditions(instance) {
+                    Ok(true) => {}
+                    Ok(false) => return Go::Fail,
+                    Err(go) => return go,
                 }
-                Stage::Check => {
-                    let value = instance.outcome.as_ref().and_then(|outcome| outcome.after.clone());
-                    let value = value.unwrap_or_else(Table::nothing);
-                    return match self.postconditions(instance, &value) {
-                        Ok(true) => Go::On(value),
-                        Ok(false) => Go::Fail,
-                        Err(go) => go,
-                    };
+                let pending = self.pending(&barriers);
+                let provider = self.provider_config(&instance.provider);
+                let known = config.is_wholly_known() && provider.is_none_or(|provider| provider.is_wholly_known());
+                instance.config = Some(config.clone());
+                if !known || !pending.is_empty() || instance.undecided {
+                    return self.read_later(instance, &config, known, pending);
                 }
-                _ => return Go::Fail,
+                instance.stage = Stage::Plan;
+                self.request(instance, None, Ask::ReadData(config.unmark_deep().0))
             }
+            Stage::Check => {
+                let value = instance.outcome.as_ref().and_then(|outcome| outcome.after.clone());
+                let value = value.unwrap_or_else(Table::nothing);
+                match self.postconditions(instance, &value) {
+                    Ok(true) => Go::On(value),
+                    Ok(false) => Go::Fail,
+                    Err(go) => go,
+                }
+            }
+            _ => Go::Fail,
         }
     }
 

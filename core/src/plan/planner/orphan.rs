@@ -87,7 +87,7 @@ impl Planner {
             let Some(nodes) = self.table.module(module).calls.get(&step.name) else {
                 return Some(Reason::ModuleRemoved);
             };
-            let Some(expansion) = self.table.calls(nodes.call) else { return None };
+            let expansion = self.table.calls(nodes.call)?;
             module = match expansion.keys.get(step.key.as_ref()) {
                 Some(inner) => *inner,
                 None => return Some(Reason::ModuleRemoved),

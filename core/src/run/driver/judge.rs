@@ -352,7 +352,8 @@ mod tests {
     fn errors_name_paths_and_hide_values() {
         let schema = schema();
         let planned = value(Value::unknown(Type::String), "web", None);
-        let asked = Asked { action: StepAction::Create, type_name: "acme_vm", schema: &schema, planned: Some(&planned) };
+        let asked =
+            Asked { action: StepAction::Create, type_name: "acme_vm", schema: &schema, planned: Some(&planned) };
         let Verdict::Failed { errors, .. } = asked.judge(Outcome::complete(object("hunter2"))) else {
             panic!("it is not what was planned");
         };
