@@ -35,10 +35,24 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.path();
         if path.is_dir() {
             rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) {
             found.push(path);
         }
     }
+}
+
+/// Returns whether a file is compiled for tests alone: `tests.rs`, what is below `tests/`, and the planner's own paper world.
+fn is_test(path: &Path) -> bool {
+    let named = |name: &str| path.components().any(|part| part.as_os_str() == name);
+    let only_below =
+        path.components().rev().take_while(|part| part.as_os_str() != "src").any(|part| part.as_os_str() == "tests");
+    only_below
+        || named("tests.rs")
+        || path.ends_with("plan/testing.rs")
+        || path.ends_with("plan/behavior.rs")
+        || path.ends_with("plan/properties.rs")
+        || path.ends_with("plan/scenarios.rs")
+        || path.ends_with("template/testing.rs")
 }
 
 /// Returns the code of a file: comments and everything from its first test module on are left out.

@@ -13,6 +13,7 @@ use stackwright::{
         cipher::{AesGcmCipher, Key},
     },
     template::{Files, Options, Template},
+    value::Value,
 };
 
 /// SplitMix64 (Steele et al. 2014).
@@ -130,14 +131,25 @@ async fn try_one(engine: &Engine, text: &str, seed: usize) -> bool {
     let drawn = render_all(&problems, template.sources(), RenderOptions::default());
     assert_eq!(drawn.is_empty(), problems.is_empty());
     if problems.has_errors() {
+        if seed == 0 {
+            println!("{drawn}");
+        }
         return false;
     }
-    let options = PlanOptions::default()
-        .variable("program", stackwright::value::Value::string("/bin/true"))
-        .variable("names", stackwright::value::Value::tuple(vec![stackwright::value::Value::string("a")]));
+    let mut options = PlanOptions::default()
+        .variable("program", Value::string("/bin/true"))
+        .variable("names", Value::tuple(vec![Value::string("a")]));
+    options.variables.values.retain(|name, _| template.root().variables.contains_key(name));
     match stack.plan(&template, options).await {
         Ok(plan) => !plan.to_string().is_empty(),
         Err(error) => {
+            if seed == 0 {
+                println!(
+                    "{}\n{}",
+                    error.report(),
+                    render_all(error.diagnostics(), template.sources(), RenderOptions::default())
+                );
+            }
             assert_ne!(error.kind(), stackwright::ErrorKind::Bug, "seed {seed}: {}\n{text}", error.report());
             false
         }

@@ -162,7 +162,7 @@ impl Evaluator<'_> {
     /// Reports that a part is not there. Names inside what is marked are not told.
     #[cold]
     fn no_part(&mut self, value: &Value, error: &ValueError, name: Option<&str>, span: Span) -> Value {
-        let is_secret = !value.marks().is_empty();
+        let is_secret = !value.marks().is_empty() || self.concealed > 0;
         let message = match error {
             ValueError::NoMapElement { .. } | ValueError::NoElement { .. } | ValueError::WrongKey { .. }
                 if is_secret || name.is_none() =>
@@ -230,6 +230,14 @@ impl Evaluator<'_> {
     #[inline(never)]
     pub(super) fn splat(&mut self, splat: &Splat, span: Span, frame: Option<&Frame<'_>>) -> Value {
         let source = self.expr(&splat.source, frame);
+        let is_secret = !source.marks().is_empty();
+        self.concealed += u32::from(is_secret);
+        let value = self.splat_over(splat, source, span, frame);
+        self.concealed -= u32::from(is_secret);
+        value
+    }
+
+    fn splat_over(&mut self, splat: &Splat, source: Value, span: Span, frame: Option<&Frame<'_>>) -> Value {
         let marks = source.marks();
         let ty = source.ty();
         let is_sequence = matches!(ty, Type::Tuple(_) | Type::List(_) | Type::Set(_));
@@ -245,8 +253,9 @@ impl Evaluator<'_> {
         }
         if !is_sequence {
             // Anything else is its own only element; unless it may still turn out to be null, and so to have none.
+            let may_be_null = !source.is_definitely_not_null();
             let item = self.each(&splat.each, &source.with_only_marks(Marks::NONE), frame);
-            if !item.is_known() && !is_definite(&splat.source, &item) {
+            if may_be_null {
                 return Value::unknown(Type::Any).with_marks(marks);
             }
             return Value::tuple(vec![item]).with_marks(marks);
@@ -308,11 +317,6 @@ impl Evaluator<'_> {
         };
         Value::unknown_with(ty, refinement)
     }
-}
-
-/// Whether an unknown source of a splat is certain to give one element.
-fn is_definite(_: &Expr, item: &Value) -> bool {
-    item.is_known()
 }
 
 /// What a reference refers to, by its first words.

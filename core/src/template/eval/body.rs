@@ -1,15 +1,15 @@
 //! Bodies of blocks: what a schema makes of attributes, nested blocks and `dynamic` blocks.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{Evaluator, frame::Frame};
 use crate::{
     error::{Diagnostic, Span, suggest},
     schema::{self, NestedBlock, Nesting, Schema},
-    template::{
-        syntax::{Attribute, Block, Body, Expr},
-        with_schema_blocks,
-    },
+    template::syntax::{Attribute, Block, Body, Expr},
     value::{Kind, Marks, Path, Step, Type, Value},
 };
 
@@ -29,14 +29,15 @@ impl Evaluator<'_> {
                     self.report(Diagnostic::error("eval.argument", message).at(places.of(&path)));
                 }
                 for (path, instead) in schema.deprecations(&raw) {
-                    let what = path.steps().last().map_or_else(|| "it".to_owned(), name_of);
+                    let what = path.steps().last().map_or_else(|| "it".to_owned(), |step| name_of(step));
                     let message = format!("{what} should not be used any more");
                     self.report(Diagnostic::warning("eval.deprecated", message).at(places.of(&path)).help(instead));
                 }
                 value
             }
             Err(problems) => {
-                for (path, message) in problems {
+                // A required argument with a slip in its name was reported already, where it is set.
+                for (path, message) in problems.into_iter().filter(|(path, _)| !places.meant.contains(path)) {
                     self.report(Diagnostic::error("eval.argument", message).at(places.of(&path)));
                 }
                 Value::unknown(schema.block.implied_type())
@@ -53,10 +54,9 @@ impl Evaluator<'_> {
         places: &mut Places,
         frame: Option<&Frame<'_>>,
     ) -> Value {
-        let body = &*with_schema_blocks(body, schema);
         let mut parts: Vec<(Arc<str>, Value)> = Vec::new();
         for attribute in &body.attributes {
-            if let Some(value) = self.body_attribute(attribute, schema, path, places, frame) {
+            if let Some(value) = self.body_attribute(attribute, body, schema, path, places, frame) {
                 parts.push((Arc::clone(&attribute.name.name), value));
             }
         }
@@ -79,6 +79,7 @@ impl Evaluator<'_> {
     fn body_attribute(
         &mut self,
         attribute: &Attribute,
+        body: &Body,
         schema: &schema::Block,
         path: &Path,
         places: &mut Places,
@@ -92,7 +93,11 @@ impl Evaluator<'_> {
             let help = if schema.blocks.contains_key(name) {
                 Some(format!("it is a block: write `{name} {{ … }}`, or `dynamic \"{name}\"` for any number of them"))
             } else {
-                suggest(name, schema.names()).map(|near| format!("did you mean `{near}`?"))
+                let near = suggest(name, schema.names()).filter(|near| !is_set(body, near));
+                if let Some(near) = near {
+                    places.meant.insert(path.clone().attr(near));
+                }
+                near.map(|near| format!("did you mean `{near}`?"))
             };
             self.report(Diagnostic { help, ..problem });
         }
@@ -350,9 +355,15 @@ impl Nested {
     }
 }
 
+fn is_set(body: &Body, name: &str) -> bool {
+    body.attribute(name).is_some() || body.blocks_of(name).next().is_some()
+}
+
 /// Where the parts of a body stand.
 #[derive(Default)]
 struct Places {
+    /// What is not set, but was probably meant by something that is.
+    meant: HashSet<Path>,
     spans: HashMap<Path, Span>,
 }
 

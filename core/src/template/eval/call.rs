@@ -28,7 +28,7 @@ impl Evaluator<'_> {
         let Some(function) = functions.get(&name) else { return self.no_function(&name, call) };
         match function.action() {
             Action::Special(Special::Try) => return self.try_each(&call.args, span, frame),
-            Action::Special(Special::Can) => return self.can(call, span, function, frame),
+            Action::Special(Special::Can) => return self.can(call, function, frame),
             Action::Special(Special::TypeName) => return self.misplaced_type(call),
             Action::Refuse(message) => {
                 let problem = Diagnostic::error("eval.function_unsupported", message.to_string());
@@ -36,7 +36,7 @@ impl Evaluator<'_> {
             }
             _ => {}
         }
-        let Some((arguments, spans)) = self.arguments(call, frame) else { return Value::unknown(Type::Any) };
+        let Some(arguments) = self.arguments(call, frame) else { return Value::unknown(Type::Any) };
         let marks = arguments.iter().map(Value::marks_deep).collect::<Marks>();
         let result = match function.action() {
             Action::Special(special @ (Special::TemplateFile | Special::TemplateString)) => {
@@ -50,7 +50,7 @@ impl Evaluator<'_> {
         match result {
             Ok(value) => value,
             Err(problem) => {
-                let value = self.refused(function, problem, &spans, call, marks);
+                let value = self.refused(function, problem, call, marks);
                 value.with_marks(marks)
             }
         }
@@ -80,22 +80,22 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates the arguments; `None` where the last one should be expanded but cannot be.
-    fn arguments(&mut self, call: &Call, frame: Option<&Frame<'_>>) -> Option<(Vec<Value>, Vec<Span>)> {
+    fn arguments(&mut self, call: &Call, frame: Option<&Frame<'_>>) -> Option<Vec<Value>> {
         let mut arguments = Vec::with_capacity(call.args.len());
         for argument in &call.args {
             arguments.push(self.expr(argument, frame));
         }
-        let mut spans: Vec<Span> = call.args.iter().map(|argument| argument.span).collect();
         if !call.expand_final {
-            return Some((arguments, spans));
+            return Some(arguments);
         }
-        let (Some(last), Some(span)) = (arguments.pop(), spans.pop()) else { return Some((arguments, spans)) };
+        let (Some(last), Some(span)) = (arguments.pop(), call.args.last().map(|last| last.span)) else {
+            return Some(arguments);
+        };
         match last.kind() {
             Kind::List(items) | Kind::Set(items) | Kind::Tuple(items) => {
                 self.room(items.len(), span)?;
                 arguments.extend(items.iter().map(|item| item.clone().with_marks(last.marks())));
-                spans.resize(arguments.len(), span);
-                return Some((arguments, spans));
+                return Some(arguments);
             }
             Kind::Unknown(unknown)
                 if matches!(unknown.ty, Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {}
@@ -114,10 +114,12 @@ impl Evaluator<'_> {
 
     /// Reports why a function refused its arguments. Words that may tell of a marked argument are not used.
     #[cold]
-    fn refused(&mut self, function: &Function, problem: Problem, spans: &[Span], call: &Call, marks: Marks) -> Value {
+    fn refused(&mut self, function: &Function, problem: Problem, call: &Call, marks: Marks) -> Value {
         let name = function.name();
         let parameter = problem.argument.and_then(|idx| function.parameter(idx));
-        let place = problem.argument.and_then(|idx| spans.get(idx).copied()).unwrap_or_else(|| call.name_span());
+        // Arguments that came of an expansion are all where the last one is written.
+        let written = |idx: usize| call.args.get(idx).or(call.args.last()).map(|argument| argument.span);
+        let place = problem.argument.and_then(written).unwrap_or_else(|| call.name_span());
         if problem.code == "eval.budget" {
             return self.exhaust(Problem { message: format!("`{name}`: {}", problem.message), ..problem }, place);
         }
@@ -171,11 +173,11 @@ impl Evaluator<'_> {
         self.fail(problem.help("add a last argument that always works, such as a literal"))
     }
 
-    fn can(&mut self, call: &Call, span: Span, function: &Function, frame: Option<&Frame<'_>>) -> Value {
+    fn can(&mut self, call: &Call, function: &Function, frame: Option<&Frame<'_>>) -> Value {
         let [argument] = call.args.as_slice() else {
             let problem =
                 function.check_count(call.args.len()).err().unwrap_or_else(|| Problem::new("it takes one argument"));
-            return self.refused(function, problem, &[span], call, Marks::NONE);
+            return self.refused(function, problem, call, Marks::NONE);
         };
         let before = self.problem_count();
         let met_unknown = std::mem::replace(&mut self.met_unknown, false);
@@ -199,11 +201,9 @@ impl Evaluator<'_> {
         arguments: &[Value],
         frame: Option<&Frame<'_>>,
     ) -> Value {
-        let spans: Vec<Span> = call.args.iter().map(|argument| argument.span).collect();
         let marks = marks_of(arguments);
         let [source, variables] = arguments else { return Value::unknown(Type::Any) };
-        let refuse =
-            |this: &mut Self, problem: Problem| this.refused(function, problem, &spans, call, marks).with_marks(marks);
+        let refuse = |this: &mut Self, problem: Problem| this.refused(function, problem, call, marks).with_marks(marks);
         if special == Special::TemplateString && !call.args.first().is_some_and(is_direct) {
             let problem = Problem::argument(0, "it must refer to a text elsewhere, such as a local or an attribute")
                 .help("write a template that stands here directly, in quotes");
@@ -236,7 +236,7 @@ impl Evaluator<'_> {
         };
         let hides = !variables.marks_deep().is_empty() || !source.marks().is_empty();
         let given: Vec<(&str, Value)> = fields.iter().map(|(name, value)| (&**name, value.clone())).collect();
-        let place = spans.first().copied().unwrap_or_else(|| call.name_span());
+        let place = call.args.first().map_or_else(|| call.name_span(), |argument| argument.span);
         self.render_text(&title, &content, &given, (function.name(), place, hides)).with_marks(marks)
     }
 

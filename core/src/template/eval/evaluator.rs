@@ -47,6 +47,8 @@ pub struct Evaluator<'a> {
     pub(super) pending: bool,
     /// Some reference gave a value that is not wholly known: what `try` and `can` must not decide by.
     pub(super) met_unknown: bool,
+    /// How many splats over something marked surround what is evaluated: what is inside must not be told of either.
+    pub(super) concealed: u32,
     depth: u32,
 }
 
@@ -70,6 +72,7 @@ impl<'a> Evaluator<'a> {
             exhausted: false,
             pending: false,
             met_unknown: false,
+            concealed: 0,
             depth: 0,
         }
     }

@@ -1,9 +1,8 @@
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     fmt,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::Problem;
@@ -75,7 +74,7 @@ impl FileAccess for NoFiles {
 pub struct DirectoryFiles {
     root: PathBuf,
     working: PathBuf,
-    read: RefCell<BTreeMap<String, Arc<[u8]>>>,
+    read: Mutex<BTreeMap<String, Arc<[u8]>>>,
     largest_bytes: u64,
 }
 
@@ -86,7 +85,7 @@ impl DirectoryFiles {
     /// Those of the operating system when the folder cannot be found.
     pub fn new(root: impl AsRef<Path>) -> std::io::Result<Self> {
         let root = root.as_ref().canonicalize()?;
-        Ok(Self { working: root.clone(), root, read: RefCell::default(), largest_bytes: 32 << 20 })
+        Ok(Self { working: root.clone(), root, read: Mutex::default(), largest_bytes: 32 << 20 })
     }
 
     /// Sets the size of the largest file that may be read, in bytes; 32 MiB without.
@@ -97,7 +96,12 @@ impl DirectoryFiles {
 
     /// Returns what was read so far: contents by path relative to the root, sorted.
     pub fn contents(&self) -> BTreeMap<String, Arc<[u8]>> {
-        self.read.borrow().clone()
+        self.cache().clone()
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<[u8]>>> {
+        // A panic elsewhere leaves the map whole: entries are inserted at once.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Joins, removes `.` and `..`, and refuses what leaves the root.
@@ -128,7 +132,7 @@ impl FileAccess for DirectoryFiles {
     fn read(&self, path: &str) -> Result<Arc<[u8]>, Problem> {
         let place = self.place(path)?;
         let name = relative(&self.root, &place);
-        if let Some(bytes) = self.read.borrow().get(&name) {
+        if let Some(bytes) = self.cache().get(&name) {
             return Ok(Arc::clone(bytes));
         }
         let Some(real) = self.real(path)? else {
@@ -148,7 +152,7 @@ impl FileAccess for DirectoryFiles {
             )));
         }
         let bytes: Arc<[u8]> = std::fs::read(&real).map_err(|error| unreadable(path, &error))?.into();
-        self.read.borrow_mut().insert(name, Arc::clone(&bytes));
+        self.cache().insert(name, Arc::clone(&bytes));
         Ok(bytes)
     }
 

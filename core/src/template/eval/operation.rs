@@ -32,6 +32,11 @@ impl Evaluator<'_> {
 
     #[inline(never)]
     pub(super) fn binary(&mut self, binary: &Binary, frame: Option<&Frame<'_>>) -> Value {
+        let crate::template::syntax::ExprKind::Binary(_) = &binary.left.kind else {
+            let left = self.expr(&binary.left, frame);
+            let right = self.expr(&binary.right, frame);
+            return self.apply(binary, left, right);
+        };
         // Long sums lean to the left: walk down that side without recursion.
         let mut chain = vec![binary];
         let mut leftmost = &binary.left;
@@ -166,6 +171,12 @@ impl Evaluator<'_> {
             _ => {}
         }
         let untyped_null = |value: &Value| value.is_null() && value.ty() == Type::Any;
+        // What is by far the most common needs no types to be built: `… ? x : null`.
+        match decision {
+            Some(true) if untyped_null(&otherwise) => return then.with_marks(marks),
+            Some(false) if untyped_null(&then) => return otherwise.with_marks(marks),
+            _ => {}
+        }
         let ty = match (untyped_null(&then), untyped_null(&otherwise)) {
             (true, _) => Some(otherwise.ty()),
             (_, true) => Some(then.ty()),

@@ -1,4 +1,4 @@
-use std::{cell::RefCell, time::SystemTime};
+use std::{sync::OnceLock, time::SystemTime};
 
 use super::{FileAccess, NoFiles};
 use crate::template::Edition;
@@ -88,20 +88,14 @@ impl World for NotYet {
 /// The world as it is: the system's clock and random source.
 #[derive(Debug, Default)]
 pub struct SystemWorld {
-    started: RefCell<Option<String>>,
+    started: OnceLock<Option<String>>,
 }
 
 impl World for SystemWorld {
     fn observe(&self, observation: Observation) -> Option<String> {
         match observation.kind {
             ObservationKind::Timestamp => now(),
-            ObservationKind::PlanTimestamp => {
-                let mut started = self.started.borrow_mut();
-                if started.is_none() {
-                    *started = now();
-                }
-                started.clone()
-            }
+            ObservationKind::PlanTimestamp => self.started.get_or_init(now).clone(),
             ObservationKind::Uuid => {
                 let mut bytes = [0; 16];
                 getrandom::fill(&mut bytes).ok()?;

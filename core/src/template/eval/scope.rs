@@ -71,6 +71,10 @@ pub enum Resolution {
     /// expression needs; its result is then worth nothing, and says so.
     Pending,
     /// It cannot be had; the reason is reported.
+    ///
+    /// `try`, `can` and the arm of a conditional that is not taken hide the reason, as they hide other problems; but not
+    /// when its code is `template.reference` or `template.unsupported`: what is not declared is a mistake wherever it
+    /// stands. An instance that happens not to exist is `eval.part`.
     Failed(Diagnostic),
 }
 

@@ -1,5 +1,6 @@
 //! Laws of evaluation, over the text of expressions.
 
+mod bodies;
 mod laws;
 mod problems;
 mod requests;

@@ -162,7 +162,7 @@ impl Parser<'_> {
             }
             K::LeftBrace => {
                 let word = ahead.next();
-                self.lexer.slice(word.start as usize, word.end as usize) == "for"
+                self.lexer.slice(word.start as usize, word.end as usize) == "for" && ahead.next().kind == K::Ident
             }
             _ => false,
         }
@@ -207,7 +207,10 @@ impl Parser<'_> {
                 Ok(())
             }
             K::Eof => Ok(()),
-            K::RightBrace if self.depth > 0 => Ok(()),
+            K::RightBrace if self.depth > 0 => {
+                self.brace_behind_item();
+                Ok(())
+            }
             // A broken value was stepped over together with its line break.
             _ if self.fresh => Ok(()),
             _ => self.attribute_end(body, mark),
@@ -438,7 +441,7 @@ impl Parser<'_> {
                 }
             }
             K::Quote | K::LeftBrace | K::Ident => {
-                self.report(blames("a one-line block holds no other block").label(span, "this starts a block"));
+                self.report_line(blames("a one-line block holds no other block").label(span, "this starts a block"));
                 if self.block(body, name, mark).is_err() {
                     self.skip_item(mark, List::Body);
                 }
@@ -466,6 +469,15 @@ impl Parser<'_> {
         }
     }
 
+    /// A block over several lines ends on a line of its own.
+    fn brace_behind_item(&mut self) {
+        let span = self.span();
+        self.report_line(
+            Diagnostic::error("syntax.unexpected", "the `}` of a block stands on a line of its own")
+                .label(span, "a line break is missing before this"),
+        );
+    }
+
     /// After `}` the line ends.
     fn block_end(&mut self) -> Parsed<()> {
         let span = self.span();
@@ -474,7 +486,11 @@ impl Parser<'_> {
                 self.advance();
                 Ok(())
             }
-            K::Eof | K::RightBrace => Ok(()),
+            K::Eof => Ok(()),
+            K::RightBrace => {
+                self.brace_behind_item();
+                Ok(())
+            }
             _ if self.layout == Layout::Trusted && self.fresh => Ok(()),
             K::Comma => {
                 self.report(

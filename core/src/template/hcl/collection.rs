@@ -24,24 +24,27 @@ impl Parser<'_> {
         if self.is_word("for") {
             return self.for_tuple(opened, outer);
         }
-        let mut items = Vec::new();
+        let base = self.scratch.exprs.len();
         let mut height = 0;
         while !self.is(K::RightBracket) {
-            items.push(self.expr()?);
+            let item = self.expr()?;
+            self.scratch.exprs.push(item);
             height = height.max(self.height);
             match self.kind() {
                 K::Comma => self.advance(),
                 K::RightBracket => {}
                 _ if self.closes_around() => {
                     self.close_missing("the list", opened, "]", outer);
-                    return Ok(Expr::new(ExprKind::Tuple(items), self.since(opened.start)));
+                    break;
                 }
                 _ => return self.expected_closer("`,` or `]`", opened, "the list"),
             }
         }
-        self.close(outer);
+        if self.open.last().is_some_and(|open| open.span == opened) {
+            self.close(outer);
+        }
         self.set_height(height + 1)?;
-        Ok(Expr::new(ExprKind::Tuple(items), self.since(opened.start)))
+        Ok(Expr::new(ExprKind::Tuple(self.scratch.exprs.split_off(base)), self.since(opened.start)))
     }
 
     pub(super) fn object(&mut self) -> Parsed<Expr> {
@@ -69,7 +72,7 @@ impl Parser<'_> {
         if self.is_word("for") {
             return self.for_object(opened, outer);
         }
-        let mut items = Vec::new();
+        let base = self.scratch.items.len();
         let mut height = 0;
         loop {
             self.skip_blank_lines();
@@ -78,7 +81,7 @@ impl Parser<'_> {
             }
             if self.closes_around() && !self.is(K::RightBrace) {
                 self.close_missing("the object", opened, "}", outer);
-                return Ok(Expr::new(ExprKind::Object(items), self.since(opened.start)));
+                return Ok(Expr::new(ExprKind::Object(self.scratch.items.split_off(base)), self.since(opened.start)));
             }
             let left = self.left_behind() && self.line_indent <= indent && self.at_item_start();
             if self.is(K::Eof) || self.is(K::RightBrace) || left {
@@ -93,14 +96,14 @@ impl Parser<'_> {
                 }
                 // Give the line break back that ends the item which holds the object.
                 self.resume_at(span.end as usize);
-                return Ok(Expr::new(ExprKind::Object(items), span));
+                return Ok(Expr::new(ExprKind::Object(self.scratch.items.split_off(base)), span));
             }
-            self.object_item(&mut items, opened);
+            self.object_item(opened);
             height = height.max(self.height);
         }
         self.close(outer);
         self.set_height(height + 1)?;
-        Ok(Expr::new(ExprKind::Object(items), self.since(opened.start)))
+        Ok(Expr::new(ExprKind::Object(self.scratch.items.split_off(base)), self.since(opened.start)))
     }
 
     /// Returns whether indentation is trusted here and the token at hand is the first of its line.
@@ -109,7 +112,7 @@ impl Parser<'_> {
     }
 
     /// Reads `key = value` and the comma or line break behind it.
-    fn object_item(&mut self, items: &mut Vec<ObjectItem>, opened: Span) {
+    fn object_item(&mut self, opened: Span) {
         let mark = self.mark(Some(opened.start));
         let start = self.tok.start;
         let (key, value) = match self.object_key(opened) {
@@ -130,7 +133,7 @@ impl Parser<'_> {
                 (key, Expr::new(ExprKind::Invalid, span))
             }
         };
-        items.push(ObjectItem { key, value });
+        self.scratch.items.push(ObjectItem { key, value });
         match self.kind() {
             K::Comma | K::Newline => self.advance(),
             K::RightBrace | K::Eof => {}
@@ -158,7 +161,7 @@ impl Parser<'_> {
 
     /// Reads a key and its `=` or `:`.
     fn object_key(&mut self, opened: Span) -> Parsed<ObjectKey> {
-        let key = if self.is(K::Ident) && (self.next_is(K::Equal) || self.next_is(K::Colon)) {
+        let key = if self.is(K::Ident) && self.is_assigned() {
             self.height = 1;
             ObjectKey::Ident(self.ident())
         } else {
@@ -203,7 +206,7 @@ impl Parser<'_> {
     }
 
     fn for_head(&mut self, opened: Span) -> Parsed<ForHead> {
-        if self.next_is(K::Equal) || (self.next_is(K::Colon)) {
+        if self.is_assigned() {
             let span = self.span();
             return self.bail(
                 Diagnostic::error("syntax.unexpected", "`for` starts an expression here, it is no key")

@@ -165,11 +165,12 @@ impl Parser<'_> {
         }
         let opened = self.span();
         let outer = self.open(true);
-        let mut args = Vec::new();
+        let base = self.scratch.exprs.len();
         let mut expand_final = false;
         let mut height = 0;
         while !self.is(K::RightParen) {
-            args.push(self.expr()?);
+            let arg = self.expr()?;
+            self.scratch.exprs.push(arg);
             height = height.max(self.height);
             match self.kind() {
                 K::Comma => self.advance(),
@@ -187,14 +188,16 @@ impl Parser<'_> {
                 K::RightParen => {}
                 _ if self.closes_around() => {
                     self.close_missing("the call", opened, ")", outer);
-                    let span = self.since(start);
-                    return Ok(Expr::new(ExprKind::Call(Box::new(Call { name, args, expand_final })), span));
+                    break;
                 }
                 _ => return self.expected_closer("`,` or `)`", opened, "the call"),
             }
         }
-        self.close(outer);
+        if self.open.last().is_some_and(|open| open.span == opened) {
+            self.close(outer);
+        }
         self.set_height(height + 1)?;
+        let args = self.scratch.exprs.split_off(base);
         let span = self.since(start);
         Ok(Expr::new(ExprKind::Call(Box::new(Call { name, args, expand_final })), span))
     }

@@ -116,10 +116,12 @@ impl<'a> Lexer<'a> {
         Self { text, bytes: text.as_bytes(), pos: 0, line_start: 0, mode }
     }
 
+    #[inline]
     pub(super) fn byte(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or(0)
     }
 
+    #[inline]
     pub(super) fn slice(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or("")
     }
@@ -130,6 +132,7 @@ impl<'a> Lexer<'a> {
         memchr(b'\n', rest).map_or(self.bytes.len(), |idx| at + idx)
     }
 
+    #[inline]
     fn token(&mut self, kind: TokenKind, start: usize, len: usize) -> Token {
         self.pos = start + len;
         Token { kind, start: start as u32, end: self.pos as u32 }
@@ -143,14 +146,19 @@ impl<'a> Lexer<'a> {
             let Some(&byte) = self.bytes.get(start) else {
                 return Token { kind: K::Eof, start: self.bytes.len() as u32, end: self.bytes.len() as u32 };
             };
+            // The two most frequent cases need no look at the byte behind.
+            if is(byte, IDENT_START) {
+                return self.ident(start);
+            }
+            if is(byte, SPACE) {
+                self.pos += 1;
+                while is(self.byte(self.pos), SPACE) {
+                    self.pos += 1;
+                }
+                continue;
+            }
             let second = self.byte(start + 1);
             let (kind, len) = match byte {
-                b' ' | b'\t' => {
-                    let rest = self.bytes.get(start..).unwrap_or(&[]);
-                    self.pos += rest.iter().position(|&byte| !is(byte, SPACE)).unwrap_or(rest.len());
-                    continue;
-                }
-                b'a'..=b'z' | b'A'..=b'Z' | b'_' => return self.ident(start),
                 b'0'..=b'9' => return self.number(start),
                 b'\n' => return self.newline(start, 1),
                 b'\r' if second == b'\n' => return self.newline(start, 2),
@@ -273,21 +281,14 @@ impl<'a> Lexer<'a> {
 
 /// Returns the offset behind the identifier that starts at `start`.
 pub(super) fn ident_end(text: &str, start: usize) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = start;
-    while let Some(&byte) = bytes.get(at) {
-        if is(byte, IDENT_CONTINUE) {
-            at += 1;
-        } else if byte < 0x80 {
-            break;
-        } else {
-            match text.get(at..).and_then(|rest| rest.chars().next()) {
-                Some(char) if unicode_ident::is_xid_continue(char) => at += char.len_utf8(),
-                _ => break,
-            }
-        }
+    let rest = text.as_bytes().get(start..).unwrap_or(&[]);
+    let ascii = rest.iter().position(|&byte| !is(byte, IDENT_CONTINUE)).unwrap_or(rest.len());
+    if rest.get(ascii).is_none_or(|&byte| byte < 0x80) {
+        return start + ascii;
     }
-    at
+    let tail = text.get(start + ascii..).unwrap_or("");
+    let goes_on = |char: char| char == '-' || unicode_ident::is_xid_continue(char);
+    tail.find(|char| !goes_on(char)).map_or(text.len(), |len| start + ascii + len)
 }
 
 /// Returns whether an identifier starts at `at`.

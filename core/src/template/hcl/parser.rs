@@ -1,6 +1,6 @@
 use crate::{
     error::{Diagnostic, SourceId, Span},
-    template::syntax::MAX_HEIGHT,
+    template::syntax::{Expr, MAX_HEIGHT, ObjectItem, Step},
 };
 
 use super::{
@@ -29,6 +29,37 @@ pub(super) enum Layout {
     /// A line that starts left of, or level with, what holds it ends that: used to find *which* bracket lacks
     /// its partner, once it is known that something is wrong.
     Trusted,
+}
+
+/// Elements of lists that are being read, those of the innermost last.
+///
+/// A finished list is cut off in one piece, so that it takes the memory that it needs and was never moved to grow.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) exprs: Vec<Expr>,
+    pub(super) items: Vec<ObjectItem>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// How much was in a [`Scratch`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScratchMark {
+    exprs: usize,
+    items: usize,
+    steps: usize,
+}
+
+impl Scratch {
+    pub(super) fn mark(&self) -> ScratchMark {
+        ScratchMark { exprs: self.exprs.len(), items: self.items.len(), steps: self.steps.len() }
+    }
+
+    /// Drops what lists have left that were given up.
+    pub(super) fn truncate(&mut self, mark: ScratchMark) {
+        self.exprs.truncate(mark.exprs);
+        self.items.truncate(mark.items);
+        self.steps.truncate(mark.steps);
+    }
 }
 
 /// A bracket that waits for its partner.
@@ -61,6 +92,8 @@ pub(super) struct Parser<'a> {
     /// Height of the expression that was finished last.
     pub(super) height: u32,
     pub(super) names: Names,
+    pub(super) strings: Names,
+    pub(super) scratch: Scratch,
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Brackets that are open inside the current item.
     pub(super) open: Vec<Open>,
@@ -89,6 +122,8 @@ impl<'a> Parser<'a> {
             depth: 0,
             height: 0,
             names: Names::new(),
+            strings: Names::new(),
+            scratch: Scratch::default(),
             diagnostics: Vec::new(),
             open: Vec::new(),
             layout,
@@ -114,28 +149,34 @@ impl<'a> Parser<'a> {
         parser
     }
 
+    #[inline]
     pub(super) fn at(&self, start: u32, end: u32) -> Span {
         Span::new(self.source, start, end)
     }
 
+    #[inline]
     pub(super) fn span(&self) -> Span {
         self.at(self.tok.start, self.tok.end)
     }
 
     /// Returns the span from `start` to the end of the last consumed token.
+    #[inline]
     pub(super) fn since(&self, start: u32) -> Span {
         self.at(start, self.prev_end.max(start))
     }
 
+    #[inline]
     pub(super) fn kind(&self) -> TokenKind {
         self.tok.kind
     }
 
+    #[inline]
     pub(super) fn is(&self, kind: TokenKind) -> bool {
         self.tok.kind == kind
     }
 
     /// Returns the text of the token at hand.
+    #[inline]
     pub(super) fn slice(&self) -> &'a str {
         self.lexer.slice(self.tok.start as usize, self.tok.end as usize)
     }
@@ -145,6 +186,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Consumes the token at hand.
+    #[inline]
     pub(super) fn advance(&mut self) {
         if self.tok.kind != TokenKind::Newline {
             self.prev_end = self.tok.end;
@@ -162,16 +204,20 @@ impl<'a> Parser<'a> {
 
     fn load(&mut self) {
         loop {
-            let fresh = self.tok.kind == TokenKind::Newline;
             let line = self.lexer.line_start;
+            self.fresh = self.tok.kind == TokenKind::Newline;
             self.tok = self.lexer.next();
-            self.fresh = fresh;
-            self.tok_line = if self.tok.kind == TokenKind::Newline { line } else { self.lexer.line_start };
-            if fresh {
-                self.line_indent = (self.tok.start as usize).saturating_sub(self.lexer.line_start) as u32;
+            self.tok_line = self.lexer.line_start;
+            if self.fresh {
+                self.line_indent = (self.tok.start as usize).saturating_sub(self.tok_line) as u32;
             }
             match self.tok.kind {
-                TokenKind::Newline if self.skip_newlines => {}
+                TokenKind::Newline => {
+                    self.tok_line = line;
+                    if !self.skip_newlines {
+                        return;
+                    }
+                }
                 TokenKind::OpenComment => self.open_comment(),
                 _ => return,
             }
@@ -186,6 +232,20 @@ impl<'a> Parser<'a> {
                     .label(span, "opened here")
                     .help("close it with `*/`"),
             );
+        }
+    }
+
+    /// Returns whether the word at hand is followed by `=` or `:`.
+    pub(super) fn is_assigned(&self) -> bool {
+        let mut at = self.tok.end as usize;
+        while matches!(self.lexer.byte(at), b' ' | b'\t') {
+            at += 1;
+        }
+        let next = self.lexer.byte(at + 1);
+        match self.lexer.byte(at) {
+            b'=' => !matches!(next, b'=' | b'>'),
+            b':' => next != b':',
+            _ => false,
         }
     }
 
@@ -250,10 +310,15 @@ impl<'a> Parser<'a> {
 
     /// Reports a problem that leaves the position in the middle of something.
     pub(super) fn bail<T>(&mut self, diagnostic: Diagnostic) -> Parsed<T> {
+        self.report_line(diagnostic);
+        Err(Bail)
+    }
+
+    /// Reports a problem that makes others on the same line likely; those are not reported.
+    pub(super) fn report_line(&mut self, diagnostic: Diagnostic) {
         if self.bail_line.replace(self.tok_line) != Some(self.tok_line) {
             self.report(diagnostic);
         }
-        Err(Bail)
     }
 
     /// Reports that the end of the text came before the partner of `open`; once per text.

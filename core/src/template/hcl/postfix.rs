@@ -12,27 +12,31 @@ use super::{
 /// What follows a term: `.name`, `.0`, `[key]`, `.*`, `[*]`.
 impl Parser<'_> {
     pub(super) fn steps(&mut self, mut expr: Expr) -> Parsed<Expr> {
+        if !matches!(self.kind(), K::Dot | K::LeftBracket) {
+            return Ok(expr);
+        }
+        let base = self.scratch.steps.len();
         loop {
-            expr = match self.kind() {
-                K::Dot => self.dot(expr)?,
-                K::LeftBracket => self.bracket(expr)?,
-                _ => return Ok(expr),
-            };
+            match self.kind() {
+                K::Dot => {
+                    let start = self.tok.start;
+                    self.advance();
+                    if self.is(K::Star) {
+                        expr = self.with_steps(expr, base)?;
+                        expr = self.attribute_splat(expr, start)?;
+                    } else {
+                        let step = self.dot_step(start)?;
+                        self.scratch.steps.push(step);
+                    }
+                }
+                K::LeftBracket => expr = self.bracket(expr, base)?,
+                _ => return self.with_steps(expr, base),
+            }
         }
     }
 
-    fn dot(&mut self, expr: Expr) -> Parsed<Expr> {
-        let start = self.tok.start;
-        if self.next_is(K::Star) {
-            return self.attribute_splat(expr);
-        }
-        let step = self.dot_step(start)?;
-        self.with_step(expr, step)
-    }
-
-    /// Reads `.name` or `.0`.
+    /// Reads the name or number behind the dot at `start`.
     fn dot_step(&mut self, start: u32) -> Parsed<Step> {
-        self.advance();
         let kind = match self.kind() {
             K::Ident => StepKind::Attr(self.names.share(self.slice())),
             K::Number | K::BadNumber => {
@@ -59,53 +63,56 @@ impl Parser<'_> {
         )
     }
 
-    /// Adds a literal step to an expression.
-    fn with_step(&mut self, mut expr: Expr, step: Step) -> Parsed<Expr> {
-        let span = expr.span.to(step.span);
-        match &mut expr.kind {
-            ExprKind::Traversal(traversal) => traversal.steps.push(step),
-            ExprKind::Relative(relative) => relative.steps.push(step),
-            _ => {
-                self.set_height(self.height + 1)?;
-                let relative = Relative { source: expr, steps: vec![step] };
-                return Ok(Expr::new(ExprKind::Relative(Box::new(relative)), span));
-            }
+    /// Adds the literal steps that were gathered since `base` to an expression.
+    fn with_steps(&mut self, mut expr: Expr, base: usize) -> Parsed<Expr> {
+        if self.scratch.steps.len() <= base {
+            return Ok(expr);
         }
-        expr.span = span;
-        Ok(expr)
+        let steps = self.scratch.steps.split_off(base);
+        let span = steps.last().map_or(expr.span, |last| expr.span.to(last.span));
+        if let ExprKind::Traversal(traversal) = &mut expr.kind
+            && traversal.steps.is_empty()
+        {
+            traversal.steps = steps;
+            expr.span = span;
+            return Ok(expr);
+        }
+        self.set_height(self.height + 1)?;
+        Ok(Expr::new(ExprKind::Relative(Box::new(Relative { source: expr, steps })), span))
     }
 
-    /// `.*` and the `.name` and `.0` steps behind it.
-    fn attribute_splat(&mut self, source: Expr) -> Parsed<Expr> {
-        let start = self.tok.start;
+    /// `.*`, whose star is at hand, and the `.name` and `.0` steps behind it.
+    fn attribute_splat(&mut self, source: Expr, start: u32) -> Parsed<Expr> {
         let height = self.height;
         self.advance();
-        self.advance();
         let marker = self.since(start);
-        let mut each = Expr::new(ExprKind::SplatItem, marker);
-        self.height = 1;
+        let base = self.scratch.steps.len();
         while self.is(K::Dot) {
             let start = self.tok.start;
-            if self.next_is(K::Star) {
-                let span = self.span();
+            self.advance();
+            if self.is(K::Star) {
                 return self.bail(
                     Diagnostic::error("syntax.unexpected", "a `.*` cannot stand behind another one")
-                        .label(span, "the second splat")
+                        .label(self.at(start, self.tok.end), "the second splat")
                         .label(marker, "the first splat")
                         .help("write `[*]`, which may be repeated"),
                 );
             }
             let step = self.dot_step(start)?;
-            each = self.with_step(each, step)?;
+            self.scratch.steps.push(step);
         }
+        self.height = 1;
+        let each = self.with_steps(Expr::new(ExprKind::SplatItem, marker), base)?;
         self.splat(source, SplatKind::Attribute, each, marker, height)
     }
 
-    fn bracket(&mut self, expr: Expr) -> Parsed<Expr> {
+    /// `[key]` or `[*]`; the steps gathered since `base` come before it.
+    fn bracket(&mut self, mut expr: Expr, base: usize) -> Parsed<Expr> {
         let opened = self.span();
-        let height = self.height;
         let outer = self.open(true);
         if self.is(K::Star) {
+            expr = self.with_steps(expr, base)?;
+            let height = self.height;
             self.advance();
             if !self.is(K::RightBracket) {
                 return self.expected_closer("`]`", opened, "the splat");
@@ -118,29 +125,28 @@ impl Parser<'_> {
             self.leave();
             return self.splat(expr, SplatKind::Full, each, marker, height);
         }
+        let height = self.height;
         let key = self.expr()?;
         if !self.is(K::RightBracket) {
             return self.expected_closer("`]`", opened, "the index");
         }
-        let height = height.max(self.height);
         self.close(outer);
         let span = self.since(opened.start);
+        let key_height = std::mem::replace(&mut self.height, height);
         let literal = match key.kind {
             ExprKind::Literal(literal) => literal,
-            ExprKind::Template(ref template) => match template.as_literal() {
-                Some(text) => Literal::String(self.names.share(text)),
-                None => return self.index(expr, key, span, height),
-            },
-            _ => return self.index(expr, key, span, height),
+            ExprKind::Template(ref template) if template.as_literal().is_some() => {
+                Literal::String(self.strings.share(template.as_literal().unwrap_or("")))
+            }
+            _ => {
+                let collection = self.with_steps(expr, base)?;
+                self.set_height(self.height.max(key_height) + 1)?;
+                let span = collection.span.to(span);
+                return Ok(Expr::new(ExprKind::Index(Box::new(Index { collection, key })), span));
+            }
         };
-        self.height = height;
-        self.with_step(expr, Step { kind: StepKind::Index(literal), span })
-    }
-
-    fn index(&mut self, collection: Expr, key: Expr, bracket: Span, height: u32) -> Parsed<Expr> {
-        self.set_height(height + 1)?;
-        let span = collection.span.to(bracket);
-        Ok(Expr::new(ExprKind::Index(Box::new(Index { collection, key })), span))
+        self.scratch.steps.push(Step { kind: StepKind::Index(literal), span });
+        Ok(expr)
     }
 
     fn splat(&mut self, source: Expr, kind: SplatKind, each: Expr, marker: Span, height: u32) -> Parsed<Expr> {

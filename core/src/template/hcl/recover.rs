@@ -1,12 +1,13 @@
 use super::{
     lexer::TokenKind,
-    parser::{Open, Parser},
+    parser::{Open, Parser, ScratchMark},
 };
 
 /// Where an item list stood when it began an item: what to come back to when the item is broken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     open: usize,
+    scratch: ScratchMark,
     depth: u32,
     /// Where the brace stands that opened the list; `None` for a file.
     list: Option<u32>,
@@ -27,7 +28,7 @@ pub(super) enum List {
 impl Parser<'_> {
     /// Remembers where the item at hand begins.
     pub(super) fn mark(&self, list: Option<u32>) -> Mark {
-        Mark { open: self.open.len(), depth: self.depth, list, column: self.line_indent }
+        Mark { open: self.open.len(), scratch: self.scratch.mark(), depth: self.depth, list, column: self.line_indent }
     }
 
     /// Moves to where the broken item ends: its line break, its comma in an object, the brace that closes the list,
@@ -37,6 +38,7 @@ impl Parser<'_> {
     pub(super) fn skip_item(&mut self, mark: Mark, list: List) {
         use TokenKind as K;
         let mut pending: Vec<Open> = self.open.split_off(mark.open.min(self.open.len()));
+        self.scratch.truncate(mark.scratch);
         self.depth = mark.depth;
         self.skip_newlines = false;
         // Brackets that were opened while skipping; kinds do not matter, a hostile text may open a million.

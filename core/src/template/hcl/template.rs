@@ -73,7 +73,7 @@ impl Parser<'_> {
         let stop = self.text_end(content, Ground::Quoted);
         self.height = 1;
         if self.lexer.byte(stop) == b'"' {
-            let text = self.names.share(self.lexer.slice(content, stop));
+            let text = self.strings.share(self.lexer.slice(content, stop));
             self.resume_at(stop + 1);
             return Ok(Expr::new(ExprKind::Literal(Literal::String(text)), self.at(start, stop as u32 + 1)));
         }
@@ -151,8 +151,8 @@ impl Parser<'_> {
 
     pub(super) fn share_run(&mut self, run: Run) -> Arc<str> {
         match run {
-            Run::Source(start, end) => self.names.share(self.lexer.slice(start, end)),
-            Run::Owned(text) => self.names.share(&text),
+            Run::Source(start, end) => self.strings.share(self.lexer.slice(start, end)),
+            Run::Owned(text) => self.strings.share(&text),
         }
     }
 
@@ -312,6 +312,7 @@ impl Parser<'_> {
             *run = self.trimmed(old, str::trim_end);
         }
         let outer = (self.skip_newlines, self.open.len(), self.depth);
+        let scratch = self.scratch.mark();
         self.skip_newlines = true;
         self.sequence_depth += 1;
         self.resume_at(at + 2 + usize::from(tilde));
@@ -330,6 +331,7 @@ impl Parser<'_> {
                 Resume::Text(end as usize)
             }
             Err(Bail) => {
+                self.scratch.truncate(scratch);
                 pieces.broken = true;
                 pieces.trim_next = false;
                 if pieces.list.len() == before {

@@ -217,32 +217,36 @@ fn lookup_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     if arguments.len() > 3 {
         return Err(Problem::new(format!("it takes two or three arguments, not {}", arguments.len())).at_argument(3));
     }
-    match type_of(arguments, 0) {
-        Type::Object(object) => {
-            let Some(key) = arguments.get(1).and_then(Value::as_str) else { return Ok(Type::Any) };
-            if let Some(ty) = object.attributes.get(key) {
-                return Ok(ty.clone());
-            }
-            if let Some(default) = arguments.get(2) {
-                return Ok(default.ty());
-            }
-            let hidden = arguments.get(1).is_some_and(|key| !key.marks().is_empty());
-            Err(no_key(if hidden { None } else { Some(key) }))
-        }
-        Type::Map(element) => {
-            if let Some(default) = arguments.get(2) {
-                convert(default, &element).map_err(|_| {
-                    let (wanted, given) = (element.friendly_name(), default.ty().friendly_name());
-                    Problem::argument(
-                        2,
-                        format!("the elements of the map are {wanted}; a {given} cannot stand for one"),
-                    )
-                })?;
-            }
-            Ok((*element).clone())
-        }
-        ty => Err(not_a_map(0, &ty)),
+    let Some(map) = arguments.first() else { return Ok(Type::Any) };
+    let element = match map.kind() {
+        // Looks at no more than the entry that is meant: `lookup` is called in loops.
+        Kind::Object(fields) => return entry_type(arguments, |key| fields.get(key).map(Value::ty)),
+        Kind::Map(fields) => fields.element_type().clone(),
+        _ => match map.ty() {
+            Type::Object(object) => return entry_type(arguments, |key| object.attributes.get(key).cloned()),
+            Type::Map(element) => (*element).clone(),
+            ty => return Err(not_a_map(0, &ty)),
+        },
+    };
+    if let Some(default) = arguments.get(2) {
+        convert(default, &element).map_err(|_| {
+            let (wanted, given) = (element.friendly_name(), default.ty().friendly_name());
+            Problem::argument(2, format!("the elements of the map are {wanted}; a {given} cannot stand for one"))
+        })?;
     }
+    Ok(element)
+}
+
+fn entry_type(arguments: &[Value], get: impl Fn(&str) -> Option<Type>) -> Result<Type, Problem> {
+    let Some(key) = arguments.get(1).and_then(Value::as_str) else { return Ok(Type::Any) };
+    if let Some(ty) = get(key) {
+        return Ok(ty);
+    }
+    if let Some(default) = arguments.get(2) {
+        return Ok(default.ty());
+    }
+    let hidden = arguments.get(1).is_some_and(|key| !key.marks().is_empty());
+    Err(no_key(if hidden { None } else { Some(key) }))
 }
 
 fn no_key(key: Option<&str>) -> Problem {
@@ -294,7 +298,7 @@ fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
         }
     }
     match first {
-        Some(ty @ Type::Map(_)) if same && !arguments.iter().any(is_open) => Ok(ty),
+        Some(ty @ Type::Map(_)) if same && !arguments.iter().any(|argument| is_open(argument)) => Ok(ty),
         _ if open => Ok(Type::Any),
         _ => Ok(Type::object(attributes)),
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Call, Function, Functions, Parameter};
 use crate::{
-    template::eval::Problem,
+    template::eval::{Context, Problem},
     value::{Kind, Marks, Number, Refinement, Type, Value, convert, unify},
 };
 
@@ -97,17 +97,7 @@ fn register_picks(table: &mut Functions) {
     table.add(
         Function::new("element", "Returns the element of a list at an index, counted round and round.")
             .takes([Parameter::new("list", Type::Any).marked(), Parameter::new("index", Type::Number)])
-            .returns_by(|arguments, _| match type_of(arguments, 0) {
-                Type::List(element) => Ok((*element).clone()),
-                Type::Tuple(types) => match arguments.get(1).filter(|index| index.is_known()) {
-                    Some(index) => {
-                        let at = wrapped(index, types.len())?;
-                        Ok(types.get(at).cloned().unwrap_or(Type::Any))
-                    }
-                    None => Ok(Type::Any),
-                },
-                ty => Err(Problem::argument(0, format!("a list or tuple is required, not {}", ty.friendly_name()))),
-            })
+            .returns_by(element_type)
             .may_return_null()
             .computes(|call| {
                 let list = call.value(0)?;
@@ -227,6 +217,27 @@ pub(super) fn sequence(ty: &Type, values: Vec<Value>) -> Value {
     }
 }
 
+/// Looks at no more than the element that is meant: `element` is called in loops.
+fn element_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
+    let (Some(list), Some(index)) = (arguments.first(), arguments.get(1)) else { return Ok(Type::Any) };
+    match list.kind() {
+        Kind::List(items) => Ok(items.element_type().clone()),
+        Kind::Tuple(items) if index.is_known() => {
+            let at = wrapped(index, items.len())?;
+            Ok(items.get(at).map_or(Type::Any, Value::ty))
+        }
+        Kind::Tuple(_) => Ok(Type::Any),
+        _ => match list.ty() {
+            Type::List(element) => Ok((*element).clone()),
+            Type::Tuple(types) if index.is_known() => {
+                Ok(types.get(wrapped(index, types.len())?).cloned().unwrap_or(Type::Any))
+            }
+            Type::Tuple(_) => Ok(Type::Any),
+            ty => Err(Problem::argument(0, format!("a list or tuple is required, not {}", ty.friendly_name()))),
+        },
+    }
+}
+
 fn wrapped(index: &Value, length: usize) -> Result<usize, Problem> {
     let index = index.as_number().cloned().unwrap_or(Number::ZERO);
     if length == 0 {
@@ -312,7 +323,7 @@ fn range(call: Call<'_>) -> Result<Value, Problem> {
     Ok(Value::list(Type::Number, numbers))
 }
 
-fn slice_type(arguments: &[Value], _: &crate::template::eval::Context<'_>) -> Result<Type, Problem> {
+fn slice_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     match type_of(arguments, 0) {
         Type::List(element) => Ok(Type::List(element)),
         Type::Set(_) => Err(Problem::argument(0, "the elements of a set have no index")
@@ -347,7 +358,7 @@ fn bounds(arguments: &[Value], length: usize) -> Result<(usize, usize), Problem>
     Ok((start, end))
 }
 
-fn concat_type(arguments: &[Value], _: &crate::template::eval::Context<'_>) -> Result<Type, Problem> {
+fn concat_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     if arguments.is_empty() {
         return Err(Problem::new("it takes at least one list"));
     }

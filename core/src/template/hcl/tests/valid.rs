@@ -161,6 +161,14 @@ fn bodies() {
 }
 
 #[test]
+fn words_of_expressions_are_names_elsewhere() {
+    let text = "for = 1\nif in { true = null }\nnull { for = 2 }\n";
+    let (body, problems) = parse(SourceId(0), text);
+    assert_eq!(problems, []);
+    assert_eq!((body.attributes.len(), body.blocks.len()), (1, 2));
+}
+
+#[test]
 fn every_expression_covers_its_text() {
     let text = "[\"a${b}\", f(x)[0].y, a.*.b[1], -(1 + 2), <<E\nx\nE\n, {k = v}, c ? d : e.f]";
     let (expr, _) = parse_expression(SourceId(0), text);
