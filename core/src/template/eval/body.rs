@@ -29,7 +29,7 @@ impl Evaluator<'_> {
                     self.report(Diagnostic::error("eval.argument", message).at(places.of(&path)));
                 }
                 for (path, instead) in schema.deprecations(&raw) {
-                    let what = path.steps().last().map_or_else(|| "it".to_owned(), |step| name_of(step));
+                    let what = path.steps().last().map_or_else(|| "it".to_owned(), name_of);
                     let message = format!("{what} should not be used any more");
                     self.report(Diagnostic::warning("eval.deprecated", message).at(places.of(&path)).help(instead));
                 }

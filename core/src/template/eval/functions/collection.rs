@@ -298,7 +298,7 @@ fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
         }
     }
     match first {
-        Some(ty @ Type::Map(_)) if same && !arguments.iter().any(|argument| is_open(argument)) => Ok(ty),
+        Some(ty @ Type::Map(_)) if same && !arguments.iter().any(is_open) => Ok(ty),
         _ if open => Ok(Type::Any),
         _ => Ok(Type::object(attributes)),
     }

@@ -253,9 +253,9 @@ fn write_verb(verb: &Verb<'_>, value: &Value, out: &mut String) -> Result<(), St
             let length = verb.precision.map_or(-1, |precision| precision as i64);
             let cut = text::substring(full, 0, length);
             if verb.letter == 'q' {
-                pad(verb, &quoted(cut)?, out)
+                pad(verb, &quoted(cut)?, out);
             } else {
-                pad(verb, cut, out)
+                pad(verb, cut, out);
             }
             Ok(())
         }
