@@ -9,7 +9,10 @@ use super::{Evaluator, frame::Frame};
 use crate::{
     error::{Diagnostic, Span, suggest},
     schema::{self, NestedBlock, Nesting, Schema},
-    template::syntax::{Attribute, Block, Body, Expr},
+    template::{
+        syntax::{Attribute, Block, Body, Expr},
+        with_schema_blocks,
+    },
     value::{Kind, Marks, Path, Step, Type, Value},
 };
 
@@ -54,6 +57,7 @@ impl Evaluator<'_> {
         places: &mut Places,
         frame: Option<&Frame<'_>>,
     ) -> Value {
+        let body = &*with_schema_blocks(body, schema);
         let mut parts: Vec<(Arc<str>, Value)> = Vec::new();
         for attribute in &body.attributes {
             if let Some(value) = self.body_attribute(attribute, body, schema, path, places, frame) {

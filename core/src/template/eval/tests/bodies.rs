@@ -127,3 +127,28 @@ fn dynamic_blocks_gone_wrong() {
         "2:1 eval.argument: at most 3 `rule` blocks are allowed",
     );
 }
+
+/// JSON cannot tell blocks from arguments; the schema does, at every level.
+#[test]
+fn blocks_of_json() {
+    let text = r#"{
+        "name": "a",
+        "rule": [{ "port": 80 }, { "port": "${40 + 41}" }],
+        "disk": { "d": { "gb": 1 } },
+        "meta": { "tag": { "k": "x" } }
+    }"#;
+    let (file, problems) =
+        crate::template::json::parse_body(SourceId(0), &format!(r#"{{"resource": {{"t": {{"n": {text}}}}}}}"#));
+    assert_eq!(problems, []);
+    let body = &file.blocks.first().expect("the resource").body;
+    let span = Span::new(SourceId(0), 0, 0);
+    let host = Host::new();
+    let functions = Functions::standard();
+    let mut evaluator = Evaluator::new(&host, &functions, Options::default());
+    let value = evaluator.eval_body(body, &server(), span);
+    assert_eq!(evaluator.finish().diagnostics, []);
+    assert_eq!(
+        format!("{value:?}"),
+        r#"{"disk": map{"d": {"gb": 1}}, "id": null(string), "meta": {"tag": set[{"k": "x"}], "team": null(string)}, "name": "a", "old": null(string), "rule": list[{"note": "-", "port": 80}, {"note": "-", "port": 81}], "size": null(number)}"#
+    );
+}
