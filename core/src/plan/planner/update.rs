@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Planner, assemble::Entry};
+use super::{Planner, entry::Entry};
 use crate::{
     plan::{Action, Mode, RowUpdate},
     state::{ObjectId, Row, RowStatus},

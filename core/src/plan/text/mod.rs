@@ -7,6 +7,8 @@
 mod lines;
 mod page;
 mod paint;
+mod parts;
+mod quote;
 mod value;
 
 pub use page::{Counts, TextOptions};

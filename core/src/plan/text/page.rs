@@ -2,7 +2,9 @@ use std::fmt;
 
 use super::{
     paint::{Paper, Sign, Tone},
-    value::{Writer, sign_of},
+    parts::sign_of,
+    quote::quoted,
+    value::Writer,
 };
 use crate::{
     plan::{Action, Change, DriftKind, Mode, OutputChange, Plan, Reason},
@@ -84,7 +86,7 @@ fn paragraph(paper: &mut Paper, change: &Change) {
     }
     if let Some(id) = &change.importing {
         paper.put("     ");
-        paper.paint(Tone::Dim, format_args!("# adopted by its id {}", super::value::quoted(id)));
+        paper.paint(Tone::Dim, format_args!("# adopted by its id {}", quoted(id)));
         paper.end();
     }
     let (before, after) = match change.action {

@@ -1,10 +1,10 @@
-use std::{borrow::Cow, sync::Arc};
-
 use super::{
     lines::{Pair, align},
     paint::{Paper, Sign, Tone},
+    parts::{Part, fields, members, sequence, sign_of},
+    quote::{json_value, lines, quoted, visible},
 };
-use crate::value::{Kind, Marks, Path, Step, Type, Value};
+use crate::value::{Kind, Marks, Path, Value};
 
 /// Writes values and what differs between two of them.
 pub(super) struct Writer<'a> {
@@ -12,34 +12,6 @@ pub(super) struct Writer<'a> {
     /// Paths that force replacement.
     pub(super) forces: &'a [Path],
     path: Path,
-}
-
-/// One named or numbered part, before and after.
-struct Part<'v> {
-    label: String,
-    step: Option<Step>,
-    before: Option<&'v Value>,
-    after: Option<&'v Value>,
-}
-
-impl Part<'_> {
-    fn sign(&self) -> Sign {
-        sign_of(self.before, self.after)
-    }
-}
-
-/// Returns what happens to a value; nothing and null are the same here.
-pub(super) fn sign_of(before: Option<&Value>, after: Option<&Value>) -> Sign {
-    let present = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
-    match (before, after) {
-        (Some(a), Some(b)) if a.same(b) => Sign::Same,
-        _ => match (present(before), present(after)) {
-            (false, false) => Sign::Same,
-            (false, true) => Sign::Add,
-            (true, false) => Sign::Remove,
-            (true, true) => Sign::Change,
-        },
-    }
 }
 
 impl<'a> Writer<'a> {
@@ -326,135 +298,4 @@ impl<'a> Writer<'a> {
             self.paper.paint(Tone::Red, "  # forces replacement");
         }
     }
-}
-
-/// The parts of two objects or maps by name.
-fn fields<'v>(before: Option<&'v Value>, after: Option<&'v Value>, quote: bool) -> Vec<Part<'v>> {
-    let mut names: Vec<&Arc<str>> =
-        before.into_iter().chain(after).flat_map(|value| value.entries().map(|(name, _)| name)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let part = |name: &Arc<str>| Part {
-        label: if quote { quoted(name).into_owned() } else { name.to_string() },
-        step: Some(if quote { Step::Key(Arc::clone(name)) } else { Step::Attr(Arc::clone(name)) }),
-        before: before.and_then(|value| value.attribute(name)),
-        after: after.and_then(|value| value.attribute(name)),
-    };
-    names.into_iter().map(part).collect()
-}
-
-/// The elements of two lists side by side; neighbours that were taken away and added are a change.
-fn sequence<'v>(before: &'v Value, after: &'v Value) -> Vec<Part<'v>> {
-    let (old, new) = (before.elements().as_slice(), after.elements().as_slice());
-    let same = |a: usize, b: usize| matches!((old.get(a), new.get(b)), (Some(a), Some(b)) if a.same(b));
-    let pairs = align(old.len(), new.len(), same);
-    let part = |before: Option<usize>, after: Option<usize>| Part {
-        label: String::new(),
-        step: after.or(before).map(Step::Index),
-        before: before.and_then(|idx| old.get(idx)),
-        after: after.and_then(|idx| new.get(idx)),
-    };
-    let (mut parts, mut gone, mut added) = (Vec::new(), Vec::new(), Vec::new());
-    let flush = |parts: &mut Vec<Part<'v>>, gone: &mut Vec<usize>, added: &mut Vec<usize>| {
-        for at in 0..gone.len().max(added.len()) {
-            parts.push(part(gone.get(at).copied(), added.get(at).copied()));
-        }
-        gone.clear();
-        added.clear();
-    };
-    for pair in pairs {
-        match pair {
-            Pair::Old(idx) => gone.push(idx),
-            Pair::New(idx) => added.push(idx),
-            Pair::Same(a, b) => {
-                flush(&mut parts, &mut gone, &mut added);
-                parts.push(part(Some(a), Some(b)));
-            }
-        }
-    }
-    flush(&mut parts, &mut gone, &mut added);
-    parts
-}
-
-/// The elements of two sets: both, only before, only after.
-fn members<'v>(before: &'v Value, after: &'v Value) -> Vec<Part<'v>> {
-    let (old, new) = (before.elements().as_slice(), after.elements().as_slice());
-    let pairs = align(old.len(), new.len(), |a, b| matches!((old.get(a), new.get(b)), (Some(a), Some(b)) if a.same(b)));
-    let part = |before: Option<usize>, after: Option<usize>| Part {
-        label: String::new(),
-        step: None,
-        before: before.and_then(|idx| old.get(idx)),
-        after: after.and_then(|idx| new.get(idx)),
-    };
-    let each = |pair: Pair| match pair {
-        Pair::Same(a, b) => part(Some(a), Some(b)),
-        Pair::Old(a) => part(Some(a), None),
-        Pair::New(b) => part(None, Some(b)),
-    };
-    pairs.into_iter().map(each).collect()
-}
-
-fn lines(text: &str) -> Vec<&str> {
-    text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
-}
-
-/// Replaces control characters, which could play tricks on a terminal.
-fn visible(text: &str) -> Cow<'_, str> {
-    if text.chars().any(|letter| letter.is_control() && letter != '\t') {
-        let clean =
-            |letter: char| if letter.is_control() && letter != '\t' { char::REPLACEMENT_CHARACTER } else { letter };
-        Cow::Owned(text.chars().map(clean).collect())
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// Returns a text in quotes, as a template would write it.
-pub(super) fn quoted(text: &str) -> Cow<'static, str> {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '$' | '%' if letters.peek() == Some(&'{') => {
-                out.push(letter);
-                out.push(letter);
-            }
-            letter if letter.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    Cow::Owned(out)
-}
-
-/// Returns the value of a text that is a JSON object or array with something in it.
-fn json_value(text: &str) -> Option<Value> {
-    let trimmed = text.trim_start();
-    if !trimmed.starts_with(['{', '[']) {
-        return None;
-    }
-    let json: serde_json::Value = serde_json::from_str(trimmed).ok()?;
-    let filled =
-        json.as_array().is_some_and(|list| !list.is_empty()) || json.as_object().is_some_and(|map| !map.is_empty());
-    filled.then(|| from_json(&json)).flatten()
-}
-
-fn from_json(json: &serde_json::Value) -> Option<Value> {
-    Some(match json {
-        serde_json::Value::Null => Value::null(Type::Any),
-        serde_json::Value::Bool(value) => Value::bool(*value),
-        serde_json::Value::Number(number) => Value::number(number.to_string().parse::<crate::value::Number>().ok()?),
-        serde_json::Value::String(text) => Value::string(text.as_str()),
-        serde_json::Value::Array(list) => Value::tuple(list.iter().map(from_json).collect::<Option<_>>()?),
-        serde_json::Value::Object(map) => {
-            let entries = map.iter().map(|(key, value)| Some((key.as_str(), from_json(value)?)));
-            Value::object(entries.collect::<Option<Vec<_>>>()?)
-        }
-    })
 }

@@ -1,138 +1,22 @@
-//! A make-believe world for tests of planning: types, objects, and a run that goes step by step.
-
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
-use super::*;
+use super::types::{Types, complete, plan_as_type};
 use crate::{
     address::Address,
-    error::{Diagnostic, Error, ErrorKind, Result},
-    resource::{Object, PlanRequest, PlanResponse, Traits},
-    schema::{Attribute, Block, NestedBlock, Schema},
+    error::Diagnostic,
+    plan::*,
+    resource::{Object, PlanRequest},
     state::{ObjectId, Row, RowStatus, StackKey},
     template::{Files, Template},
-    value::{Path, Refinement, Type, Value},
+    value::Value,
 };
-
-/// Types: `thing` (name, size in place; kind forces replacement; id, note computed; secret sensitive; rule blocks),
-/// `free` (like `terraform_data`), data source `lookup` (query in, answer out), provider `strict` with a region.
-#[derive(Debug, Default)]
-pub(super) struct Types {
-    /// The version of the schema of `thing`.
-    pub thing_version: u64,
-}
-
-fn thing(version: u64) -> Arc<Schema> {
-    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
-    let make = |version| {
-        Arc::new(
-            Schema::new(version)
-                .attribute("id", Attribute::computed(Type::String))
-                .attribute("name", Attribute::optional(Type::String))
-                .attribute("size", Attribute::optional(Type::Number).default(1).at_least(0))
-                .attribute("kind", Attribute::optional(Type::String).forces_replacement())
-                .attribute("note", Attribute::optional_computed(Type::String))
-                .attribute("secret", Attribute::optional(Type::String).sensitive())
-                .attribute("token", Attribute::optional(Type::String).write_only())
-                .attribute("tags", Attribute::optional(Type::map(Type::String)))
-                .block("rule", NestedBlock::list(Block::new().attribute("port", Attribute::required(Type::Number)))),
-        )
-    };
-    if version == 0 { Arc::clone(SCHEMA.get_or_init(|| make(0))) } else { make(version) }
-}
-
-fn free() -> Arc<Schema> {
-    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
-    Arc::clone(SCHEMA.get_or_init(|| {
-        Arc::new(
-            Schema::new(0)
-                .attribute("id", Attribute::computed(Type::String))
-                .attribute("input", Attribute::optional(Type::Any))
-                .attribute("output", Attribute::computed(Type::Any))
-                .attribute("replace", Attribute::optional(Type::Any)),
-        )
-    }))
-}
-
-fn lookup() -> Arc<Schema> {
-    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
-    Arc::clone(SCHEMA.get_or_init(|| {
-        Arc::new(
-            Schema::new(0)
-                .attribute("query", Attribute::optional(Type::String))
-                .attribute("answer", Attribute::computed(Type::String)),
-        )
-    }))
-}
-
-impl TypeSource for Types {
-    fn resource(&self, type_name: &str) -> Option<ResourceInfo> {
-        let schema = match type_name {
-            "thing" | "strict_thing" => thing(self.thing_version),
-            "free" => free(),
-            _ => return None,
-        };
-        Some(ResourceInfo { schema, traits: Traits::default() })
-    }
-
-    fn data_source(&self, type_name: &str) -> Option<Arc<Schema>> {
-        (type_name == "lookup").then(lookup)
-    }
-
-    fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>> {
-        (provider == "strict").then(|| Arc::new(Schema::new(0).attribute("region", Attribute::required(Type::String))))
-    }
-
-    fn provider_of(&self, type_name: &str) -> Arc<str> {
-        Arc::from(type_name.split('_').next().unwrap_or(type_name))
-    }
-
-    fn validate(&self, _: &str, config: &Value) -> Result<()> {
-        match config.attribute("name").and_then(Value::as_str) {
-            Some("forbidden") => Err(Error::new(ErrorKind::InvalidInput, "thing.name", "the name is forbidden")),
-            _ => Ok(()),
-        }
-    }
-
-    fn upgrade(&self, _: &str, _: u64, attributes: &Value) -> Result<Value> {
-        Ok(attributes.clone())
-    }
-
-    fn nearest(&self, type_name: &str) -> Option<String> {
-        crate::error::suggest(type_name, ["thing", "free", "lookup"]).map(str::to_owned)
-    }
-}
-
-/// Plans as the two types do.
-pub(super) fn plan_as_type(type_name: &str, request: PlanRequest) -> PlanResponse {
-    let PlanRequest { prior, proposed, .. } = request;
-    if type_name != "free" {
-        return PlanResponse { planned: proposed, requires_replace: Vec::new(), private: None };
-    }
-    let get = |value: &Value, name: &str| value.attribute(name).cloned().unwrap_or_else(|| Value::null(Type::Any));
-    let before = |name: &str| prior.as_ref().map(|prior| get(&prior.attributes, name));
-    let input = get(&proposed, "input");
-    let replace = get(&proposed, "replace");
-    let replaces = before("replace").is_some_and(|before| !before.same(&replace));
-    let id = match before("id") {
-        Some(id) if !replaces => id,
-        _ => Value::unknown_with(Type::String, Refinement::not_null()),
-    };
-    let output = match before("output") {
-        Some(output) if before("input").is_some_and(|before| before.same(&input)) => output,
-        _ if input.is_null() => Value::null(Type::Any),
-        _ => Value::unknown(input.ty()),
-    };
-    let planned = Value::object([("id", id), ("input", input), ("output", output), ("replace", replace)]);
-    let requires_replace = if replaces { vec![Path::root().attr("replace")] } else { Vec::new() };
-    PlanResponse { planned, requires_replace, private: None }
-}
 
 /// A stack whose plans are carried out on paper.
 #[derive(Clone, Debug)]
-pub(super) struct World {
+pub(in crate::plan) struct World {
     pub rows: BTreeMap<ObjectId, Row>,
     pub outputs: BTreeMap<String, Value>,
     /// Objects as they really are; a row without one has vanished.
@@ -167,7 +51,7 @@ impl Default for World {
 }
 
 /// Reads a template of one file, or of several that `# file: path` lines separate.
-pub(super) fn template(text: &str) -> Arc<Template> {
+pub(in crate::plan) fn template(text: &str) -> Arc<Template> {
     let mut files: Vec<(String, String)> = vec![("main.tf".to_owned(), String::new())];
     for line in text.lines() {
         match line.trim().strip_prefix("# file: ") {
@@ -186,7 +70,7 @@ pub(super) fn template(text: &str) -> Arc<Template> {
 
 impl World {
     /// Plans a template.
-    pub(super) fn try_plan(&mut self, text: &str) -> (Option<Plan>, Vec<Diagnostic>) {
+    pub(in crate::plan) fn try_plan(&mut self, text: &str) -> (Option<Plan>, Vec<Diagnostic>) {
         let template = template(text);
         let input = PlanInput {
             rows: self.rows.values().cloned().collect(),
@@ -247,27 +131,27 @@ impl World {
     }
 
     /// Plans a template that has no mistakes.
-    pub(super) fn plan(&mut self, text: &str) -> Plan {
+    pub(in crate::plan) fn plan(&mut self, text: &str) -> Plan {
         let (plan, problems) = self.try_plan(text);
         plan.unwrap_or_else(|| panic!("{problems:#?}"))
     }
 
     /// Plans a template that has mistakes; returns their codes and messages.
-    pub(super) fn fail(&mut self, text: &str) -> Vec<String> {
+    pub(in crate::plan) fn fail(&mut self, text: &str) -> Vec<String> {
         let (plan, problems) = self.try_plan(text);
         assert!(plan.is_none(), "{}", plan.expect("a plan"));
         problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect()
     }
 
     /// Plans and carries out.
-    pub(super) fn apply(&mut self, text: &str) -> Plan {
+    pub(in crate::plan) fn apply(&mut self, text: &str) -> Plan {
         let plan = self.plan(text);
         self.run(&plan);
         plan
     }
 
     /// Plans and carries out, then checks that nothing is left to do.
-    pub(super) fn settle(&mut self, text: &str) -> Plan {
+    pub(in crate::plan) fn settle(&mut self, text: &str) -> Plan {
         let plan = self.apply(text);
         let again = self.plan(text);
         assert!(again.is_empty(), "not empty after apply:\n{again}\n{:#?}\n{:#?}", again.row_updates, again.outputs);
@@ -275,7 +159,7 @@ impl World {
     }
 
     /// Carries a plan out, always the first step that may start, checking that order and values hold.
-    pub(super) fn run(&mut self, plan: &Plan) {
+    pub(in crate::plan) fn run(&mut self, plan: &Plan) {
         self.done.clear();
         let rows: Vec<Row> = self.rows.values().cloned().collect();
         let mut residue =
@@ -392,7 +276,7 @@ impl World {
     }
 
     /// Returns the object id of the row at an address.
-    pub(super) fn object(&self, address: &str) -> ObjectId {
+    pub(in crate::plan) fn object(&self, address: &str) -> ObjectId {
         let address: Address = address.parse().expect("an address");
         self.rows
             .values()
@@ -402,7 +286,7 @@ impl World {
     }
 
     /// Changes one attribute of an object behind the engine's back.
-    pub(super) fn drift(&mut self, address: &str, name: &str, value: Value) {
+    pub(in crate::plan) fn drift(&mut self, address: &str, name: &str, value: Value) {
         let object = self.object(address);
         let attributes = self.objects.get(&object).expect("an object");
         let parts = attributes
@@ -413,22 +297,8 @@ impl World {
     }
 }
 
-/// Fills in what the types compute.
-fn complete(planned: &Value, id: &str) -> Value {
-    let parts = planned.entries().map(|(name, value)| {
-        let value = match (&**name, value.is_known()) {
-            ("id", false) => Value::string(id),
-            ("note", false) => Value::string(format!("note of {id}")),
-            ("output", false) => planned.attribute("input").cloned().expect("an input"),
-            _ => value.clone(),
-        };
-        (Arc::clone(name), value)
-    });
-    Value::object(parts.collect::<Vec<_>>())
-}
-
 /// Returns the changes as `action address`, no-ops left out.
-pub(super) fn changes(plan: &Plan) -> Vec<String> {
+pub(in crate::plan) fn changes(plan: &Plan) -> Vec<String> {
     let word = |change: &Change| {
         let action = match change.action {
             Action::Replace => "delete/create",

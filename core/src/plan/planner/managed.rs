@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use super::{
+    Ask, Planner,
+    instance::{Go, Instance, Stage},
+};
+use crate::{
+    error::{Diagnostic, Result},
+    plan::node::{NodeId, Table},
+    resource::{Object, PlanRequest, PlanResponse},
+    value::Value,
+};
+
+/// A managed instance, stage by stage.
+impl Planner {
+    pub(super) fn work_on_managed(&mut self, instance: &mut Instance) -> Go {
+        loop {
+            let step = match instance.stage {
+                Stage::Look => self.look_for(instance),
+                Stage::Configure => self.configure(instance),
+                Stage::Plan => self.compare(instance),
+                // Both are entered by an answer.
+                Stage::PlanNew => self.compare_new(instance),
+                Stage::Check => return self.check_after(instance),
+            };
+            match step {
+                Ok(next) => instance.stage = next,
+                Err(go) => return go,
+            }
+        }
+    }
+
+    /// Finds the row, or the object that is to be adopted.
+    fn look_for(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        if instance.row.is_none() {
+            instance.row = self.rows.at(&instance.address);
+        }
+        if let Some(known) = instance.row.and_then(|number| self.rows.get_mut(number)) {
+            known.claimed = true;
+            let task = known.task;
+            if !self.table.is_done(task) {
+                return Err(Go::Wait(vec![task]));
+            }
+            if self.table.has_failed(task) {
+                return Err(Go::Fail);
+            }
+        } else if let Some(id) = self.input.options.imports.get(&instance.address).cloned()
+            && instance.import.is_none()
+        {
+            let config = self.table.provider_node(&instance.provider);
+            if !self.table.is_done(config) {
+                return Err(Go::Wait(vec![config]));
+            }
+            instance.import = Some((id.clone(), None));
+            return Err(self.request(instance, None, Ask::Import(id)));
+        }
+        Ok(Stage::Configure)
+    }
+
+    /// Evaluates the block, its preconditions and what it waits for.
+    fn configure(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        let Some((config, _)) = self.evaluated(instance)? else { return Err(Go::Fail) };
+        if let Err(error) = self.input.types.validate(&instance.key.type_name, &config.unmark_deep().0) {
+            let span = instance.block().map(|block| block.span);
+            self.blame(&error, &instance.address, span);
+            return Err(Go::Fail);
+        }
+        instance.forced = self.forced(instance)?;
+        if !self.preconditions(instance)? {
+            return Err(Go::Fail);
+        }
+        instance.config = Some(config);
+        Ok(Stage::Plan)
+    }
+
+    /// Evaluates an instance's body with all that it waits for. Returns the configuration, marked, and the nodes of what
+    /// it only waits for; nothing where it failed.
+    pub(super) fn evaluated(&mut self, instance: &mut Instance) -> Result<Option<(Value, Vec<NodeId>)>, Go> {
+        let Some(block) = instance.block() else { return Ok(None) };
+        let (body, span) = (Arc::clone(&block.body), block.span);
+        let mut barriers = self.table.module(instance.module).barriers.clone();
+        barriers
+            .extend(block.depends_on.iter().filter_map(|dependency| self.table.barrier(instance.module, dependency)));
+        let config = self.table.provider_node(&instance.provider);
+        let mut evaluated = self.table.evaluate_body(instance.module, &instance.repeat, &body, &instance.schema, span);
+        let others = barriers.iter().copied().chain([config]);
+        evaluated.waits.extend(others.filter(|other| !self.table.is_done(*other)));
+        if !evaluated.waits.is_empty() {
+            return Err(Go::Wait(evaluated.waits));
+        }
+        let broken = barriers.iter().chain([&config]).any(|other| self.table.has_failed(*other));
+        let poisoned = evaluated.poisoned || broken;
+        instance.touched = barriers.iter().chain([&config]).map(|other| self.table.touched(*other).clone()).collect();
+        instance.touched.push(evaluated.touched.clone());
+        match self.table.settle(evaluated, Some(&instance.address)) {
+            Some(value) if !poisoned => Ok(Some((instance.schema.mark_sensitive(&value), barriers))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks the type what the object that is there becomes, or a new one.
+    fn compare(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        let Some(prior) = self.prior(instance) else { return Ok(Stage::PlanNew) };
+        if !instance.forced.is_empty() {
+            return Ok(Stage::PlanNew);
+        }
+        let Some(config) = &instance.config else { return Err(Go::Fail) };
+        let kept = match instance.block() {
+            Some(block) => {
+                super::ignore::keep(&block.lifecycle.ignore_changes, &instance.schema, config, &prior.attributes)
+            }
+            None => config.clone(),
+        };
+        let plain = kept.unmark_deep().0;
+        let proposed = instance.schema.planned_new(Some(&prior.attributes), &plain);
+        instance.kept = Some(kept);
+        Err(self.request(
+            instance,
+            None,
+            Ask::Plan(Box::new(PlanRequest { prior: Some(prior), config: plain, proposed })),
+        ))
+    }
+
+    fn compare_new(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
+        let Some(config) = instance.config.clone() else { return Err(Go::Fail) };
+        let plain = config.unmark_deep().0;
+        let proposed = instance.schema.planned_new(None, &plain);
+        instance.kept = Some(config);
+        instance.stage = Stage::PlanNew;
+        Err(self.request(instance, None, Ask::Plan(Box::new(PlanRequest { prior: None, config: plain, proposed }))))
+    }
+
+    /// Takes the type's answer.
+    pub(super) fn was_planned(&mut self, node: NodeId, result: Result<PlanResponse>) {
+        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                let span = instance.block().map(|block| block.span);
+                self.blame(&error, &instance.address, span);
+                self.instances.insert(node, instance);
+                return self.table.fail(node);
+            }
+        };
+        match self.decide(&mut instance, response) {
+            Some(next) => {
+                instance.stage = next;
+                self.instances.insert(node, instance);
+                self.table.resume(node);
+            }
+            None => {
+                self.instances.insert(node, instance);
+                self.table.fail(node);
+            }
+        }
+    }
+
+    /// Takes the object that is to be adopted.
+    pub(super) fn was_imported(&mut self, node: NodeId, result: Result<Option<Object>>) {
+        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
+        let (address, span) = (instance.address.clone(), instance.block().map(|block| block.span));
+        let id = instance.import.as_ref().map(|(id, _)| id.clone()).unwrap_or_default();
+        let found = result.and_then(|found| {
+            let Some(object) = found else { return Ok(None) };
+            let attributes = self.shown(&address, &instance.key.type_name, &object.attributes)?;
+            Ok(Some(Object { attributes, ..object }))
+        });
+        match found {
+            Ok(Some(object)) => {
+                instance.import = Some((id, Some(object)));
+                instance.stage = Stage::Configure;
+                self.instances.insert(node, instance);
+                return self.table.resume(node);
+            }
+            Ok(None) => {
+                let mut problem = Diagnostic::error(
+                    "plan.import_missing",
+                    format!("there is no `{}` with the id `{id}`", instance.key.type_name),
+                )
+                .address(address.to_string())
+                .help("look the id up where the object lives; what an id is, the documentation of the type says");
+                if let Some(span) = span {
+                    problem = problem.at(span);
+                }
+                self.problems.push(problem);
+            }
+            Err(error) => self.blame(&error, &address, span),
+        }
+        self.instances.insert(node, instance);
+        self.table.fail(node);
+    }
+
+    /// Checks what must hold of the result, as far as it is known.
+    fn check_after(&mut self, instance: &mut Instance) -> Go {
+        let Some(outcome) = &instance.outcome else { return Go::Fail };
+        let after = outcome.after.clone().unwrap_or_else(Table::nothing);
+        match self.postconditions(instance, &after) {
+            Ok(true) => Go::On(after),
+            Ok(false) => Go::Fail,
+            Err(go) => go,
+        }
+    }
+}

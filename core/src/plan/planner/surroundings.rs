@@ -1,0 +1,72 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Planner, entry::Entry};
+use crate::{
+    plan::{Action, Inputs, PlannedReadOf, RowBase},
+    value::{Marks, Value},
+};
+
+/// What a plan carries beside changes and steps.
+impl Planner {
+    pub(super) fn base(&self) -> Vec<RowBase> {
+        let base =
+            |known: &super::rows::Known| RowBase { object_id: known.stored.object_id, version: known.stored.version };
+        let mut list: Vec<RowBase> = self.rows.list.iter().map(base).collect();
+        list.sort_unstable();
+        list
+    }
+
+    pub(super) fn drift(&self) -> Vec<crate::plan::Drift> {
+        let drift = |known: &super::rows::Known| {
+            let drift = known.drift.clone()?;
+            Some(crate::plan::Drift { address: known.row.address.clone(), ..drift })
+        };
+        let mut list: Vec<_> = self.rows.list.iter().filter_map(drift).collect();
+        list.sort_by(|a, b| (&a.address, a.object_id).cmp(&(&b.address, b.object_id)));
+        list
+    }
+
+    pub(super) fn reads(&self, entries: &[Entry]) -> Vec<PlannedReadOf> {
+        let read = |entry: &Entry| PlannedReadOf {
+            address: entry.address.clone(),
+            type_name: Arc::clone(&entry.address.resource.type_name),
+            value: entry.outcome.after.clone().filter(|_| entry.outcome.action != Action::Read),
+        };
+        entries.iter().filter(|entry| entry.is_data()).map(read).collect()
+    }
+
+    pub(super) fn provider_configs(&self) -> BTreeMap<Arc<str>, Value> {
+        let configs = self
+            .table
+            .provider_nodes()
+            .filter(|(_, node)| self.table.is_done(*node) && !self.table.value(*node).is_null());
+        configs.map(|(name, node)| (Arc::clone(name), self.table.value(node).clone())).collect()
+    }
+
+    /// Returns the root's variables, marked where the template says so, whoever gave them.
+    pub(super) fn variables(&self) -> BTreeMap<String, Value> {
+        let declared = &self.input.template.root().variables;
+        let marked = |(name, value): (&String, &Value)| {
+            let sensitive = declared.get(name.as_str()).is_some_and(|variable| variable.sensitive);
+            let marks = if sensitive { Marks::SENSITIVE } else { Marks::NONE };
+            (name.clone(), value.clone().with_marks(marks))
+        };
+        self.input.variables.iter().map(marked).collect()
+    }
+
+    pub(super) fn inputs(&self) -> Inputs {
+        let seen = self.files.seen();
+        let files = self.input.template.files().iter();
+        Inputs {
+            files: files.map(|(path, text)| (path.to_string(), Arc::clone(text))).collect(),
+            read_files: seen.contents,
+            existing_files: seen.exists,
+            listed_files: seen.lists,
+            absolute_paths: seen.absolute,
+            variables: self.variables(),
+            workspace: self.input.workspace.clone(),
+            root: self.input.root.clone(),
+            timestamp: self.input.timestamp,
+        }
+    }
+}

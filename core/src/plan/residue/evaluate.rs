@@ -1,0 +1,214 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use super::drawing::{Drawn, RunWorld};
+use crate::{
+    address::Address,
+    error::{Diagnostics as _, Error, Result},
+    plan::{
+        Action, Inputs, Plan, TypeSource,
+        node::{Env, Evaluated, Event, FilesSeen, ModuleIdx, NodeId, Options, Place, Replay, Table, Touched},
+        planner::seconds,
+    },
+    state::{Row, RowStatus},
+    template::{Files, ResourceKey, Template, eval::Functions},
+    value::Value,
+};
+
+/// Evaluates what a plan left open, from the plan alone.
+///
+/// The template is read from the plan's own snapshot, and only if something is open at all. Values are computed on
+/// demand and kept once all that they were made with is final.
+///
+/// # Complexity
+/// A run evaluates each block and each declaration that its steps need a bounded number of times, whatever the number of
+/// steps, as long as a step waits for what it refers to (which plans see to).
+#[derive(Debug)]
+pub struct Residue {
+    pub(super) plan: Arc<Plan>,
+    pub(super) types: Arc<dyn TypeSource>,
+    /// What instances are, as far as that is known.
+    pub(super) objects: HashMap<Address, Known>,
+    /// Place of each instance in the plan's changes.
+    pub(super) changes: HashMap<Address, usize>,
+    pub(super) table: Option<Table>,
+    /// Nodes whose values are not final: computed anew when something was applied.
+    pub(super) passing: Vec<NodeId>,
+    /// Instances whose values are not final.
+    pub(super) open: HashSet<NodeId>,
+    pub(super) drawn: Arc<Mutex<Drawn>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) value: Value,
+    pub(super) is_final: bool,
+}
+
+impl Residue {
+    /// Returns the residue of a plan, before any of its steps ran. `rows` are the stack's rows as the plan saw them.
+    ///
+    /// # Errors
+    /// None yet; a snapshot that cannot be read is found out when it is needed.
+    pub fn open(plan: Arc<Plan>, rows: &[Row], types: Arc<dyn TypeSource>) -> Result<Self> {
+        let mut objects: HashMap<Address, Known> = HashMap::new();
+        for row in rows.iter().filter(|row| row.status != RowStatus::Deposed) {
+            objects.insert(row.address.clone(), Known { value: row.attributes.clone(), is_final: true });
+        }
+        let mut changes = HashMap::new();
+        for (place, change) in plan.changes.iter().enumerate().filter(|(_, change)| !change.deposed) {
+            changes.insert(change.address.clone(), place);
+            if let Some(after) = &change.after {
+                let known = Known { value: after.clone(), is_final: change.action == Action::NoOp };
+                objects.insert(change.address.clone(), known);
+            }
+        }
+        for read in &plan.reads {
+            if let Some(value) = &read.value {
+                objects.insert(read.address.clone(), Known { value: value.clone(), is_final: true });
+            }
+        }
+        // A change without a step leaves nothing to wait for: only what is marked differs.
+        let stepped: HashSet<&Address> = plan.steps.iter().map(|step| &step.address).collect();
+        for (address, known) in &mut objects {
+            known.is_final |= !stepped.contains(address);
+        }
+        Ok(Self {
+            plan: Arc::clone(&plan),
+            types,
+            objects,
+            changes,
+            table: None,
+            passing: Vec::new(),
+            open: HashSet::new(),
+            drawn: Arc::default(),
+        })
+    }
+
+    /// Returns the table, made from the plan's snapshot when it is first needed.
+    pub(super) fn table(&mut self) -> Result<&mut Table> {
+        if self.table.is_none() {
+            self.table = Some(self.read_snapshot()?);
+        }
+        self.table.as_mut().ok_or_else(|| Error::bug("the snapshot of a plan is gone"))
+    }
+
+    pub(super) fn read_snapshot(&self) -> Result<Table> {
+        let inputs = &self.plan.inputs;
+        let files = Files::from_texts(inputs.files.iter().map(|(path, text)| (path.as_str(), Arc::clone(text))));
+        let (template, problems) = Template::parse(&files, &crate::template::Options::default());
+        if problems.has_errors() {
+            return Err(Error::from_diagnostics("engine.bug", problems));
+        }
+        let place: Arc<Mutex<Place>> = Arc::default();
+        let world = RunWorld {
+            planned_at: seconds(inputs.timestamp),
+            place: Arc::clone(&place),
+            drawn: Arc::clone(&self.drawn),
+            now: Mutex::default(),
+        };
+        let env = Env {
+            functions: Arc::new(Functions::standard()),
+            files: Box::new(Replay { seen: seen(inputs) }),
+            world: Box::new(world),
+            workspace: inputs.workspace.clone(),
+            root: inputs.root.clone(),
+            place,
+        };
+        let options = Options { eager: false, instance_limit: usize::MAX };
+        Ok(Table::new(Arc::new(template), Arc::clone(&self.types), inputs.variables.clone(), env, options))
+    }
+
+    /// Evaluates nodes and all that they need.
+    pub(super) fn settle(&mut self, nodes: &[NodeId]) -> Result<()> {
+        let table = self.table()?;
+        nodes.iter().for_each(|node| table.demand(*node));
+        while let Some(event) = self.table()?.next() {
+            if let Event::Work(node) = event {
+                self.supply(node)?;
+            }
+        }
+        let Some(table) = self.table.as_mut() else { return Ok(()) };
+        for node in table.take_finished() {
+            let is_open = table.touched(node).nodes().iter().any(|touched| self.open.contains(touched));
+            if is_open {
+                self.passing.push(node);
+            }
+        }
+        match nodes.iter().find(|node| !table.is_done(**node)) {
+            Some(node) => Err(Error::bug("a plan's snapshot needs itself").context("node", table.label(*node))),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives an instance what is known of it.
+    pub(super) fn supply(&mut self, node: NodeId) -> Result<()> {
+        let Some(address) = self.table()?.address(node) else {
+            self.table()?.fail(node);
+            return Ok(());
+        };
+        match self.objects.get(&address).cloned() {
+            Some(known) => {
+                if !known.is_final {
+                    self.open.insert(node);
+                }
+                self.table()?.finish(node, known.value, Touched::one(node));
+            }
+            None => self.table()?.fail(node),
+        }
+        Ok(())
+    }
+
+    /// Finds the node of an instance.
+    pub(super) fn locate(&mut self, address: &Address) -> Result<NodeId> {
+        let missing = || Error::bug("a step's instance is not in the plan's snapshot").context("address", address);
+        let mut module = ModuleIdx::ROOT;
+        for step in address.module().steps() {
+            let nodes = self.table()?.module(module).calls.get(&step.name).copied().ok_or_else(missing)?;
+            self.settle(&[nodes.call])?;
+            let expansion = self.table()?.calls(nodes.call).cloned().ok_or_else(missing)?;
+            module = expansion.keys.get(step.key.as_ref()).copied().ok_or_else(missing)?;
+        }
+        let resource = &address.resource;
+        let nodes = self
+            .table()?
+            .module(module)
+            .block(resource.mode, &resource.type_name, &resource.name)
+            .ok_or_else(missing)?;
+        self.settle(&[nodes.block])?;
+        let expansion = self.table()?.expansion(nodes.block).cloned().ok_or_else(missing)?;
+        expansion.keys.get(address.key.as_ref()).copied().ok_or_else(missing)
+    }
+
+    /// Evaluates something until nothing is missing.
+    pub(super) fn evaluate(&mut self, run: impl Fn(&Table) -> Evaluated) -> Result<Value> {
+        loop {
+            let evaluated = run(self.table()?);
+            if evaluated.waits.is_empty() {
+                if evaluated.problems.has_errors() {
+                    return Err(Error::from_diagnostics("plan.evaluation", evaluated.problems));
+                }
+                return Ok(evaluated.value);
+            }
+            self.settle(&evaluated.waits)?;
+        }
+    }
+
+    /// Returns the block of an instance, with what belongs to it.
+    pub(super) fn block(&mut self, node: NodeId) -> Result<(ModuleIdx, ResourceKey, Arc<crate::template::Module>)> {
+        let table = self.table()?;
+        let (module, key, _) = table.block_of(node).ok_or_else(|| Error::bug("a node is no instance"))?;
+        Ok((module, key.clone(), Arc::clone(&table.module(module).module)))
+    }
+}
+
+fn seen(inputs: &Inputs) -> FilesSeen {
+    FilesSeen {
+        contents: inputs.read_files.clone(),
+        exists: inputs.existing_files.clone(),
+        lists: inputs.listed_files.clone(),
+        absolute: inputs.absolute_paths.clone(),
+    }
+}

@@ -1,0 +1,19 @@
+//! What a plan left open, evaluated while it runs.
+//!
+//! ```text
+//! finalize(step) ─▶ evaluate the snapshot on demand ─▶ configuration, proposal
+//! applied(value) ─▶ what was computed with older values is forgotten
+//! ```
+//!
+//! It sees the plan, what applied steps came to, and nothing else: no state, no world but for what it draws, which it
+//! notes so that another process draws the same.
+
+mod condition;
+mod drawing;
+mod evaluate;
+mod output;
+mod step;
+
+pub use drawing::Drawing;
+pub use evaluate::Residue;
+pub use step::Finalized;

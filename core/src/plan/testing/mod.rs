@@ -1,0 +1,7 @@
+//! A make-believe world for tests of planning: types, objects, and a run that goes step by step.
+
+mod types;
+mod world;
+
+pub(super) use types::Types;
+pub(super) use world::{World, changes, template};
