@@ -33,10 +33,33 @@ pub(crate) fn texts(object: &Value, name: &str) -> Vec<String> {
     list.elements().filter_map(|element| element.as_str().map(str::to_owned)).collect()
 }
 
-/// Returns the texts of a map; empty where it is null.
-pub(crate) fn map(object: &Value, name: &str) -> BTreeMap<String, String> {
+/// Returns the texts of a map, `None` where one is null; empty where the map is null.
+pub(crate) fn variables(object: &Value, name: &str) -> BTreeMap<String, Option<String>> {
     let Some(map) = object.attribute(name) else { return BTreeMap::new() };
-    map.entries().filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned()))).collect()
+    map.entries().map(|(key, value)| (key.to_string(), value.as_str().map(str::to_owned))).collect()
+}
+
+/// Checks a command line as far as it is known: there is a program, and nothing is null or holds a zero byte.
+///
+/// # Errors
+/// `code`.
+pub(crate) fn check_words(config: &Value, name: &str, code: &'static str) -> Result<()> {
+    let refuse = |message: String| Err(Error::new(ErrorKind::InvalidInput, code, message));
+    let Some(words) = config.attribute(name).filter(|words| words.is_known() && !words.is_null()) else {
+        return Ok(());
+    };
+    if words.elements().next().is_none_or(|program| program.as_str() == Some("")) {
+        return refuse(format!("`{name}` is empty; its first element is the program"));
+    }
+    for (idx, word) in words.elements().enumerate() {
+        if word.is_null() {
+            return refuse(format!("element {idx} of `{name}` is null"));
+        }
+        if word.as_str().is_some_and(|word| word.contains('\0')) {
+            return refuse(format!("element {idx} of `{name}` holds a zero byte"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns an attribute; null of any type where there is none.
@@ -97,4 +120,12 @@ pub(crate) fn mode(text: &str) -> Result<u32> {
             format!("`{text}` is not a file mode; write three or four octal digits, such as `0644`"),
         )
     })
+}
+
+/// Returns a mode as an attribute: in the spelling that it had, where that means the same.
+pub(crate) fn octal(spelled: &Value, found: u32) -> Value {
+    match spelled.as_str().and_then(|text| mode(text).ok()) == Some(found) {
+        true => spelled.clone(),
+        false => Value::string(format!("{found:04o}")),
+    }
 }

@@ -15,7 +15,7 @@ use stackwright::{
 };
 use tokio::io::AsyncReadExt as _;
 
-use crate::attributes::{flag, map, number, text, texts, with};
+use crate::attributes::{flag, number, text, texts, variables, with};
 
 /// Output longer than this is refused.
 const LARGEST_OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
@@ -90,7 +90,9 @@ impl DataSource for LocalCommand {
             ));
         };
         let mut child = tokio::process::Command::new(program);
-        child.args(arguments).envs(map(&config, "environment"));
+        child
+            .args(arguments)
+            .envs(variables(&config, "environment").into_iter().filter_map(|(name, value)| Some((name, value?))));
         child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         if let Some(folder) = text(&config, "working_directory") {
             child.current_dir(folder);

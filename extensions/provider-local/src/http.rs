@@ -1,6 +1,7 @@
 //! HTTP: the data source `http_request`, and the probe of `local_process`.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,29 +15,55 @@ use stackwright::{
     value::{Type, Value},
 };
 
-use crate::attributes::{map, number, required, text, with};
+use crate::attributes::{number, required, text, variables, with};
 
 /// A body larger than this is refused.
 const LARGEST_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// One HTTP client for all types of a provider; made when it is first needed.
+/// The HTTP clients of a provider; each is made when it is first needed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
-    inner: Arc<OnceLock<reqwest::Client>>,
+    /// Follows redirects, goes through the proxies that the environment names.
+    outside: Arc<OnceLock<reqwest::Client>>,
+    /// Follows redirects; for this machine, which no proxy reaches.
+    loopback: Arc<OnceLock<reqwest::Client>>,
+    /// Takes a redirect for an answer; no proxies.
+    probe: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Client {
-    pub(crate) fn get(&self) -> Result<&reqwest::Client> {
-        if let Some(client) = self.inner.get() {
-            return Ok(client);
+    /// Returns the client for a URL.
+    fn for_url(&self, url: &str) -> Result<&reqwest::Client> {
+        let is_loopback = reqwest::Url::parse(url).is_ok_and(|url| match url.host_str() {
+            Some("localhost") => true,
+            Some(host) => host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
+            None => false,
+        });
+        match is_loopback {
+            true => once(&self.loopback, |builder| builder.no_proxy()),
+            false => once(&self.outside, |builder| builder),
         }
-        let made = make()?;
-        Ok(self.inner.get_or_init(|| made))
+    }
+
+    /// Returns the client for readiness probes.
+    pub(crate) fn for_probes(&self) -> Result<&reqwest::Client> {
+        once(&self.probe, |builder| builder.no_proxy().redirect(reqwest::redirect::Policy::none()))
     }
 }
 
+fn once(
+    cell: &OnceLock<reqwest::Client>,
+    refine: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<&reqwest::Client> {
+    if let Some(client) = cell.get() {
+        return Ok(client);
+    }
+    let made = make(refine)?;
+    Ok(cell.get_or_init(|| made))
+}
+
 /// Makes a client with a TLS configuration of its own, so that no process-wide default is needed or changed.
-fn make() -> Result<reqwest::Client> {
+fn make(refine: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Result<reqwest::Client> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Unavailable, "local.http", "no HTTP client can be made here").because(error)
     };
@@ -46,11 +73,18 @@ fn make() -> Result<reqwest::Client> {
         .and_then(|builder| builder.with_platform_verifier())
         .map_err(|error| failed(error.into()))?
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .user_agent(concat!("stackwright/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| failed(error.into()))
+        .user_agent(concat!("stackwright/", env!("CARGO_PKG_VERSION")));
+    refine(builder).build().map_err(|error| failed(error.into()))
+}
+
+/// Returns where a URL leads, without what may be secret in it: user, password, query.
+pub(crate) fn place(url: &str) -> String {
+    let Ok(url) = reqwest::Url::parse(url) else { return "what is no URL".to_owned() };
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
 }
 
 /// Looks something up over HTTP.
@@ -134,9 +168,9 @@ impl DataSource for HttpRequest {
             _ => reqwest::Method::GET,
         };
         let limit = Duration::from_secs(number(&config, "timeout_seconds").unwrap_or(30));
-        let mut request = self.client.get()?.request(method, url).timeout(limit);
-        for (name, value) in map(&config, "request_headers") {
-            request = request.header(name, value);
+        let mut request = self.client.for_url(url)?.request(method, url).timeout(limit);
+        for (name, value) in variables(&config, "request_headers") {
+            request = request.header(name, value.unwrap_or_default());
         }
         if let Some(body) = text(&config, "request_body") {
             request = request.body(body.to_owned());

@@ -23,6 +23,8 @@
 mod attributes;
 mod command;
 mod directory;
+mod disk;
+mod encoding;
 mod file;
 mod http;
 mod port;

@@ -17,7 +17,7 @@ use stackwright::{
 
 use crate::{
     attributes::{flag, number, text, with},
-    file::hex,
+    encoding::hex,
 };
 
 const KEEPERS: &str = "Any values; when one changes a new one is made.";

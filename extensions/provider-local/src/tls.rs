@@ -19,7 +19,7 @@ use stackwright::{
 
 use crate::{
     attributes::{blocking, flag, number, text, texts, with},
-    file::hex,
+    encoding::hex,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
