@@ -1,6 +1,6 @@
 //! The command line. Long flags are taken with one dash or two.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -28,25 +28,42 @@ pub(crate) struct Invocation {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
     /// Work in this folder instead of the present one.
-    #[arg(long, global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "DIR",
+        default_value = ".",
+        hide_default_value = true
+    )]
     pub(crate) chdir: PathBuf,
     /// The state file.
-    #[arg(long, global = true, value_name = "FILE", env = "STACKWRIGHT_STATE")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE", env = "STACKWRIGHT_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// The stack, as `name` or `tenant/name`.
-    #[arg(long, global = true, value_name = "STACK", env = "STACKWRIGHT_STACK", default_value = "default")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "STACK",
+        env = "STACKWRIGHT_STACK",
+        default_value = "default"
+    )]
     pub(crate) stack: String,
     /// The file with the key that seals secrets in state; made once if it is not there. The environment variable
     /// STACKWRIGHT_KEY (64 hexadecimal digits) goes before it.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// Write no colours.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) no_color: bool,
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Say what there is to prepare: nothing. Taken because hands type it.
+    #[command(hide = true)]
+    Init,
     /// Check the template and say everything that is wrong with it.
     Validate(Validate),
     /// Show what apply would do.
@@ -92,6 +109,31 @@ pub(crate) struct Variables {
     pub(crate) var_file: Vec<PathBuf>,
 }
 
+/// How a stack that somebody else works on is dealt with.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Locking {
+    /// How long to wait for somebody else who works on the stack, such as `30s` or `5m`.
+    #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = patience)]
+    pub(crate) lock_timeout: Duration,
+    /// Taken for Terraform's sake. A change without the lock is not possible.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide = true, value_parser = locked)]
+    pub(crate) lock: bool,
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write numbers with units, such as `30s` or `1m30s`".to_owned())
+}
+
+fn locked(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        _ => {
+            Err("a stack is always locked while it is changed; leave the flag out, or wait with `-lock-timeout`"
+                .to_owned())
+        }
+    }
+}
+
 /// What planning takes.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Planning {
@@ -115,10 +157,9 @@ pub(crate) struct Planning {
     /// Whether to ask for variables that have no value, when there is a terminal.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide_default_value = true)]
     pub(crate) input: bool,
-    /// Taken for Terraform's sake: a lock that somebody else holds is reported at once.
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub(crate) lock: bool,
-    /// Show a short plan: no attributes.
+    #[command(flatten)]
+    pub(crate) locking: Locking,
+    /// Show warnings as one line each, without the text that they point at.
     #[arg(long)]
     pub(crate) compact_warnings: bool,
 }
@@ -194,6 +235,8 @@ pub(crate) struct Refresh {
 pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) variables: Variables,
+    #[command(flatten)]
+    pub(crate) locking: Locking,
     /// The address of a resource block's instance.
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
@@ -234,12 +277,16 @@ pub(crate) enum State {
     },
     /// Stop managing objects; they stay as they are.
     Rm {
+        #[command(flatten)]
+        locking: Locking,
         /// What to forget: instances, resources or modules.
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
     },
     /// Give an object another address.
     Mv {
+        #[command(flatten)]
+        locking: Locking,
         /// Its address.
         #[arg(value_name = "FROM")]
         from: String,
@@ -249,6 +296,8 @@ pub(crate) enum State {
     },
     /// Say what became of an object that the engine could not tell about.
     Settle {
+        #[command(flatten)]
+        locking: Locking,
         /// Its address.
         #[arg(value_name = "ADDRESS")]
         address: String,
@@ -324,6 +373,8 @@ pub(crate) enum Runs {
     },
     /// Go on with a run whose process died.
     Resume {
+        #[command(flatten)]
+        locking: Locking,
         /// The run; the unfinished one without it.
         #[arg(value_name = "RUN")]
         run: Option<String>,
@@ -333,6 +384,8 @@ pub(crate) enum Runs {
     },
     /// Give a run up. What was under way may exist without being in state.
     Abandon {
+        #[command(flatten)]
+        locking: Locking,
         /// The run.
         #[arg(value_name = "RUN")]
         run: String,

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failure,
     /// `plan -detailed-exitcode` found changes, or the command line is wrong (2).
     Two,
+    /// `fmt -check` found a file in another layout (3).
+    Three,
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => Self::SUCCESS,
             Exit::Failure => Self::FAILURE,
             Exit::Two => Self::from(2),
+            Exit::Three => Self::from(3),
         }
     }
 }

@@ -8,6 +8,7 @@ mod terminal;
 mod arguments;
 mod command;
 mod exit;
+mod lock;
 mod session;
 mod show;
 mod variables;

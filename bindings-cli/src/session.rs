@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -12,11 +11,11 @@ use stackwright::{
     resource::layer::{Retry, Trace},
     stack::{Engine, Stack},
     state::cipher::{AesGcmCipher, Key, KeyFile},
-    template::{Files, Options, Template},
+    template::{FileKind, Files, Options, Template},
 };
 use stackwright_store_sqlite::SqliteStore;
 
-use crate::arguments::Global;
+use crate::{arguments::Global, lock, terminal::Style};
 
 /// The environment variable that holds the key.
 const KEY_VARIABLE: &str = "STACKWRIGHT_KEY";
@@ -47,7 +46,25 @@ impl Session {
     }
 
     /// Reads the template in the folder.
+    ///
+    /// A folder without one is refused: planning it would mean to delete everything, which is what `destroy` is for.
     pub(crate) fn load(&self) -> Result<Loaded> {
+        let loaded = self.load_if_any()?;
+        let files = loaded.template.files();
+        let is_part = |path: &str| matches!(FileKind::of(path), FileKind::Native | FileKind::Json | FileKind::Override);
+        if files.in_dir("").any(|(path, _)| is_part(path)) {
+            return Ok(loaded);
+        }
+        let message = format!(
+            "there is no template in `{}`: no file ends in `.tf` or `.tf.json`; \
+             go to its folder, or name it with `-chdir=FOLDER`",
+            self.folder.display()
+        );
+        Err(Error::new(ErrorKind::NotFound, "template.absent", message))
+    }
+
+    /// Reads the template in the folder; an empty one where there is none.
+    pub(crate) fn load_if_any(&self) -> Result<Loaded> {
         let files = Files::from_dir(&self.folder)?;
         let (template, problems) = Template::parse(&files, &Options::default());
         Ok(Loaded { template, problems })
@@ -55,7 +72,7 @@ impl Session {
 
     /// Reads the template and refuses it when something in it cannot be read.
     pub(crate) fn load_sound(&self) -> Result<Template> {
-        let Loaded { template, problems } = self.load()?;
+        let Loaded { template, problems } = self.load_if_any()?;
         match problems.has_errors() {
             true => Err(Error::from_diagnostics("template.invalid", problems)),
             false => Ok(template),
@@ -78,14 +95,13 @@ impl Session {
         }
         let key = self.key(&folder)?;
         let store = SqliteStore::open(&state).await?;
-        let holder = format!("process {} on {}", std::process::id(), host_name());
         let engine = Engine::builder()
             .store(store)
             .cipher(AesGcmCipher::new(key))
             .provider(stackwright_provider_local::provider())
             .layer(Retry::up_to(4))
             .layer(Trace)
-            .holder(holder)
+            .holder(lock::holder())
             .lease_ttl(Duration::from_secs(30))
             .build()?;
         let (tenant, name) = self.global.stack.split_once('/').unwrap_or(("local", &self.global.stack));
@@ -94,6 +110,18 @@ impl Session {
             return Err(Error::new(ErrorKind::InvalidInput, "cli.usage", message));
         }
         Ok(engine.stack(tenant, name))
+    }
+
+    /// Opens the stack for a command that changes it: waits for whoever works on it, as long as was asked for.
+    pub(crate) async fn stack_to_change(&self, patience: Duration, style: Style) -> Result<Stack> {
+        let stack = self.stack().await?;
+        let note = |text: &str| {
+            if style != Style::Json {
+                say_error!("{text}");
+            }
+        };
+        lock::wait(&stack, patience, note).await?;
+        Ok(stack)
     }
 
     fn state_path(&self) -> PathBuf {
@@ -128,11 +156,4 @@ fn make_private_folder(folder: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder).map_err(failed)?;
     fs::write(folder.join(".gitignore"), "*\n").map_err(failed)
-}
-
-fn host_name() -> Arc<str> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    let name = name.trim();
-    Arc::from(if name.is_empty() { "this machine" } else { name })
 }

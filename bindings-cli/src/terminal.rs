@@ -90,7 +90,7 @@ pub(crate) fn report(error: &Error, sources: &Sources, style: Style) {
         };
         say_error!("{head}: {}", error.report());
     } else {
-        say_error!("{}", render_all(error.diagnostics(), sources, options));
+        say_error!("{}", render_all(error.diagnostics(), sources, options).trim_end());
     }
 }
 
@@ -258,7 +258,8 @@ impl Progress {
         let bold = self.style.paint("1", address);
         let text = match outcome {
             StepOutcome::Done => format!("{bold}: {} complete after {seconds:.1}s", done(action)),
-            StepOutcome::Skipped => format!("{bold}: {}", self.style.paint("2", "skipped")),
+            // How many were not started is said at the end.
+            StepOutcome::Skipped => return,
             _ => {
                 let code = code.map_or_else(String::new, |code| format!("[{code}]"));
                 let word = if outcome == StepOutcome::Uncertain { "uncertain" } else { "failed" };

@@ -49,6 +49,7 @@ fn is_test(path: &Path) -> bool {
     only_below
         || named("tests.rs")
         || path.ends_with("plan/testing.rs")
+        || path.to_string_lossy().contains("plan/testing/")
         || path.ends_with("plan/behavior.rs")
         || path.ends_with("plan/properties.rs")
         || path.ends_with("plan/scenarios.rs")

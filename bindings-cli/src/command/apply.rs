@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use stackwright::{
     error::{Error, ErrorKind, Result, Sources},
     plan::{Mode, Plan},
@@ -23,7 +28,10 @@ enum Approval {
 }
 
 pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style: Style) -> Result<Exit, Failure> {
-    let stack = session.stack().await?;
+    if arguments.plan.is_some() {
+        refuse_what_a_saved_plan_fixes(arguments)?;
+    }
+    let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
     finish_earlier(&stack, &arguments.planning, style).await?;
     let on_failure = if arguments.on_failure == "continue" { OnFailure::Continue } else { OnFailure::Stop };
     if let Some(path) = &arguments.plan {
@@ -40,17 +48,36 @@ pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style
 }
 
 pub(super) async fn destroy(session: &Session, arguments: &arguments::Destroy, style: Style) -> Result<Exit, Failure> {
-    let stack = session.stack().await?;
+    let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
     finish_earlier(&stack, &arguments.planning, style).await?;
     let approval = if arguments.auto_approve { Approval::Given } else { Approval::Ask };
     plan_and_carry_out(session, &stack, &arguments.planning, Mode::Destroy, approval, OnFailure::Stop, style).await
 }
 
 pub(super) async fn refresh(session: &Session, arguments: &arguments::Refresh, style: Style) -> Result<Exit, Failure> {
-    let stack = session.stack().await?;
+    let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
     finish_earlier(&stack, &arguments.planning, style).await?;
     let mode = Mode::RefreshOnly;
     plan_and_carry_out(session, &stack, &arguments.planning, mode, Approval::Given, OnFailure::Stop, style).await
+}
+
+/// A saved plan is carried out as it was approved; what would change it can only be said when it is made.
+fn refuse_what_a_saved_plan_fixes(arguments: &arguments::Apply) -> Result<()> {
+    let planning = &arguments.planning;
+    let given = [
+        ("-var", !planning.variables.var.is_empty()),
+        ("-var-file", !planning.variables.var_file.is_empty()),
+        ("-target", !planning.target.is_empty()),
+        ("-replace", !planning.replace.is_empty()),
+        ("-destroy", arguments.destroy),
+        ("-refresh-only", planning.refresh_only),
+    ];
+    let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} cannot be given with a saved plan; give it to `plan -out`", given.join(", "));
+    Err(Error::new(ErrorKind::InvalidInput, "cli.usage", message))
 }
 
 /// Goes on with a run whose process died, before anything new is planned.
@@ -59,10 +86,17 @@ async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Res
     if style != Style::Json {
         say!("Run {} of {} never ended. It is resumed first.\n", earlier.id, earlier.started);
     }
-    let run = stack.resume(earlier.id, options(planning, OnFailure::Stop)).await?;
-    let report = watch(run, style).await?;
+    let run = stack.resume(earlier.id, options(planning, OnFailure::Stop, "")).await?;
+    let Watched { report, interrupted } = watch_closely(run, style).await?;
     match report.status {
         RunStatus::Succeeded => Ok(()),
+        // It was cancelled before it died, and what was under way then is settled now.
+        RunStatus::Cancelled if !interrupted => {
+            if style != Style::Json {
+                say!("\nRun {} had been cancelled; what was under way is settled.\n", earlier.id);
+            }
+            Ok(())
+        }
         status => {
             tell(&report, style);
             let message =
@@ -82,7 +116,10 @@ async fn plan_and_carry_out(
     style: Style,
 ) -> Result<Exit, Failure> {
     let (plan, sources) = planning::make(session, stack, arguments, mode, Vec::new(), style).await?;
-    planning::print(&plan, &sources, style)?;
+    planning::print(&plan, &sources, arguments, style)?;
+    if style != Style::Json && !plan.is_empty() {
+        say!("");
+    }
     if approval == Approval::Ask && !plan.is_empty() && !approved(stack, mode, arguments, style).in_sources(&sources)? {
         say!("{} cancelled.", if mode == Mode::Destroy { "Destroy" } else { "Apply" });
         return Ok(Exit::Failure);
@@ -102,9 +139,10 @@ fn approved(stack: &Stack, mode: Mode, arguments: &Planning, style: Style) -> Re
     Ok(confirm(&question))
 }
 
-fn options(arguments: &Planning, on_failure: OnFailure) -> ApplyOptions {
+fn options(arguments: &Planning, on_failure: OnFailure, why: &str) -> ApplyOptions {
     let who = std::env::var("USER").unwrap_or_default();
-    ApplyOptions { parallelism: arguments.parallelism as usize, on_failure, who, ..ApplyOptions::default() }
+    let parallelism = arguments.parallelism as usize;
+    ApplyOptions { parallelism, on_failure, who, why: why.to_owned(), ..ApplyOptions::default() }
 }
 
 async fn carry_out(
@@ -130,17 +168,21 @@ async fn carry_out(
         }
         return Ok(Exit::Success);
     }
-    if style != Style::Json {
-        say!("");
-    }
     let sources = sources_of(&plan);
-    let run = stack.apply(plan, options(arguments, on_failure)).await?;
+    let why = match plan.mode {
+        Mode::Destroy => "destroy",
+        Mode::RefreshOnly => "refresh",
+        _ => "apply",
+    };
+    let run = stack.apply(plan, options(arguments, on_failure, why)).await?;
     let report = watch(run, style).await.in_sources(&sources)?;
     if report.status != RunStatus::Succeeded {
         tell(&report, style);
         return Ok(Exit::Failure);
     }
-    if style != Style::Json {
+    if style == Style::Json {
+        say!("{}", serde_json::json!({ "type": "outputs", "outputs": show::outputs_json(&stack.outputs().await?)? }));
+    } else {
         say!("\n{}", style.paint("1;32", &summary(destroying, &counts)));
         print_outputs(stack).await?;
     }
@@ -177,16 +219,29 @@ async fn print_outputs(stack: &Stack) -> Result<()> {
 fn sources_of(plan: &Plan) -> Sources {
     let mut sources = Sources::new();
     for (path, text) in &plan.inputs.files {
-        sources.add(path.as_str(), std::sync::Arc::clone(text));
+        sources.add(path.as_str(), Arc::clone(text));
     }
     sources
 }
 
+/// A run that ended, and whether somebody interrupted it meanwhile.
+struct Watched {
+    report: RunReport,
+    interrupted: bool,
+}
+
 /// Shows a run until it ends. The first interrupt drains it, the second ends it at once.
-pub(super) async fn watch(mut run: Run, style: Style) -> Result<RunReport> {
+pub(super) async fn watch(run: Run, style: Style) -> Result<RunReport> {
+    Ok(watch_closely(run, style).await?.report)
+}
+
+async fn watch_closely(mut run: Run, style: Style) -> Result<Watched> {
     let canceller = run.canceller();
+    let was_interrupted = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&was_interrupted);
     let interrupts = tokio::spawn(async move {
         if interrupted().await {
+            note.store(true, Ordering::Relaxed);
             canceller.cancel();
         }
         if interrupted().await {
@@ -200,7 +255,7 @@ pub(super) async fn watch(mut run: Run, style: Style) -> Result<RunReport> {
     progress.end();
     let report = run.finish().await;
     interrupts.abort();
-    report
+    Ok(Watched { report: report?, interrupted: was_interrupted.load(Ordering::Relaxed) })
 }
 
 /// Waits for SIGINT or SIGTERM; false where the system offers neither.

@@ -20,7 +20,7 @@ pub(super) fn run(session: &Session, arguments: &arguments::Fmt) -> Result<Exit,
         })?;
         let formatted = formatted("<stdin>", &text)?;
         say_part!("{formatted}");
-        return Ok(if arguments.check && formatted != text { Exit::Failure } else { Exit::Success });
+        return Ok(if arguments.check && formatted != text { Exit::Three } else { Exit::Success });
     }
     let mut files = Vec::new();
     let start = if arguments.paths.is_empty() { vec![session.folder.clone()] } else { arguments.paths.clone() };
@@ -39,7 +39,7 @@ pub(super) fn run(session: &Session, arguments: &arguments::Fmt) -> Result<Exit,
     }
     match failure {
         Some(failure) => Err(failure),
-        None if arguments.check && changed > 0 => Ok(Exit::Failure),
+        None if arguments.check && changed > 0 => Ok(Exit::Three),
         None => Ok(Exit::Success),
     }
 }

@@ -1,6 +1,6 @@
 use stackwright::{
     error::{Diagnostics as _, Error},
-    template::static_graph,
+    template::{StaticNode, drawn_graph},
 };
 
 use super::{Failure, InSources as _};
@@ -12,11 +12,10 @@ pub(super) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exi
         let error = Error::from_diagnostics("template.invalid", loaded.problems);
         return Err(error).in_sources(loaded.template.sources());
     }
-    let graph = static_graph(&loaded.template);
-    let label = |node: &stackwright::template::StaticNode| node.to_string().trim_matches('`').to_owned();
+    let graph = drawn_graph(&loaded.template);
     match arguments.format.as_str() {
-        "mermaid" => say!("{}", graph.mermaid(label)),
-        _ => say!("{}", graph.dot(label)),
+        "mermaid" => say_part!("{}", graph.mermaid(StaticNode::label)),
+        _ => say_part!("{}", graph.dot(StaticNode::label)),
     }
     Ok(Exit::Success)
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session, arguments: &arguments::Import, style: Style) -> Result<Exit, Failure> {
-    let stack = session.stack().await?;
+    let stack = session.stack_to_change(arguments.locking.lock_timeout, style).await?;
     let address: Address = parse(&arguments.address)?;
     let planning = Planning {
         variables: arguments.variables.clone(),
@@ -22,7 +22,7 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Import, style:
         refresh: true,
         parallelism: 10,
         input: true,
-        lock: true,
+        locking: arguments.locking.clone(),
         ..Planning::default()
     };
     let import = Import { address: address.clone(), id: arguments.id.clone() };

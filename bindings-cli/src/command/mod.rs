@@ -50,8 +50,10 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
     let global = invocation.global;
     let style = Style::choose(global.no_color, wants_json(&invocation.command));
     let result = async {
-        if let Command::Version(arguments) = &invocation.command {
-            return Ok(version::run(arguments));
+        match &invocation.command {
+            Command::Version(arguments) => return Ok(version::run(arguments)),
+            Command::Init => return Ok(version::init()),
+            _ => {}
         }
         let session = Session::open(&global)?;
         match invocation.command {
@@ -62,7 +64,7 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             Command::Refresh(arguments) => apply::refresh(&session, &arguments, style).await,
             Command::Import(arguments) => import::run(&session, &arguments, style).await,
             Command::Output(arguments) => output::run(&session, &arguments).await,
-            Command::State(arguments) => state::run(&session, &arguments).await,
+            Command::State(arguments) => state::run(&session, &arguments, style).await,
             Command::Show(arguments) => show::run(&session, &arguments, style).await,
             Command::Graph(arguments) => graph::run(&session, &arguments),
             Command::Console(arguments) => console::run(&session, &arguments, style).await,
@@ -70,6 +72,7 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             Command::Runs(arguments) => runs::run(&session, &arguments, style).await,
             Command::ForceUnlock(arguments) => runs::force_unlock(&session, &arguments).await,
             Command::Version(arguments) => Ok(version::run(&arguments)),
+            Command::Init => Ok(version::init()),
         }
     };
     match result.await {

@@ -12,6 +12,7 @@ use super::{Failure, InSources as _, parse};
 use crate::{
     arguments::{self, Planning},
     exit::Exit,
+    lock,
     session::Session,
     terminal::{Progress, Style},
     variables::{self, Asking},
@@ -19,13 +20,14 @@ use crate::{
 
 pub(super) async fn run(session: &Session, arguments: &arguments::Plan, style: Style) -> Result<Exit, Failure> {
     let stack = session.stack().await?;
+    lock::refuse_amid_run(&stack).await?;
     let mode = match (arguments.destroy, arguments.planning.refresh_only) {
         (true, _) => Mode::Destroy,
         (false, true) => Mode::RefreshOnly,
         (false, false) => Mode::Normal,
     };
     let (plan, sources) = make(session, &stack, &arguments.planning, mode, Vec::new(), style).await?;
-    print(&plan, &sources, style)?;
+    print(&plan, &sources, &arguments.planning, style)?;
     if let Some(path) = &arguments.out {
         save(&stack, &plan, &session.folder.join(path))?;
         if style != Style::Json {
@@ -46,7 +48,7 @@ pub(super) async fn make(
     imports: Vec<stackwright::stack::Import>,
     style: Style,
 ) -> Result<(Plan, Sources), Failure> {
-    let loaded = session.load()?;
+    let loaded = if mode == Mode::Destroy { session.load_if_any()? } else { session.load()? };
     let mut template = loaded.template;
     if stackwright::error::Diagnostics::has_errors(&loaded.problems) {
         // What else is wrong is worth knowing in the same go.
@@ -96,7 +98,7 @@ pub(super) async fn make(
 }
 
 /// Shows a plan: as a page, or as one JSON line.
-pub(super) fn print(plan: &Plan, sources: &Sources, style: Style) -> Result<()> {
+pub(super) fn print(plan: &Plan, sources: &Sources, planning: &Planning, style: Style) -> Result<()> {
     if style == Style::Json {
         let counts = |wanted: &[Action]| plan.changes.iter().filter(|change| wanted.contains(&change.action)).count();
         let replaced = counts(&[Action::Replace, Action::ReplaceCreateFirst]);
@@ -111,9 +113,17 @@ pub(super) fn print(plan: &Plan, sources: &Sources, style: Style) -> Result<()> 
         return Ok(());
     }
     if !plan.warnings.is_empty() {
-        say_error!("{}", render_all(&plan.warnings, sources, RenderOptions { color: style.color() }));
+        match planning.compact_warnings {
+            true => plan.warnings.iter().for_each(|warning| {
+                say_error!("{}: {}", style.paint("1;33", &format!("warning[{}]", warning.code)), warning.message);
+            }),
+            false => {
+                let rendered = render_all(&plan.warnings, sources, RenderOptions { color: style.color() });
+                say_error!("{}", rendered.trim_end());
+            }
+        }
     }
-    say!("{}", plan.text(TextOptions { color: style.color() }));
+    say!("{}", plan.text(TextOptions { color: style.color() }).trim_end());
     std::io::stdout().flush().map_err(|error| {
         Error::new(ErrorKind::Unavailable, "cli.output", "the plan could not be written").because(error)
     })
@@ -136,8 +146,12 @@ fn save(stack: &Stack, plan: &Plan, path: &Path) -> Result<()> {
 /// Reads a saved plan.
 pub(super) fn open(stack: &Stack, path: &Path) -> Result<Plan> {
     let bytes = fs::read(path).map_err(|error| {
-        let message = format!("the plan `{}` cannot be read", path.display());
+        let message = format!("the plan `{}` cannot be read; `plan -out` saves one", path.display());
         Error::new(ErrorKind::NotFound, "cli.usage", message).because(error)
     })?;
-    stack.open_plan(&bytes)
+    stack.open_plan(&bytes).map_err(|error| {
+        let message =
+            format!("`{}` is no plan of {} that `plan -out` saved with this key", path.display(), stack.key());
+        Error::new(error.kind(), "cli.usage", message).because(error)
+    })
 }

@@ -8,12 +8,18 @@ use super::{Failure, apply};
 use crate::{
     arguments::{ForceUnlock, Runs},
     exit::Exit,
+    lock,
     session::Session,
     terminal::{Style, confirm},
 };
 
 pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Result<Exit, Failure> {
-    let stack = session.stack().await?;
+    let stack = match arguments {
+        Runs::Resume { locking, .. } | Runs::Abandon { locking, .. } => {
+            session.stack_to_change(locking.lock_timeout, style).await?
+        }
+        Runs::List { .. } | Runs::Show { .. } => session.stack().await?,
+    };
     match arguments {
         Runs::List { limit, json } => {
             for run in stack.runs(*limit).await? {
@@ -70,7 +76,7 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
                 say!("\n{}", style.paint("1;32", &format!("Run complete! {} steps done.", report.done_count)));
             }
         }
-        Runs::Abandon { run } => {
+        Runs::Abandon { run, .. } => {
             let run = id(run)?;
             stack.abandon(run).await?;
             say!(
@@ -87,7 +93,7 @@ pub(super) async fn force_unlock(session: &Session, arguments: &ForceUnlock) -> 
         say!("{} is not locked.", stack.key());
         return Ok(Exit::Success);
     };
-    say!("{} is locked by {} until {}.", stack.key(), lease.holder, lease.expires);
+    say!("{} is locked by {} until {}.", stack.key(), lock::readable(&lease.holder), lease.expires);
     if !arguments.force && !confirm("Take the lock away? Only do so when that process is dead.") {
         say!("Nothing was changed.");
         return Ok(Exit::Failure);

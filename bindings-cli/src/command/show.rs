@@ -14,7 +14,7 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Show, style: S
         let plan = plan::open(&stack, &session.folder.join(path))?;
         match arguments.json {
             true => say!("{}", plan_json(&plan, &*stack.engine().registry())),
-            false => say!("{}", plan.text(TextOptions { color: style.color() })),
+            false => say!("{}", plan.text(TextOptions { color: style.color() }).trim_end()),
         }
         return Ok(Exit::Success);
     }

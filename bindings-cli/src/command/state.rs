@@ -5,10 +5,15 @@ use stackwright::{
 };
 
 use super::{Failure, parse};
-use crate::{arguments::State, exit::Exit, session::Session, show};
+use crate::{arguments::State, exit::Exit, session::Session, show, terminal::Style};
 
-pub(super) async fn run(session: &Session, arguments: &State) -> Result<Exit, Failure> {
-    let stack = session.stack().await?;
+pub(super) async fn run(session: &Session, arguments: &State, style: Style) -> Result<Exit, Failure> {
+    let stack = match arguments {
+        State::Rm { locking, .. } | State::Mv { locking, .. } | State::Settle { locking, .. } => {
+            session.stack_to_change(locking.lock_timeout, style).await?
+        }
+        State::List { .. } | State::Show { .. } => session.stack().await?,
+    };
     match arguments {
         State::List { addresses, id } => {
             let targets: Vec<Target> = addresses.iter().map(|text| parse(text)).collect::<Result<_>>()?;
@@ -30,7 +35,7 @@ pub(super) async fn run(session: &Session, arguments: &State) -> Result<Exit, Fa
             };
             say_part!("{}", show::row(row));
         }
-        State::Rm { addresses } => {
+        State::Rm { addresses, .. } => {
             let targets: Vec<Target> = addresses.iter().map(|text| parse(text)).collect::<Result<_>>()?;
             let mut count = 0;
             for target in &targets {
@@ -41,12 +46,12 @@ pub(super) async fn run(session: &Session, arguments: &State) -> Result<Exit, Fa
             }
             say!("No longer managed: {count}. The objects are as they were.");
         }
-        State::Mv { from, to } => {
+        State::Mv { from, to, .. } => {
             let (from, to): (Address, Address) = (parse(from)?, parse(to)?);
             stack.move_address(&from, &to).await?;
             say!("Moved {from} to {to}");
         }
-        State::Settle { address, what } => {
+        State::Settle { address, what, .. } => {
             let address: Address = parse(address)?;
             let settlement = if what == "absent" { Settlement::Absent } else { Settlement::Tainted };
             stack.settle(&address, settlement).await?;

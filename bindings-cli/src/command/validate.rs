@@ -28,7 +28,8 @@ pub(super) fn run(session: &Session, arguments: &Validate, style: Style) -> Resu
         say!("{document:#}");
     } else {
         if !problems.is_empty() {
-            say_error!("{}", render_all(&problems, sources, RenderOptions { color: style.color() }));
+            let rendered = render_all(&problems, sources, RenderOptions { color: style.color() });
+            say_error!("{}\n", rendered.trim_end());
         }
         match errors {
             0 => say!("{}", style.paint("32", "Success! The template is valid.")),

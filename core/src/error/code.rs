@@ -136,6 +136,7 @@ pub const CODES: &[CodeInfo] = &[
     info("syntax.traversal", "a text is no plain reference"),
     info("syntax.unexpected", "a text has something where something else must stand"),
     info("syntax.unterminated", "a string, bracket, block or comment is never closed"),
+    info("template.absent", "a folder has no template"),
     info("template.argument", "an argument stands where none of that name belongs"),
     info("template.attribute", "an object has no attribute of that name"),
     info("template.block", "a block stands where none of that kind belongs"),

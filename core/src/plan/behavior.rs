@@ -54,6 +54,28 @@ fn what_vanished_is_made_again() {
 }
 
 #[test]
+fn adopting_alone_changes_nothing_but_state() {
+    let mut world = World::default();
+    let text = "variable \"name\" {\n default = \"wanted\"\n sensitive = true\n}\n".to_owned()
+        + &thing("b", "")
+        + &thing("a", "count = 2\n name = \"${var.name}${thing.b.size}\"");
+    world.settle(&thing("b", ""));
+    world.done.clear();
+    world.options.mode = Mode::RefreshOnly;
+    world.options.targets = vec!["thing.a[1]".parse().expect("a target")];
+    world.options.imports.insert("thing.a[1]".parse().expect("an address"), "abc".to_owned());
+    let plan = world.apply(&text);
+    assert!(plan.steps.is_empty() && world.done.is_empty());
+    assert_eq!(plan.changes[0].importing.as_deref(), Some("abc"));
+    let row = world.rows[&world.object("thing.a[1]")].clone();
+    assert_eq!(row.remote_id.as_deref(), Some("abc"));
+    assert_eq!(row.dependencies, [world.object("thing.b")]);
+    assert!(row.attributes.attribute("name").is_some_and(Value::is_sensitive), "the template's marks are kept");
+    world.options = PlanOptions::default();
+    assert_eq!(changes(&world.plan(&text)), ["create thing.a[0]", "update thing.a[1]"]);
+}
+
+#[test]
 fn refreshing_alone_changes_rows_and_outputs() {
     let mut world = World::default();
     let text = thing("a", "size = 3") + "output \"size\" {\n value = thing.a.size\n}\n";

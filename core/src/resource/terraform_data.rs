@@ -11,7 +11,7 @@ use crate::{
 
 /// Terraform's builtin `terraform_data`: remembers a value and has a life cycle, without touching the world.
 ///
-/// `output` repeats `input`; another `triggers_replace` makes a new object. The id is the object id, so that making
+/// `output` repeats `input`, and what is sensitive there is sensitive in it (Terraform shows it); another `triggers_replace` makes a new object. The id is the object id, so that making
 /// one twice gives the same object.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerraformData;
@@ -23,7 +23,7 @@ fn schema() -> Arc<Schema> {
             Schema::new(0)
                 .attribute("id", Attribute::computed(Type::String))
                 .attribute("input", Attribute::optional(Type::Any))
-                .attribute("output", Attribute::computed(Type::Any))
+                .attribute("output", Attribute::computed(Type::Any).echoes("input"))
                 .attribute("triggers_replace", Attribute::optional(Type::Any)),
         )
     }))

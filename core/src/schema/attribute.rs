@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::value::{Number, Type, Value};
 
 use super::{Check, Pattern};
@@ -26,6 +28,9 @@ pub struct Attribute {
     pub computed: bool,
     /// Its value is never shown.
     pub sensitive: bool,
+    /// The attribute beside it whose value it repeats, and whose marks it therefore bears: what is secret there is
+    /// secret here.
+    pub echoes: Option<Arc<str>>,
     /// Its value reaches the resource, but is never stored: neither in plans nor in state.
     pub write_only: bool,
     /// It cannot be changed in place: another value means another object.
@@ -68,6 +73,7 @@ impl Attribute {
             optional: false,
             computed: false,
             sensitive: false,
+            echoes: None,
             write_only: false,
             forces_replacement: false,
             default: None,
@@ -80,6 +86,11 @@ impl Attribute {
     /// Never shows its value.
     pub fn sensitive(self) -> Self {
         Self { sensitive: true, ..self }
+    }
+
+    /// Bears the marks of the attribute beside it whose value it repeats; only for attributes outside of blocks.
+    pub fn echoes(self, source: impl Into<Arc<str>>) -> Self {
+        Self { echoes: Some(source.into()), ..self }
     }
 
     /// Never stores its value.

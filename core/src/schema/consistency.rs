@@ -47,6 +47,9 @@ impl Audit {
             }
             self.name(name, &path);
             self.attribute(attribute, &path, place);
+            if let Some(source) = &attribute.echoes {
+                self.echo(block, attribute, source, &path, prefix);
+            }
         }
         for (name, nested) in &block.blocks {
             let path = format!("{prefix}{name}");
@@ -58,6 +61,17 @@ impl Audit {
     fn name(&mut self, name: &str, path: &str) {
         if !is_identifier(name) {
             self.problem(path, "is not a name that a template can write");
+        }
+    }
+
+    fn echo(&mut self, block: &Block, attribute: &Attribute, source: &str, path: &str, prefix: &str) {
+        match block.attributes.get(source) {
+            _ if !prefix.is_empty() => self.problem(path, "echoes another attribute within a block"),
+            None => self.problem(path, format!("echoes `{source}`, which is no attribute")),
+            Some(echoed) if echoed.ty != attribute.ty => {
+                self.problem(path, format!("echoes `{source}`, which is of another type"));
+            }
+            Some(_) => {}
         }
     }
 

@@ -14,11 +14,31 @@ impl Schema {
         paths
     }
 
-    /// Returns an object with its sensitive attributes marked, at any depth; within a set, the set is marked.
+    /// Returns an object with its sensitive attributes marked, at any depth; within a set, the set is marked. Attributes
+    /// that echo others get the marks of those, leaf by leaf where both hold the same value and as a whole where not.
     pub fn mark_sensitive(&self, value: &Value) -> Value {
-        let marked: Vec<(Path, Marks)> =
+        let mut marked: Vec<(Path, Marks)> =
             self.sensitive_paths(value).into_iter().map(|path| (path, Marks::SENSITIVE)).collect();
+        self.echoed(value, &mut marked);
         if marked.is_empty() { value.clone() } else { value.mark_with_paths(&marked) }
+    }
+
+    /// Adds the marks of what attributes echo.
+    fn echoed(&self, value: &Value, marked: &mut Vec<(Path, Marks)>) {
+        for (name, attribute) in &self.block.attributes {
+            let Some(source) = &attribute.echoes else { continue };
+            let (Some(source), Some(echo)) = (value.attribute(source), value.attribute(name)) else { continue };
+            if source.marks_deep().is_empty() {
+                continue;
+            }
+            let here = Path::root().attr(Arc::clone(name));
+            let ((plain, paths), (echo, _)) = (source.unmark_deep_with_paths(), echo.unmark_deep());
+            if plain.is_wholly_known() && plain.same(&echo) {
+                marked.extend(paths.into_iter().map(|(path, marks)| (here.join(&path), marks)));
+            } else {
+                marked.push((here, source.marks_deep()));
+            }
+        }
     }
 
     /// Returns an object with null in place of every write-only attribute: what may be stored.
@@ -150,6 +170,24 @@ mod tests {
             .attribute("user", Attribute::optional(Type::String))
             .attribute("password", Attribute::optional(Type::String).sensitive())
             .attribute("token", Attribute::optional(Type::String).write_only())
+    }
+
+    #[test]
+    fn an_echo_bears_the_marks_of_what_it_repeats() {
+        let schema = Schema::new(0)
+            .attribute("input", Attribute::optional(Type::Any))
+            .attribute("output", Attribute::computed(Type::Any).echoes("input"));
+        let input = o([("plain", s("a")), ("key", secret(s("b")))]);
+        let bare = o([("plain", s("a")), ("key", s("b"))]);
+        let marked = |output: Value| {
+            let object = schema.mark_sensitive(&o([("input", input.clone()), ("output", output)]));
+            object.attribute("output").cloned().expect("it is there")
+        };
+        assert_eq!(marked(bare), input, "leaf by leaf where both hold the same");
+        assert_eq!(marked(Value::unknown(Type::Any)), Value::unknown(Type::Any).with_marks(Marks::SENSITIVE));
+        assert_eq!(marked(s("b")), secret(s("b")), "as a whole where they differ");
+        let open = o([("input", s("a")), ("output", s("a"))]);
+        assert_eq!(schema.mark_sensitive(&open), open);
     }
 
     fn nesting(nested: NestedBlock) -> Schema {

@@ -24,6 +24,8 @@ struct AttributeWire {
     computed: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     sensitive: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    echoes: Option<std::sync::Arc<str>>,
     #[serde(default, skip_serializing_if = "is_default")]
     write_only: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -116,6 +118,7 @@ impl TryFrom<&Attribute> for AttributeWire {
             optional: attribute.optional,
             computed: attribute.computed,
             sensitive: attribute.sensitive,
+            echoes: attribute.echoes.clone(),
             write_only: attribute.write_only,
             forces_replacement: attribute.forces_replacement,
             default: default_json(attribute)?,
@@ -140,6 +143,7 @@ impl TryFrom<AttributeWire> for Attribute {
             optional: wire.optional,
             computed: wire.computed,
             sensitive: wire.sensitive,
+            echoes: wire.echoes,
             write_only: wire.write_only,
             forces_replacement: wire.forces_replacement,
             checks: wire.checks.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,

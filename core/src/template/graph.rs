@@ -4,7 +4,11 @@
 //! module to what the call sets it to, so that modules that use each other criss-cross are no cycle. A few nodes stand for
 //! no declaration; each is there so that edges stay few ([`StaticKind`] says which).
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use crate::{
     address::ModulePath,
@@ -68,6 +72,53 @@ impl fmt::Display for StaticNode {
             StaticKind::Everything => write!(f, "everything in `{module}`"),
         }
     }
+}
+
+impl StaticNode {
+    /// Returns its name as labels have it: `var.size`, `module.net.acme_vpc.main`, `output.url`.
+    pub fn label(&self) -> String {
+        match &self.kind {
+            StaticKind::Output(name) if self.module.is_root() => format!("output.{name}"),
+            StaticKind::Provider(name) if self.module.is_root() => format!("provider.{name}"),
+            StaticKind::Provider(name) => format!("{}.provider.{name}", self.module),
+            _ => self.to_string().trim_matches('`').to_owned(),
+        }
+    }
+
+    /// Returns whether it stands for something that the template declares.
+    pub fn is_declared(&self) -> bool {
+        use StaticKind::{Everything, Order, Outputs, Repetition};
+        !matches!(self.kind, Repetition | Order | Outputs | Everything)
+    }
+}
+
+/// Returns the static graph of a template for people: only what is declared, each edge once, and none that follows from
+/// others as long as there are at most 5,000 nodes.
+///
+/// # Complexity
+/// That of [`static_graph`] for each node, since the nodes that are left out are looked through.
+pub fn drawn_graph(template: &Template) -> Graph<StaticNode, ()> {
+    let whole = static_graph(template);
+    let mut graph = Graph::new();
+    let declared: Vec<NodeIdx> = whole.nodes().filter(|node| whole[*node].is_declared()).collect();
+    let drawn: HashMap<NodeIdx, NodeIdx> =
+        declared.iter().map(|node| (*node, graph.add_node(whole[*node].clone()))).collect();
+    for from in &declared {
+        let mut seen = HashSet::from([*from]);
+        let mut open = vec![*from];
+        while let Some(node) = open.pop() {
+            for (needed, _) in whole.needs(node).filter(|(needed, _)| seen.insert(*needed)).collect::<Vec<_>>() {
+                match (drawn.get(from), drawn.get(&needed)) {
+                    (Some(from), Some(needed)) => _ = graph.add_edge(*from, *needed, ()),
+                    _ => open.push(needed),
+                }
+            }
+        }
+    }
+    graph.reduced(5_000).map_or_else(
+        || graph.map(|_, node| node.clone(), |()| ()),
+        |reduced| reduced.map(|_, node| (*node).clone(), |&()| ()),
+    )
 }
 
 /// Returns the static graph of a template. An edge carries the place of the reference that it comes from, where there is

@@ -25,7 +25,7 @@ mod vars;
 mod testing;
 
 pub use check::{SchemaSource, check};
-pub use graph::{StaticKind, StaticNode, static_graph};
+pub use graph::{StaticKind, StaticNode, drawn_graph, static_graph};
 pub use json::with_schema_blocks;
 pub use load::{FileKind, Files, LoadOptions};
 pub use model::{

@@ -164,6 +164,9 @@ impl Planner {
     /// Where nothing is to be made, an instance is what its row says.
     fn take_as_it_is(&mut self, instance: &mut Instance) -> Go {
         let Some(number) = self.rows.at(&instance.address) else {
+            if self.input.options.imports.contains_key(&instance.address) {
+                return self.adopt_only(instance).unwrap_or_else(|go| go);
+            }
             let value = Value::unknown(instance.schema.block.implied_type());
             return if self.input.options.mode == Mode::Destroy { Go::Fail } else { Go::On(value) };
         };
@@ -186,7 +189,6 @@ impl Planner {
         }
         Go::On(value)
     }
-
     /// Returns the object that is there, not marked: the row's, or the one that is adopted.
     pub(super) fn prior(&self, instance: &Instance) -> Option<Object> {
         if let Some((_, found)) = &instance.import {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::{
     Ask, Planner,
     instance::{Go, Instance, Stage},
+    outcome::Outcome,
 };
 use crate::{
     error::{Diagnostic, Result},
@@ -28,6 +29,19 @@ impl Planner {
                 Err(go) => return go,
             }
         }
+    }
+
+    /// Where nothing is to be made, an object is adopted as it is, with the marks and dependencies that the template
+    /// gives it; how it differs from the template, the next plan shows.
+    pub(super) fn adopt_only(&mut self, instance: &mut Instance) -> Result<Go, Go> {
+        self.look_for(instance)?;
+        let Some((config, _)) = self.evaluated(instance)? else { return Err(Go::Fail) };
+        let Some((_, Some(object))) = &mut instance.import else { return Err(Go::Fail) };
+        let marks = super::rows::present(&object.attributes, config.unmark_deep_with_paths().1);
+        object.attributes = instance.schema.mark_sensitive(&object.attributes.mark_with_paths(&marks));
+        let value = object.attributes.clone();
+        instance.outcome = Some(Outcome::unchanged(value.clone()));
+        Ok(Go::On(value))
     }
 
     /// Finds the row, or the object that is to be adopted.

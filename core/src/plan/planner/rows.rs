@@ -356,7 +356,7 @@ pub(super) fn conformed(schema: &Schema, attributes: &Value, address: &Address, 
 }
 
 /// Returns the marks whose places are there: a mark must not spread because a part went.
-fn present(value: &Value, marks: Vec<(Path, Marks)>) -> Vec<(Path, Marks)> {
+pub(super) fn present(value: &Value, marks: Vec<(Path, Marks)>) -> Vec<(Path, Marks)> {
     let there = |path: &Path| {
         let mut part = value;
         path.steps().iter().all(|step| match part.part(step) {

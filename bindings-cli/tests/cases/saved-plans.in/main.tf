@@ -1,0 +1,8 @@
+variable "text" {
+  default = "one"
+}
+
+resource "local_file" "a" {
+  path    = "${path.cwd}/a.txt"
+  content = var.text
+}
