@@ -13,6 +13,8 @@ pub enum Shape {
     Pair,
     /// Two blocks with `for_each` over `n / 2` keys; `b[k]` refers to `a[each.key]`.
     ForEach,
+    /// Two blocks with `count = n / 2`; each `b[i]` refers to all of `a`.
+    Splat,
     /// Ten layers of `n / 10` blocks; each refers to two of the layer before.
     Layered,
     /// `n` blocks; each refers to the one before.
@@ -21,7 +23,8 @@ pub enum Shape {
 
 impl Shape {
     /// All shapes.
-    pub const ALL: [Self; 6] = [Self::Flat, Self::Count, Self::Pair, Self::ForEach, Self::Layered, Self::Chain];
+    pub const ALL: [Self; 7] =
+        [Self::Flat, Self::Count, Self::Pair, Self::ForEach, Self::Splat, Self::Layered, Self::Chain];
 
     /// Returns the name used in tables and on the command line.
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Shape {
             Self::Count => "count",
             Self::Pair => "pair",
             Self::ForEach => "for_each",
+            Self::Splat => "splat",
             Self::Layered => "layered",
             Self::Chain => "chain",
         }
@@ -65,6 +69,11 @@ impl Shape {
                         "resource \"terraform_data\" \"{name}\" {{\n  for_each = local.keys\n  input    = {input}\n}}\n"
                     );
                 }
+            }
+            Self::Splat => {
+                text.push_str(&counted("a", n / 2, "\"value ${count.index}\""));
+                let input = "\"${count.index} of ${length(terraform_data.a[*].id)}\"";
+                text.push_str(&counted("b", n - n / 2, input));
             }
             Self::Layered => layered(&mut text, n),
             Self::Chain => (0..n).for_each(|i| {

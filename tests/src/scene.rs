@@ -6,8 +6,8 @@ use stackwright::{
     address::Address,
     error::Result,
     plan::{
-        Action, Change, ChangeIdx, Level, Mode, Need, OutputChange, Plan, Reason, RowBase, Step, StepAction,
-        StepConfig, StepId,
+        Action, Change, ChangeIdx, Join, JoinId, Level, Mode, Need, OutputChange, Plan, Reason, RowBase, Step,
+        StepAction, StepConfig, StepId,
     },
     run::{Finalized, Finalizer},
     state::{Lineage, ObjectId, Row, RowStatus, StackKey},
@@ -117,8 +117,11 @@ impl Scene {
         let mut steps = Vec::new();
         for old in left.iter().filter_map(|id| self.plan.step(*id)) {
             let Some(id) = new_id(old.id) else { continue };
-            let needs = old.needs.iter().filter_map(|need| Some(Need { step: new_id(need.step)?, ..*need })).collect();
-            let mut step = Step { id, needs, ..old.clone() };
+            let needs = waits(&self.plan, old)
+                .iter()
+                .filter_map(|need| Some(Need { step: new_id(need.step)?, ..*need }))
+                .collect();
+            let mut step = Step { id, needs, joins: Vec::new(), ..old.clone() };
             if let Some(source) = self.inputs.get(&old.id) {
                 match rows.iter().find(|row| row.address == *source && row.status != RowStatus::Deposed) {
                     Some(row)
@@ -142,6 +145,17 @@ impl Scene {
     }
 }
 
+/// Returns everything that a step waits for, by way of joins too.
+pub fn waits(plan: &Plan, step: &Step) -> Vec<Need> {
+    let mut needs = step.needs.clone();
+    let mut joins = step.joins.clone();
+    while let Some(join) = joins.pop().and_then(|join| plan.joins.get(join.0 as usize)) {
+        needs.extend(&join.needs);
+        joins.extend(&join.joins);
+    }
+    needs
+}
+
 fn fill(step: &mut Step, value: &Value) {
     let put = |object: &Value| {
         Value::object(
@@ -160,6 +174,7 @@ fn fill(step: &mut Step, value: &Value) {
 struct Builder {
     changes: Vec<Change>,
     steps: Vec<Step>,
+    joins: Vec<Join>,
     rows: Vec<Row>,
     inputs: BTreeMap<StepId, Address>,
     /// For each node the step that makes it (or does what is done to it).
@@ -196,6 +211,7 @@ impl Builder {
             targets: Vec::new(),
             changes: self.changes,
             steps: self.steps,
+            joins: self.joins,
             row_updates: Vec::new(),
             base,
             outputs,
@@ -238,6 +254,7 @@ impl Builder {
                 attributes: marked(&attributes(&format!("old{idx}"), None, &remote_id)),
                 private: None,
                 dependencies,
+                wholes: Vec::new(),
                 create_before_destroy: node.kind == Kind::ReplaceCreateFirst,
                 prevent_destroy: false,
                 ready: true,
@@ -333,7 +350,9 @@ impl Builder {
             planned: Some(planned),
             planned_private: None,
             needs: needs.iter().map(|&(other, level)| Need { step: self.made_by[other], level }).collect(),
+            joins: Vec::new(),
             dependencies,
+            wholes: Vec::new(),
             create_before_destroy: false,
             prevent_destroy: false,
             has_conditions: false,
@@ -341,9 +360,20 @@ impl Builder {
         }
     }
 
+    fn join(&mut self, join: Join) -> JoinId {
+        self.joins.push(join);
+        JoinId(self.joins.len() as u32 - 1)
+    }
+
     fn push(&mut self, mut step: Step) -> StepId {
         step.id = StepId(self.steps.len() as u32);
         step.needs.sort();
+        // Every other step that waits for several does so by way of a join, and every fourth by way of two.
+        if step.needs.len() > 1 && step.id.0 % 2 == 1 {
+            let id = self.join(Join { needs: std::mem::take(&mut step.needs), joins: Vec::new() });
+            step.joins =
+                vec![if step.id.0 % 4 == 1 { self.join(Join { needs: Vec::new(), joins: vec![id] }) } else { id }];
+        }
         let id = step.id;
         self.steps.push(step);
         id
@@ -357,7 +387,9 @@ fn bare(step: &Step, action: StepAction, object: ObjectId) -> Step {
         prior: Some(object),
         config: StepConfig::None,
         planned: None,
+        joins: Vec::new(),
         dependencies: Vec::new(),
+        wholes: Vec::new(),
         ..step.clone()
     }
 }

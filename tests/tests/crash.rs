@@ -13,7 +13,7 @@ use stackwright::{
 };
 use stackwright_tests::{
     process::{End, Stage},
-    scene::{Kind, Node, Scene},
+    scene::{Kind, Node, Scene, waits},
     world::{FAULTS, Fault, Happening, Thing, World},
 };
 
@@ -81,7 +81,7 @@ fn check_order(plan: &Plan, log: &[Happening], what: &str) {
         let address = step.address.to_string();
         let wanted = Happening::Begin(address.clone(), verb(step.action));
         let Some(begin) = log.iter().position(|happening| *happening == wanted) else { continue };
-        for need in &step.needs {
+        for need in waits(plan, step) {
             let needed = plan.step(need.step).expect("a step of the plan");
             let target = needed.address.to_string();
             let before = &log[..begin];
@@ -310,7 +310,7 @@ fn any_failure_leaves_state_and_world_in_step() {
         if stage.options.on_failure == OnFailure::Continue {
             let dead: BTreeSet<StepId> = failed.union(&skipped).copied().collect();
             for step in &skipped {
-                let needs = &plan.step(*step).expect("a step").needs;
+                let needs = waits(plan, plan.step(*step).expect("a step"));
                 assert!(needs.iter().any(|need| dead.contains(&need.step)), "{what}: {step:?} was skipped for nothing");
             }
         }

@@ -9,6 +9,9 @@ use super::{Cycle, Graph, NodeIdx};
 /// needs holds, and is given out exactly once. First comes the node that heads the costliest chain of dependents
 /// (the critical path), then the one that was added first.
 ///
+/// A *passage* is never given out: when everything that it needs holds, it counts as having got to every level at once.
+/// That is how n nodes that each wait for the same m others cost n + m edges.
+///
 /// It is a pure machine: no clock, no threads. The same calls give the same answers.
 ///
 /// # Complexity
@@ -41,6 +44,8 @@ pub struct Frontier {
     ready: BinaryHeap<(u64, Reverse<NodeIdx>)>,
     /// Nodes that were neither given out nor skipped.
     left: usize,
+    /// Passages that hold and whose waiters were not told yet; empty between calls.
+    passing: Vec<NodeIdx>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,7 @@ struct Node {
     unmet: usize,
     priority: u64,
     phase: Phase,
+    is_passage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +75,7 @@ enum Phase {
 }
 
 impl Frontier {
-    /// Returns the frontier of a graph of which nothing has run.
+    /// Returns the frontier of a graph of which nothing has run and in which no node is a passage.
     ///
     /// `cost` estimates a node's duration, in any unit (1 for all if nothing is known); `level` says what an edge asks
     /// of what it needs.
@@ -80,6 +86,19 @@ impl Frontier {
         graph: &Graph<N, E>,
         cost: impl Fn(NodeIdx, &N) -> u64,
         level: impl Fn(&E) -> u8,
+    ) -> Result<Self, Vec<Cycle>> {
+        Self::with_passages(graph, cost, level, |_, _| false)
+    }
+
+    /// Returns the frontier of a graph of which nothing has run; `is_passage` says which nodes are passages.
+    ///
+    /// # Errors
+    /// The cycles, if there are any.
+    pub fn with_passages<N, E>(
+        graph: &Graph<N, E>,
+        cost: impl Fn(NodeIdx, &N) -> u64,
+        level: impl Fn(&E) -> u8,
+        is_passage: impl Fn(NodeIdx, &N) -> bool,
     ) -> Result<Self, Vec<Cycle>> {
         let order = graph.topological_order()?;
         let mut nodes = Vec::with_capacity(graph.node_count());
@@ -93,9 +112,10 @@ impl Frontier {
             }
             let unmet = graph.needs(node).filter(|(_, edge)| level(edge) > 0).count();
             let (next_waiter, end_waiter) = (first, waiters.len());
-            nodes.push(Node { next_waiter, end_waiter, unmet, priority: 0, phase: Phase::Waiting });
+            let is_passage = is_passage(node, &graph[node]);
+            nodes.push(Node { next_waiter, end_waiter, unmet, priority: 0, phase: Phase::Waiting, is_passage });
         }
-        let mut frontier = Self { left: nodes.len(), nodes, waiters, ready: BinaryHeap::new() };
+        let mut frontier = Self { left: nodes.len(), nodes, waiters, ready: BinaryHeap::new(), passing: Vec::new() };
         for &node in order.iter().rev() {
             let behind = graph.dependents(node).map(|(dependent, _)| frontier.priority(dependent)).max().unwrap_or(0);
             if let Some(own) = frontier.nodes.get_mut(node.index()) {
@@ -105,6 +125,7 @@ impl Frontier {
         for node in graph.nodes() {
             frontier.offer(node);
         }
+        frontier.pass();
         Ok(frontier)
     }
 
@@ -136,11 +157,29 @@ impl Frontier {
                 self.left -= 1;
             }
         }
+        self.tell(node, level);
+        self.pass();
+    }
+
+    /// Returns whether everything that a passage needs holds.
+    pub fn has_passed(&self, passage: NodeIdx) -> bool {
+        self.nodes.get(passage.index()).is_some_and(|own| own.is_passage && own.phase == Phase::GivenOut)
+    }
+
+    /// Counts a level down from what waits for it.
+    fn tell(&mut self, node: NodeIdx, level: u8) {
         while let Some(waiter) = self.take_waiter(node, level) {
             if let Some(other) = self.nodes.get_mut(waiter.index()) {
                 other.unmet -= 1;
             }
             self.offer(waiter);
+        }
+    }
+
+    /// Lets the passages that hold now pass, and those behind them.
+    fn pass(&mut self) {
+        while let Some(passage) = self.passing.pop() {
+            self.tell(passage, u8::MAX);
         }
     }
 
@@ -224,10 +263,15 @@ impl Frontier {
 
     /// Queues a node if nothing is in its way.
     fn offer(&mut self, node: NodeIdx) {
-        if let Some(own) = self.nodes.get(node.index())
-            && own.unmet == 0
-            && own.phase == Phase::Waiting
-        {
+        let Some(own) = self.nodes.get_mut(node.index()).filter(|own| own.unmet == 0 && own.phase == Phase::Waiting)
+        else {
+            return;
+        };
+        if own.is_passage {
+            own.phase = Phase::GivenOut;
+            self.left -= 1;
+            self.passing.push(node);
+        } else {
             self.ready.push((own.priority, Reverse(node)));
         }
     }
@@ -317,6 +361,38 @@ mod tests {
         frontier.reached(at(1), 2);
         assert_eq!(frontier.pop_ready(), Some(at(2)));
         assert!(frontier.is_exhausted());
+    }
+
+    #[test]
+    fn a_passage_passes_by_itself() {
+        // 2 is a passage between 0, 1 and 3; 4 is one behind it, 5 one that needs nothing.
+        let graph =
+            graph(&[1, 1, 0, 1, 0, 0, 1], &[(2, 0, 2), (2, 1, DONE), (3, 2, 1), (4, 2, 1), (6, 4, 1), (6, 5, 1)]);
+        let is_passage = |node: NodeIdx, _: &u64| [2, 4, 5].contains(&node.index());
+        let mut frontier =
+            Frontier::with_passages(&graph, |_, cost| *cost, |level| *level, is_passage).expect("no cycle");
+        let first: Vec<_> = std::iter::from_fn(|| frontier.pop_ready()).collect();
+        assert_eq!(first, [at(0), at(1)]);
+        assert_eq!(frontier.priority(at(0)), 2, "passages cost nothing and lead on");
+        frontier.reached(at(1), DONE);
+        frontier.reached(at(0), 1);
+        assert!(!frontier.has_passed(at(2)) && frontier.has_passed(at(5)) && !frontier.has_passed(at(0)));
+        assert_eq!(frontier.pop_ready(), None);
+        frontier.reached(at(0), 2);
+        assert!(frontier.has_passed(at(2)) && frontier.has_passed(at(4)));
+        assert_eq!([frontier.pop_ready(), frontier.pop_ready()], [Some(at(3)), Some(at(6))]);
+        assert!(frontier.is_exhausted());
+    }
+
+    #[test]
+    fn a_failure_stops_what_waits_behind_a_passage() {
+        let graph = graph(&[1, 1, 0, 1], &[(2, 0, DONE), (2, 1, DONE), (3, 2, 1)]);
+        let is_passage = |node: NodeIdx, _: &u64| node == at(2);
+        let mut frontier =
+            Frontier::with_passages(&graph, |_, cost| *cost, |level| *level, is_passage).expect("no cycle");
+        frontier.reached(at(0), DONE);
+        assert_eq!(frontier.skip(at(1)), [at(2), at(3)]);
+        assert!(frontier.is_exhausted() && !frontier.has_passed(at(2)));
     }
 
     #[test]

@@ -249,7 +249,9 @@ fn a_module_waits_as_a_whole() {
     );
     let row = |address: &str| &world.rows[&world.object(address)];
     assert_eq!(row("module.m.thing.x").dependencies, [world.object("thing.z")]);
-    assert!(row("thing.a").dependencies.contains(&world.object("module.m.thing.x")));
+    assert_eq!(row("thing.a").wholes, ["module.m".parse().expect("a target")]);
+    // The data source in it leads out of it.
+    assert_eq!(row("thing.a").dependencies, [world.object("thing.z")]);
     assert_eq!(plan.changes.len(), 4);
 }
 
@@ -297,7 +299,11 @@ fn a_reference_touches_one_instance() {
                 resource \"thing\" \"c\" {\n name = join(\",\", thing.a[*].id)\n}\n";
     world.settle(text);
     assert_eq!(world.rows[&world.object("thing.b[1]")].dependencies, [world.object("thing.a[1]")]);
-    assert_eq!(world.rows[&world.object("thing.c")].dependencies.len(), 3);
+    // All of them are one word, which holds however many there are.
+    let c = &world.rows[&world.object("thing.c")];
+    assert_eq!((c.dependencies.len(), &c.wholes[..]), (0, &["thing.a".parse().expect("a target")][..]));
+    let plan = world.settle(&text.replace("count = 3", "count = 4"));
+    assert!(plan.row_updates.is_empty());
 }
 
 #[test]

@@ -149,6 +149,23 @@ pub struct Need {
     pub level: Level,
 }
 
+/// The number of a join in its plan, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JoinId(pub u32);
+
+/// A place where waits come together, so that n steps that each wait for the same m others need n + m words and not n × m.
+///
+/// It holds once all that it waits for does. It does nothing, costs nothing, and no fact is ever about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// The steps that it waits for, sorted.
+    pub needs: Vec<Need>,
+    /// The joins that it waits for, sorted; all have lower numbers.
+    pub joins: Vec<JoinId>,
+}
+
 /// One change, as a person sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -241,10 +258,14 @@ pub struct Step {
     pub planned: Option<Value>,
     /// Bytes that the type's `plan` handed out.
     pub planned_private: Option<Arc<[u8]>>,
-    /// What it waits for, sorted.
+    /// The steps that it waits for, sorted.
     pub needs: Vec<Need>,
+    /// The joins that it waits for, sorted.
+    pub joins: Vec<JoinId>,
     /// The objects that it refers to directly, for its row; sorted.
     pub dependencies: Vec<ObjectId>,
+    /// What it refers to as a whole, for its row; sorted.
+    pub wholes: Vec<Target>,
     /// Whether the row remembers that replacements are created first. For a delete: whether the object was deposed.
     pub create_before_destroy: bool,
     /// Whether the row remembers that it must not be deleted.
@@ -368,6 +389,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What runs, in an order in which every step comes after what it needs.
     pub steps: Vec<Step>,
+    /// Where waits come together; steps name them by their places.
+    pub joins: Vec<Join>,
     /// Row changes that need no call.
     pub row_updates: Vec<RowUpdate>,
     /// The rows that it is built on, sorted.

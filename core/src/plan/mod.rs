@@ -24,6 +24,8 @@ mod text;
 #[cfg(test)]
 mod behavior;
 #[cfg(test)]
+mod growth;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod scenarios;
@@ -32,8 +34,8 @@ mod testing;
 
 pub use console::{Console, ConsoleInput};
 pub use data::{
-    Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Level, Mode, Need, OutputChange, Plan, PlannedReadOf, Reason,
-    RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
+    Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Join, JoinId, Level, Mode, Need, OutputChange, Plan,
+    PlannedReadOf, Reason, RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
 };
 pub use planner::{Answer, Ask, ObjectIds, PlanInput, PlanOptions, Planner, Request, RequestId};
 pub use residue::{Drawing, Finalized, Residue};

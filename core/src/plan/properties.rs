@@ -124,7 +124,8 @@ fn edges(world: &World) -> Vec<(Address, Address)> {
     let addresses: BTreeMap<ObjectId, Address> =
         world.rows.values().map(|row| (row.object_id, row.address.clone())).collect();
     let of = |row: &crate::state::Row| {
-        let needed: Vec<_> = row.dependencies.iter().filter_map(|object| addresses.get(object)).cloned().collect();
+        let mut needed: Vec<_> = row.dependencies.iter().filter_map(|object| addresses.get(object)).cloned().collect();
+        needed.extend(addresses.values().filter(|other| row.wholes.iter().any(|whole| whole.contains(other))).cloned());
         needed.into_iter().map(|needed| (row.address.clone(), needed)).collect::<Vec<_>>()
     };
     world.rows.values().flat_map(of).collect()

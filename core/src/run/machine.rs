@@ -4,7 +4,7 @@ use super::{Command, Conclusion, Fact, IllegalFact, OnFailure, Phase};
 use crate::{
     error::{Error, ErrorKind, Result},
     graph::{Frontier, Graph, NodeIdx},
-    plan::{Level, Need, Plan, Step, StepAction, StepId},
+    plan::{Join, JoinId, Level, Need, Plan, Step, StepAction, StepId},
     state::RunStatus,
 };
 
@@ -20,6 +20,7 @@ enum RunPhase {
 struct Slot {
     action: StepAction,
     needs: Vec<Need>,
+    joins: Vec<JoinId>,
     phase: Phase,
     /// How far it got, as [`rank`] counts; a step that fails after it was applied keeps that.
     reached: u8,
@@ -30,11 +31,13 @@ struct Slot {
 /// A run as a pure state machine: facts in, commands out. No clock, no I/O.
 ///
 /// # Complexity
-/// A whole run costs O((n + e) log n), n steps, e needs.
+/// A whole run costs O((n + e) log n), n steps and joins, e needs.
 #[derive(Clone, Debug)]
 pub struct Machine {
     slots: Vec<Slot>,
     nodes: Vec<NodeIdx>,
+    /// The nodes of joins, which the frontier lets pass by itself.
+    joins: Vec<NodeIdx>,
     frontier: Frontier,
     /// Steps that were handed out and given back before anything happened.
     returned: VecDeque<StepId>,
@@ -61,34 +64,53 @@ impl Machine {
     /// # Errors
     /// `run.invalid_plan` where a step waits for itself or a later one, or its number is not its place.
     pub fn new(plan: &Plan) -> Result<Self> {
-        Self::of_steps(&plan.steps)
+        Self::of_steps(&plan.steps, &plan.joins)
     }
 
-    /// Returns the machine of these steps; as [`Machine::new`].
+    /// Returns the machine of these steps and joins; as [`Machine::new`].
     ///
     /// # Errors
     /// As [`Machine::new`].
-    pub fn of_steps(steps: &[Step]) -> Result<Self> {
+    pub fn of_steps(steps: &[Step], joins: &[Join]) -> Result<Self> {
+        let last_steps = last_steps(steps, joins)?;
         let mut graph = Graph::new();
-        let mut nodes: Vec<NodeIdx> = Vec::with_capacity(steps.len());
-        for (idx, step) in steps.iter().enumerate() {
+        let nodes: Vec<NodeIdx> = steps.iter().map(|step| graph.add_node(step.cost.max(1))).collect();
+        let passages: Vec<NodeIdx> = joins.iter().map(|_| graph.add_node(0)).collect();
+        for (idx, (step, node)) in steps.iter().zip(&nodes).enumerate() {
             if step.id.0 as usize != idx {
                 return Err(invalid_plan(step, "its number is not its place in the plan"));
             }
-            let node = graph.add_node(step.cost.max(1));
             for need in strongest(&step.needs) {
-                let Some(needed) = nodes.get(need.step.0 as usize) else {
+                let Some(needed) = nodes.get(need.step.0 as usize).filter(|_| need.step < step.id) else {
                     return Err(invalid_plan(step, "it waits for a step that does not come before it"));
                 };
-                graph.add_edge(node, *needed, rank(need.level));
+                graph.add_edge(*node, *needed, rank(need.level));
             }
-            nodes.push(node);
+            for join in &step.joins {
+                let before = last_steps.get(join.0 as usize).is_some_and(|last| last.is_none_or(|last| last < step.id));
+                let Some(passage) = passages.get(join.0 as usize).filter(|_| before) else {
+                    return Err(invalid_plan(step, "it waits for a join that does not come before it"));
+                };
+                graph.add_edge(*node, *passage, PASSED);
+            }
         }
-        let frontier = Frontier::new(&graph, |_, cost| *cost, |level| *level)
+        for (join, passage) in joins.iter().zip(&passages) {
+            for need in strongest(&join.needs) {
+                if let Some(needed) = nodes.get(need.step.0 as usize) {
+                    graph.add_edge(*passage, *needed, rank(need.level));
+                }
+            }
+            for other in join.joins.iter().filter_map(|other| passages.get(other.0 as usize)) {
+                graph.add_edge(*passage, *other, PASSED);
+            }
+        }
+        let is_join = |node: NodeIdx, _: &u64| node.index() >= steps.len();
+        let frontier = Frontier::with_passages(&graph, |_, cost| *cost, |level| *level, is_join)
             .map_err(|_| Error::bug("steps in order cannot form a cycle"))?;
         let slots = steps.iter().map(|step| Slot {
             action: step.action,
             needs: step.needs.clone(),
+            joins: step.joins.clone(),
             phase: Phase::Waiting,
             reached: 0,
             issued: false,
@@ -96,6 +118,7 @@ impl Machine {
         Ok(Self {
             slots: slots.collect(),
             nodes,
+            joins: passages,
             frontier,
             returned: VecDeque::new(),
             urgent: VecDeque::new(),
@@ -496,7 +519,9 @@ impl Machine {
         }
         let holds =
             |need: &Need| self.slots.get(need.step.0 as usize).is_some_and(|needed| needed.reached >= rank(need.level));
-        if !slot.needs.iter().all(holds) {
+        let passed =
+            |join: &JoinId| self.joins.get(join.0 as usize).is_some_and(|passage| self.frontier.has_passed(*passage));
+        if !slot.needs.iter().all(holds) || !slot.joins.iter().all(passed) {
             return Err(self.illegal(fact, "what it needs has not got so far"));
         }
         Ok(())
@@ -532,6 +557,31 @@ impl Machine {
 /// Returns whether a lost call of this action may have changed the world.
 const fn changes_world(action: StepAction) -> bool {
     matches!(action, StepAction::Create | StepAction::Update | StepAction::Delete)
+}
+
+/// What an edge asks of a join: to be passed.
+const PASSED: u8 = 1;
+
+/// Returns for each join the last step that it waits for, by way of other joins too; none where it waits for none.
+fn last_steps(steps: &[Step], joins: &[Join]) -> Result<Vec<Option<StepId>>> {
+    let invalid = |idx: usize, what: &str| {
+        Error::new(ErrorKind::Bug, "run.invalid_plan", format!("join {idx} of the plan cannot be passed: {what}"))
+    };
+    let mut last_steps: Vec<Option<StepId>> = Vec::with_capacity(joins.len());
+    for (idx, join) in joins.iter().enumerate() {
+        let mut last = join.needs.iter().map(|need| need.step).max();
+        if last.is_some_and(|last| last.0 as usize >= steps.len()) {
+            return Err(invalid(idx, "it waits for a step that there is not"));
+        }
+        for other in &join.joins {
+            match last_steps.get(other.0 as usize) {
+                Some(other) => last = last.max(*other),
+                None => return Err(invalid(idx, "it waits for a join that does not come before it")),
+            }
+        }
+        last_steps.push(last);
+    }
+    Ok(last_steps)
 }
 
 /// Levels as the frontier counts them.

@@ -39,12 +39,13 @@ impl Stack {
             for row in rows.values_mut().filter(|row| row.address == *from) {
                 row.address = to.clone();
                 row.version += 1;
-                writes.push(Edit::Put(row.clone()));
+                writes.push(row.object_id);
             }
             if writes.is_empty() {
                 return Err(no_such(from, rows));
             }
-            Ok(writes)
+            writes.extend(keep_users(rows, &writes, from, to));
+            Ok(writes.iter().filter_map(|object| rows.get(object).cloned()).map(Edit::Put).collect())
         })
         .await
         .map(drop)
@@ -152,6 +153,23 @@ enum Edit {
     Remove(Row),
 }
 
+/// Whoever referred to a whole that an object no longer stands in refers to the object itself from now on. Returns whose
+/// rows changed.
+fn keep_users(rows: &mut BTreeMap<ObjectId, Row>, moved: &[ObjectId], from: &Address, to: &Address) -> Vec<ObjectId> {
+    let mut changed = Vec::new();
+    for row in rows.values_mut().filter(|row| !moved.contains(&row.object_id)) {
+        let leaves = row.wholes.iter().any(|whole| whole.contains(from));
+        if leaves && !row.wholes.iter().any(|whole| whole.contains(to)) {
+            row.dependencies.extend(moved);
+            row.dependencies.sort_unstable();
+            row.dependencies.dedup();
+            row.version += 1;
+            changed.push(row.object_id);
+        }
+    }
+    changed
+}
+
 /// Takes rows out; what depended on them depends on what they depended on.
 fn remove(rows: &mut BTreeMap<ObjectId, Row>, gone: &[ObjectId]) -> Vec<Edit> {
     let removed: Vec<Edit> = gone.iter().filter_map(|object| rows.get(object).cloned()).map(Edit::Remove).collect();
@@ -169,4 +187,41 @@ fn no_such(address: &Address, rows: &BTreeMap<ObjectId, Row>) -> Error {
     let near = crate::error::suggest(&address.to_string(), known.iter().map(String::as_str));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     Error::new(ErrorKind::NotFound, "state.no_such_address", format!("nothing in state is at `{address}`{hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    fn row(number: u128, address: &str, wholes: &[&str]) -> Row {
+        Row {
+            object_id: ObjectId::from_u128(number),
+            address: address.parse().expect("an address"),
+            status: RowStatus::Current,
+            type_name: "t".into(),
+            provider: "".into(),
+            schema_version: 0,
+            remote_id: None,
+            attributes: Value::empty_object(),
+            private: None,
+            dependencies: Vec::new(),
+            wholes: wholes.iter().map(|whole| whole.parse().expect("a target")).collect(),
+            create_before_destroy: false,
+            prevent_destroy: false,
+            ready: true,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn users_of_a_whole_keep_what_moves_out_of_it() {
+        let rows = [row(1, "t.a[0]", &[]), row(2, "t.b", &["t.a"]), row(3, "t.c", &["t.d"])];
+        let mut rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.object_id, row)).collect();
+        let [object, user] = [1, 2].map(ObjectId::from_u128);
+        let address = |text: &str| text.parse::<Address>().expect("an address");
+        assert_eq!(keep_users(&mut rows, &[object], &address("t.a[0]"), &address("t.a[7]")), []);
+        assert_eq!(keep_users(&mut rows, &[object], &address("t.a[0]"), &address("t.e")), [user]);
+        assert_eq!((&rows[&user].dependencies[..], rows[&user].version), (&[object][..], 2));
+    }
 }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{ObjectId, Row};
+use super::{ObjectId, Row, Wholes};
+use crate::address::Target;
 
 /// Which object refers to which, both ways, so that taking one out costs what it touches and not what there is.
 ///
@@ -96,21 +97,39 @@ impl Dependencies {
     }
 }
 
-/// Removes one row; its dependents inherit its dependencies. Returns the objects whose rows changed, sorted; their
-/// versions are counted up.
+/// Removes one row; those that depended on it inherit what it depended on, those that refer to a whole that it stood in
+/// included. Returns the objects whose rows changed, sorted; their versions are counted up.
 ///
-/// O(rows): for one removal. Whoever removes many keeps [`Dependencies`].
+/// # Complexity
+/// O(rows and their dependencies): for one removal by hand.
 pub fn splice(rows: &mut BTreeMap<ObjectId, Row>, removed: ObjectId) -> Vec<ObjectId> {
-    let mut dependencies = Dependencies::of_rows(rows.values());
-    let changed = dependencies.splice(removed);
-    rows.remove(&removed);
-    for id in &changed {
-        if let Some(row) = rows.get_mut(id) {
-            row.dependencies = dependencies.of(*id).to_vec();
+    let Some(gone) = rows.remove(&removed) else { return Vec::new() };
+    let around = Wholes::around(&gone.address);
+    let mut changed = Vec::new();
+    for row in rows.values_mut() {
+        let direct = row.dependencies.contains(&removed);
+        if (direct || row.wholes.iter().any(|whole| around.contains(whole))) && row.inherit(&gone) {
             row.version += 1;
+            changed.push(row.object_id);
         }
     }
     changed
+}
+
+impl Row {
+    /// Lets this row depend on what `gone` depended on, in place of `gone` itself; returns whether that changed anything.
+    pub(crate) fn inherit(&mut self, gone: &Self) -> bool {
+        let own = self.object_id;
+        let kept = self.dependencies.iter().filter(|id| **id != gone.object_id);
+        let objects: BTreeSet<ObjectId> = kept.chain(&gone.dependencies).copied().filter(|id| *id != own).collect();
+        let wholes: BTreeSet<&Target> = self.wholes.iter().chain(&gone.wholes).collect();
+        let changed = !objects.iter().eq(&self.dependencies) || wholes.len() != self.wholes.len();
+        if changed {
+            self.wholes = wholes.into_iter().cloned().collect();
+            self.dependencies = objects.into_iter().collect();
+        }
+        changed
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +141,26 @@ mod tests {
 
     fn id(number: u128) -> ObjectId {
         ObjectId::from_u128(number)
+    }
+
+    fn plain(number: u128) -> Row {
+        Row {
+            object_id: id(number),
+            address: "acme_thing.a".parse().expect("an address"),
+            status: RowStatus::Current,
+            type_name: "acme_thing".into(),
+            provider: "".into(),
+            schema_version: 0,
+            remote_id: None,
+            attributes: Value::empty_object(),
+            private: None,
+            dependencies: Vec::new(),
+            wholes: Vec::new(),
+            create_before_destroy: false,
+            prevent_destroy: false,
+            ready: true,
+            version: 1,
+        }
     }
 
     fn graph(edges: &[(u128, &[u128])]) -> Dependencies {
@@ -154,20 +193,8 @@ mod tests {
     #[test]
     fn rows_are_counted_up() {
         let row = |number, dependencies: &[u128]| Row {
-            object_id: id(number),
-            address: "acme_thing.a".parse().expect("an address"),
-            status: RowStatus::Current,
-            type_name: "acme_thing".into(),
-            provider: "".into(),
-            schema_version: 0,
-            remote_id: None,
-            attributes: Value::empty_object(),
-            private: None,
             dependencies: dependencies.iter().copied().map(id).collect(),
-            create_before_destroy: false,
-            prevent_destroy: false,
-            ready: true,
-            version: 1,
+            ..plain(number)
         };
         let mut rows: BTreeMap<_, _> =
             [row(1, &[2]), row(2, &[3]), row(3, &[])].into_iter().map(|row| (row.object_id, row)).collect();
@@ -175,6 +202,29 @@ mod tests {
         let expected: BTreeMap<_, _> =
             [Row { version: 2, ..row(1, &[3]) }, row(3, &[])].into_iter().map(|row| (row.object_id, row)).collect();
         assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn users_of_a_whole_inherit() {
+        let row = |number: u128, address: &str, dependencies: &[u128], wholes: &[&str]| Row {
+            address: address.parse().expect("an address"),
+            dependencies: dependencies.iter().copied().map(id).collect(),
+            wholes: wholes.iter().map(|whole| whole.parse().expect("a target")).collect(),
+            ..plain(number)
+        };
+        let all = |list: Vec<Row>| list.into_iter().map(|row| (row.object_id, row)).collect::<BTreeMap<_, _>>();
+        let user = row(1, "t.user", &[9], &["t.many"]);
+        let other = row(2, "t.other", &[9], &["t.else"]);
+        let kept = row(4, "t.many[1]", &[], &[]);
+        let gone = row(3, "t.many[0]", &[5], &["module.m"]);
+        let mut rows = all(vec![user.clone(), other.clone(), gone, kept.clone()]);
+        assert_eq!(splice(&mut rows, id(3)), [id(1)]);
+        let inherited = Row { version: 2, ..row(1, "t.user", &[5, 9], &["module.m", "t.many"]) };
+        let mut inherited = inherited;
+        inherited.wholes.sort();
+        assert_eq!(rows, all(vec![inherited, other, kept]));
+        // What depended on nothing leaves nothing.
+        assert_eq!(splice(&mut rows, id(4)), []);
     }
 
     /// Everything that `from` reaches.

@@ -24,6 +24,7 @@ mod row;
 mod store;
 pub mod terraform_v4;
 pub mod testing;
+mod whole;
 
 pub use dependency::{Dependencies, splice};
 pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
@@ -33,3 +34,4 @@ pub use store::{
     Commit, EntryRecord, Lease, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord, StackWrite,
     Store,
 };
+pub use whole::{Whole, Wholes};

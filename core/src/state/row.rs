@@ -3,7 +3,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ObjectId;
-use crate::{address::Address, value::Value};
+use crate::{
+    address::{Address, Target},
+    value::Value,
+};
 
 /// What is known of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ pub struct Row {
     pub private: Option<Arc<[u8]>>,
     /// The objects that it refers to directly, sorted.
     pub dependencies: Vec<ObjectId>,
+    /// The blocks and modules that it refers to as a whole, sorted: it depends on every object that stands there, now and
+    /// later. One word for a block of any size; see [`Wholes`](super::Wholes).
+    pub wholes: Vec<Target>,
     /// Whether a replacement is created before this one is deleted.
     pub create_before_destroy: bool,
     /// Whether the template forbids to delete it; kept here so that removing the block does not lift it.

@@ -7,7 +7,7 @@ use crate::{
     address::{Address, Target},
     error::Diagnostic,
     event::Timestamp,
-    plan::{Action, ChangeIdx, DriftKind, Mode, Need, Reason, RowBase, StepAction, StepId},
+    plan::{Action, ChangeIdx, DriftKind, Join, JoinId, Mode, Need, Reason, RowBase, StepAction, StepId},
     state::{Lineage, ObjectId, StackKey},
     value::Path,
 };
@@ -23,6 +23,8 @@ pub(super) struct PlanDoc {
     pub targets: Vec<Target>,
     pub changes: Vec<ChangeDoc>,
     pub steps: Vec<StepDoc>,
+    #[serde(default)]
+    pub joins: Vec<Join>,
     pub row_updates: Vec<RowUpdateDoc>,
     pub base: Vec<RowBase>,
     pub outputs: BTreeMap<String, OutputDoc>,
@@ -72,7 +74,11 @@ pub(super) struct StepDoc {
     pub planned: Option<Json>,
     pub planned_private: Option<Json>,
     pub needs: Vec<Need>,
+    #[serde(default)]
+    pub joins: Vec<JoinId>,
     pub dependencies: Vec<ObjectId>,
+    #[serde(default)]
+    pub wholes: Vec<Target>,
     pub create_before_destroy: bool,
     pub prevent_destroy: bool,
     pub has_conditions: bool,

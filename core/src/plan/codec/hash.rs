@@ -116,6 +116,7 @@ impl Pack for Bare {
                     ("attributes", value::encode(&row.attributes)),
                     ("private", json!(private)),
                     ("dependencies", json!(row.dependencies)),
+                    ("wholes", json!(row.wholes)),
                     ("create_before_destroy", json!(row.create_before_destroy)),
                     ("prevent_destroy", json!(row.prevent_destroy)),
                     ("ready", json!(row.ready)),

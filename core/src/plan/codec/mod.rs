@@ -25,7 +25,8 @@ use crate::{
 
 pub use hash::{PlanHash, hash};
 
-const FORMAT: Format = Format::new("stackwright.plan", 1);
+/// Version 2 has `joins` and `wholes`.
+const FORMAT: Format = Format::new("stackwright.plan", 2);
 
 /// Returns a plan as bytes: what a store keeps and `plan -out` writes.
 ///

@@ -9,6 +9,9 @@
 //!                    └─▶ waits for other nodes
 //! ```
 //!
+//! What many things are made with is said once: a block as a whole is touched as one node that stands for its instances,
+//! and so is any value that was made with many. So n instances that each use all of m others touch n + m nodes.
+//!
 //! Instances themselves belong to the owner of the [`Table`]: the planner works out what becomes of them, the residue of
 //! a plan looks up what became of them. Modules are no nodes: modules that refer to each other criss-cross are no cycle.
 //!
@@ -28,7 +31,7 @@ mod value;
 pub(super) use env::{Env, FilesSeen, Place, Recorder, Replay};
 pub(super) use evaluate::Evaluated;
 pub(super) use expand::{Expansion, Keys, Repeat};
-pub(super) use module::{ModuleIdx, ModuleInst};
+pub(super) use module::{BlockNodes, ModuleIdx, ModuleInst};
 pub(super) use scope::NodeScope;
 pub(super) use table::{Event, NodeId, NodeKind, Options, Table};
 pub(super) use touched::Touched;

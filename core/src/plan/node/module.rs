@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{NodeId, NodeKind, Repeat, Table};
 use crate::{
@@ -189,11 +192,25 @@ impl Table {
         })
     }
 
-    /// Returns an instance and the nodes that were made with it. O(n) for all n nodes.
+    /// Returns an instance and the nodes that were made with it. O(n + e) for all n nodes and what they touch.
     pub(in crate::plan) fn users_of(&self, address: &Address) -> Vec<NodeId> {
         let all = (0..self.nodes.len() as u32).map(NodeId);
         let Some(own) = all.clone().find(|id| self.address(*id).as_ref() == Some(address)) else { return Vec::new() };
-        all.filter(|id| *id == own || self.touched(*id).nodes().binary_search(&own).is_ok()).collect()
+        // Whoever touches one of these was made with it.
+        let mut stand: Vec<NodeId> = vec![own];
+        let mut seen: BTreeSet<NodeId> = BTreeSet::from([own]);
+        while let Some(part) = stand.pop() {
+            let groups = all
+                .clone()
+                .filter(|id| self.parts(*id).is_some_and(|parts| parts.nodes().binary_search(&part).is_ok()));
+            for group in groups {
+                if seen.insert(group) {
+                    stand.push(group);
+                }
+            }
+        }
+        all.filter(|id| seen.contains(id) || self.touched(*id).nodes().iter().any(|touched| seen.contains(touched)))
+            .collect()
     }
 
     /// Returns the block that an instance or block node belongs to: module, key, and the node of the block.

@@ -77,6 +77,8 @@ pub(super) struct Node {
     pub(super) phase: Phase,
     pub(super) value: Value,
     pub(super) touched: Touched,
+    /// What it stands for, where users touch the node itself instead: a block as a whole, or many instances.
+    pub(super) parts: Option<Touched>,
     /// It could not be computed; a problem was reported. What is made with it is not to be trusted either.
     pub(super) failed: bool,
     pub(super) expansion: Option<Arc<Expansion>>,
@@ -165,6 +167,7 @@ impl Table {
             phase: Phase::New,
             value: Value::unknown(Type::Any),
             touched: Touched::default(),
+            parts: None,
             failed: false,
             expansion: None,
             waiters: Vec::new(),
@@ -183,9 +186,14 @@ impl Table {
         &self.node(id).value
     }
 
-    /// Returns the instances that a node's value was made with.
+    /// Returns the instances that a node's value was made with, and the nodes that stand for many of them.
     pub(in crate::plan) fn touched(&self, id: NodeId) -> &Touched {
         &self.node(id).touched
+    }
+
+    /// Returns what a node stands for that is touched itself; nothing for instances.
+    pub(in crate::plan) fn parts(&self, id: NodeId) -> Option<&Touched> {
+        self.node(id).parts.as_ref()
     }
 
     /// Returns whether a node is finished, well or not.
@@ -261,6 +269,23 @@ impl Table {
         self.queue.push_back(id);
     }
 
+    /// Gives a node its value. Who uses it touches the node, which stands for what it was made with.
+    pub(super) fn finish_for(&mut self, id: NodeId, value: Value, parts: Touched) {
+        self.node_mut(id).parts = Some(parts);
+        self.finish(id, value, Touched::one(id));
+    }
+
+    /// Gives a node its value. Of what was made with many things users touch the node instead.
+    pub(super) fn finish_with(&mut self, id: NodeId, value: Value, touched: Touched) {
+        /// More than this many stand behind one word.
+        const MOST: usize = 8;
+        if touched.nodes().len() > MOST {
+            self.finish_for(id, value, touched);
+        } else {
+            self.finish(id, value, touched);
+        }
+    }
+
     /// Gives a node its value and wakes who waits for it.
     pub(in crate::plan) fn finish(&mut self, id: NodeId, value: Value, touched: Touched) {
         let node = self.node_mut(id);
@@ -327,6 +352,7 @@ impl Table {
             if node.phase == Phase::Done && !matches!(node.kind, NodeKind::Block { .. } | NodeKind::Call { .. }) {
                 node.phase = Phase::New;
                 node.failed = false;
+                node.parts = None;
             }
         }
     }

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::NodeId;
 
-/// Which instances a value was made with: their nodes, sorted. Cheap to clone, shared wherever two sets are the same.
+/// What a value was made with: nodes of instances, and nodes that stand for many of them (see
+/// [`Table::parts`](super::Table::parts)), sorted. Cheap to clone, shared wherever two sets are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::plan) struct Touched(Option<Arc<[NodeId]>>);
 

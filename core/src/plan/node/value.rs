@@ -22,6 +22,15 @@ pub(in crate::plan) enum Verdict {
     Waits(Vec<NodeId>),
 }
 
+/// When a node that is made of others is touched in their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// In any case: it means whatever is there.
+    Always,
+    /// Where they are many.
+    ForMany,
+}
+
 impl Table {
     /// Evaluates a node that is not the owner's.
     pub(super) fn evaluate_node(&mut self, id: NodeId) {
@@ -42,7 +51,8 @@ impl Table {
             NodeKind::ModuleObject { module } => {
                 let outputs = self.module(module).outputs.iter().map(|(name, id)| (Arc::clone(name), *id));
                 let parts: Vec<(Arc<str>, NodeId)> = outputs.collect();
-                self.gather(id, &parts.iter().map(|(_, id)| *id).collect::<Vec<_>>(), |table| {
+                let nodes: Vec<NodeId> = parts.iter().map(|(_, id)| *id).collect();
+                self.gather(id, &nodes, Stands::ForMany, |table| {
                     Value::object(parts.iter().map(|(name, id)| (Arc::clone(name), table.value(*id).clone())))
                 });
             }
@@ -60,14 +70,15 @@ impl Table {
         match self.settle(evaluated, None) {
             Some(value) => {
                 self.node_mut(id).failed = poisoned;
-                self.finish(id, finish(value), touched);
+                self.finish_with(id, finish(value), touched);
             }
             None => self.fail(id),
         }
     }
 
-    /// Gives a node a value that is made of other nodes, once they are there.
-    fn gather(&mut self, id: NodeId, parts: &[NodeId], make: impl FnOnce(&Self) -> Value) {
+    /// Gives a node a value that is made of other nodes, once they are there. `stands` says whether who uses it touches the
+    /// node and not the others.
+    fn gather(&mut self, id: NodeId, parts: &[NodeId], stands: Stands, make: impl FnOnce(&Self) -> Value) {
         let waits: Vec<NodeId> = parts.iter().copied().filter(|part| !self.is_done(*part)).collect();
         if !waits.is_empty() {
             return self.wait(id, waits);
@@ -75,7 +86,10 @@ impl Table {
         let touched = Touched::union(parts.iter().map(|part| self.touched(*part)));
         let value = make(self);
         self.node_mut(id).failed = parts.iter().any(|part| self.has_failed(*part));
-        self.finish(id, value, touched);
+        match stands {
+            Stands::Always => self.finish_for(id, value, touched),
+            Stands::ForMany => self.finish_with(id, value, touched),
+        }
     }
 
     fn variable(&mut self, id: NodeId, module: ModuleIdx, name: &Arc<str>) {
@@ -188,7 +202,9 @@ impl Table {
         }
         let Some(expansion) = self.expansion(block).map(Arc::clone) else { return self.fail(id) };
         let parts: Vec<NodeId> = expansion.keys.iter().copied().collect();
-        self.gather(id, &parts, |table| match &expansion.keys {
+        // A block that is not repeated is its only instance; all of a repeated one is more than those of today.
+        let stands = if matches!(expansion.keys, Keys::One(_)) { Stands::ForMany } else { Stands::Always };
+        self.gather(id, &parts, stands, |table| match &expansion.keys {
             Keys::One(one) => table.value(*one).clone(),
             Keys::Count(list) => Value::tuple(list.iter().map(|part| table.value(*part).clone()).collect()),
             Keys::Each(map) => {
@@ -204,7 +220,7 @@ impl Table {
         }
         let Some(expansion) = self.calls(call).map(Arc::clone) else { return self.fail(id) };
         let parts: Vec<NodeId> = expansion.keys.iter().map(|inst| self.module(*inst).object).collect();
-        self.gather(id, &parts, |table| {
+        self.gather(id, &parts, Stands::ForMany, |table| {
             let value = |inst: &ModuleIdx| table.value(table.module(*inst).object).clone();
             match &expansion.keys {
                 Keys::One(one) => value(one),
@@ -227,7 +243,7 @@ impl Table {
             parts.extend(inst.calls.values().map(|nodes| nodes.done));
         }
         parts.sort_unstable();
-        self.gather(id, &parts, |_| Self::nothing());
+        self.gather(id, &parts, Stands::Always, |_| Self::nothing());
     }
 
     /// Returns the node of a provider's configuration.

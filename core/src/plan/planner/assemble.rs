@@ -1,39 +1,35 @@
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{Planner, entry::Entry, instance::Instance};
 use crate::{
     error::Diagnostic,
     plan::{
-        Action, Change, ChangeIdx, Need, Plan, Step, StepAction, StepConfig, StepId,
-        node::NodeId,
-        order::{Half, Item, Ordered, order},
+        Action, Change, ChangeIdx, Plan, Step, StepAction, StepConfig, StepId,
+        order::{Half, Ordered, Sequence, order},
     },
-    state::ObjectId,
 };
 
 impl Planner {
     /// Puts everything together. Nothing where a problem was found on the way.
     pub(super) fn assemble(&mut self) -> Option<Plan> {
         let mut entries = self.entries();
-        let places: HashMap<NodeId, u32> =
-            (0..).zip(&entries).filter_map(|(at, entry): (u32, &Entry)| Some((entry.node?, at))).collect();
-        let wants = self.wants(&entries, &places);
-        self.decide_create_first(&mut entries, &wants);
+        let uses = self.uses(&entries);
+        self.decide_create_first(&mut entries, &uses);
         self.mint(&mut entries);
-        self.depend(&mut entries, &wants);
+        self.depend(&mut entries, &uses);
         self.unused_options(&entries);
         if self.problems.iter().any(Diagnostic::is_error) {
             return None;
         }
-        let items = self.items(&entries, wants);
-        let ordered = match order(&items) {
-            Ok(ordered) => ordered,
+        let items = self.items(&entries, uses);
+        let Sequence { steps, joins } = match order(&items) {
+            Ok(sequence) => sequence,
             Err(circle) => {
                 self.report_circle(&entries, &circle);
                 return None;
             }
         };
-        let steps = self.steps(&entries, &ordered);
+        let steps = self.steps(&entries, &steps);
         let row_updates = self.row_updates(&entries);
         let outputs = self.outputs();
         Some(Plan {
@@ -42,6 +38,7 @@ impl Planner {
             mode: self.input.options.mode,
             targets: self.input.options.targets.clone(),
             steps,
+            joins,
             row_updates,
             base: self.base(),
             outputs,
@@ -52,28 +49,6 @@ impl Planner {
             warnings: Vec::new(),
             changes: entries.into_iter().filter_map(|entry| self.change(entry)).collect(),
         })
-    }
-
-    fn items(&self, entries: &[Entry], wants: Vec<Vec<u32>>) -> Vec<Item> {
-        let by_object: HashMap<ObjectId, u32> =
-            (0..).zip(entries).filter_map(|(at, entry): (u32, &Entry)| Some((entry.prior?, at))).collect();
-        let item = |((at, entry), wants): ((u32, &Entry), Vec<u32>)| {
-            let row = entry.row.and_then(|number| self.rows.get(number));
-            let had = row.map(|known| known.stored.dependencies.as_slice()).unwrap_or_default();
-            let mut had: Vec<u32> =
-                had.iter().filter_map(|object| by_object.get(object)).copied().filter(|other| *other != at).collect();
-            had.sort_unstable();
-            had.dedup();
-            Item {
-                make: entry.makes(),
-                delete: entry.deletes(),
-                create_first: entry.outcome.action == Action::ReplaceCreateFirst,
-                checked: entry.outcome.checks,
-                wants,
-                had,
-            }
-        };
-        (0..).zip(entries).zip(wants).map(item).collect()
     }
 
     fn report_circle(&mut self, entries: &[Entry], circle: &[u32]) {
@@ -125,10 +100,15 @@ impl Planner {
                     _ => None,
                 },
                 planned_private: if deletes { None } else { entry.outcome.private.clone() },
-                needs: place.needs.iter().map(|(step, level)| Need { step: StepId(*step), level: *level }).collect(),
+                needs: place.needs.clone(),
+                joins: place.joins.clone(),
                 dependencies: match row {
                     Some(row) if deletes => row.dependencies.clone(),
                     _ => entry.dependencies.clone(),
+                },
+                wholes: match row {
+                    Some(row) if deletes => row.wholes.clone(),
+                    _ => entry.wholes.clone(),
                 },
                 create_before_destroy: if deletes {
                     entry.deposed || entry.outcome.action == Action::ReplaceCreateFirst

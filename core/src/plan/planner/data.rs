@@ -49,17 +49,27 @@ impl Planner {
         }
     }
 
-    /// Returns the instances that change, of those that a data source only waits for.
-    fn pending(&self, barriers: &[NodeId]) -> Vec<String> {
+    /// Returns what changes of that which a data source only waits for: instances, and blocks and modules as a whole.
+    fn pending(&mut self, barriers: &[NodeId]) -> Vec<String> {
         let touched = barriers.iter().flat_map(|barrier| self.table.touched(*barrier).nodes().iter().copied());
         let mut list: Vec<NodeId> = touched.collect();
         list.sort_unstable();
         list.dedup();
-        let changes = |node: &NodeId| {
-            let outcome = self.instances.get(node).and_then(|instance| instance.outcome.as_ref());
-            outcome.is_some_and(Outcome::needs_step)
+        list.retain(|node| self.is_pending(*node));
+        list.into_iter().map(|node| self.table.label(node)).collect()
+    }
+
+    fn is_pending(&mut self, node: NodeId) -> bool {
+        let Some(parts) = self.table.parts(node).cloned() else {
+            let outcome = self.instances.get(&node).and_then(|instance| instance.outcome.as_ref());
+            return outcome.is_some_and(Outcome::needs_step);
         };
-        list.into_iter().filter(changes).map(|node| self.table.label(node)).collect()
+        if let Some(pending) = self.pending.get(&node) {
+            return *pending;
+        }
+        let pending = parts.nodes().iter().any(|part| self.is_pending(*part));
+        self.pending.insert(node, pending);
+        pending
     }
 
     /// Leaves reading to a step, where there will be steps.

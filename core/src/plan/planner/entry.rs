@@ -1,8 +1,6 @@
-use std::collections::HashMap;
-
-use super::{Planner, instance::Instance, outcome::Outcome};
+use super::{Planner, instance::Instance, outcome::Outcome, uses::Uses};
 use crate::{
-    address::{Address, Mode as AddressMode},
+    address::{Address, Mode as AddressMode, Target},
     plan::{Action, Reason, node::NodeId},
     state::ObjectId,
     value::Value,
@@ -25,6 +23,8 @@ pub(super) struct Entry {
     pub object: Option<ObjectId>,
     /// Objects that it refers to directly, for its row.
     pub dependencies: Vec<ObjectId>,
+    /// Blocks and modules that it refers to as a whole, for its row.
+    pub wholes: Vec<Target>,
 }
 
 impl Entry {
@@ -62,6 +62,7 @@ impl Planner {
                     prior: row.and_then(|number| self.rows.get(number)).map(|known| known.row.object_id),
                     object: None,
                     dependencies: Vec::new(),
+                    wholes: Vec::new(),
                 });
             }
         }
@@ -88,6 +89,7 @@ impl Planner {
                 prior: Some(known.row.object_id),
                 object: None,
                 dependencies: Vec::new(),
+                wholes: Vec::new(),
             });
         }
         entries.sort_by(|a, b| (&a.address, a.deposed, a.prior).cmp(&(&b.address, b.deposed, b.prior)));
@@ -98,34 +100,25 @@ impl Planner {
         self.instances.get(&entry.node?).map(|instance| &**instance)
     }
 
-    /// Returns for each entry the entries that the template says it uses, sorted.
-    pub(super) fn wants(&self, entries: &[Entry], places: &HashMap<NodeId, u32>) -> Vec<Vec<u32>> {
-        let wants = |(at, entry): (u32, &Entry)| {
-            let Some(instance) = self.of(entry) else { return Vec::new() };
-            let used = instance.touched.iter().flat_map(|touched| touched.nodes());
-            let mut list: Vec<u32> =
-                used.filter_map(|node| places.get(node)).copied().filter(|other| *other != at).collect();
-            list.sort_unstable();
-            list.dedup();
-            list
-        };
-        (0..).zip(entries).map(wants).collect()
-    }
-
     /// Whatever is used by something that is replaced new one first must be so too: the old ones go in reverse order.
-    pub(super) fn decide_create_first(&self, entries: &mut [Entry], wants: &[Vec<u32>]) {
+    pub(super) fn decide_create_first(&self, entries: &mut [Entry], uses: &Uses) {
         let first = |entry: &Entry| {
             self.of(entry).and_then(Instance::block).is_some_and(|block| block.lifecycle.create_before_destroy)
         };
         let mut open: Vec<u32> =
             (0..).zip(entries.iter()).filter(|(_, entry)| first(entry)).map(|(at, _)| at).collect();
+        let mut seen = vec![false; uses.wants.len()];
         while let Some(at) = open.pop() {
-            let Some(entry) = entries.get_mut(at as usize).filter(|entry| !entry.create_first) else { continue };
-            entry.create_first = true;
-            if entry.outcome.action == Action::Replace {
-                entry.outcome.action = Action::ReplaceCreateFirst;
+            if seen.get_mut(at as usize).is_none_or(|seen| std::mem::replace(seen, true)) {
+                continue;
             }
-            open.extend(wants.get(at as usize).into_iter().flatten());
+            if let Some(entry) = entries.get_mut(at as usize) {
+                entry.create_first = true;
+                if entry.outcome.action == Action::Replace {
+                    entry.outcome.action = Action::ReplaceCreateFirst;
+                }
+            }
+            open.extend(uses.of(at));
         }
     }
 

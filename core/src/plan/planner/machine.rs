@@ -26,6 +26,10 @@ pub struct Planner {
     pub(super) targets: Targets,
     /// Instances under way or planned.
     pub(super) instances: HashMap<NodeId, Box<Instance>>,
+    /// Whether an object of a block changes, or what stands at a path in it; found out when somebody asks.
+    pub(super) changing: HashMap<(NodeId, String), bool>,
+    /// Whether something that a node stands for has a step; found out when somebody asks.
+    pub(super) pending: HashMap<NodeId, bool>,
     pub(super) problems: Vec<Diagnostic>,
     open: BTreeMap<RequestId, Open>,
     outbox: Vec<(RequestId, Request)>,
@@ -99,6 +103,8 @@ impl Planner {
             rows,
             targets,
             instances: HashMap::new(),
+            changing: HashMap::new(),
+            pending: HashMap::new(),
             problems: Vec::new(),
             open: BTreeMap::new(),
             outbox: Vec::new(),

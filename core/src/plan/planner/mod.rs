@@ -19,6 +19,7 @@ mod entry;
 mod ignore;
 mod input;
 mod instance;
+mod items;
 mod machine;
 mod managed;
 mod orphan;
@@ -31,6 +32,7 @@ mod target;
 mod trigger;
 mod unused;
 mod update;
+mod uses;
 
 pub(super) use ignore::keep;
 pub use input::{ObjectIds, PlanInput, PlanOptions};

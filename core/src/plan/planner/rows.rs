@@ -10,7 +10,7 @@ use crate::{
     },
     resource::Object,
     schema::Schema,
-    state::{ObjectId, Row, RowStatus},
+    state::{ObjectId, Row, RowStatus, Wholes},
     value::{Marks, Path, Value},
 };
 
@@ -125,12 +125,18 @@ impl Planner {
                     users.entry(*needed).or_default().push(number);
                 }
             }
+            let wholes = Wholes::of_rows(self.rows.list.iter().map(|known| &known.row));
+            let mut told = vec![false; wholes.list().len()];
             let mut open: Vec<u32> = wanted.iter().copied().collect();
             while let Some(number) = open.pop() {
-                let object = self.rows.get(number).map(|known| known.row.object_id);
-                for user in object.and_then(|object| users.get(&object)).into_iter().flatten() {
-                    if wanted.insert(*user) {
-                        open.push(*user);
+                let Some(known) = self.rows.get(number) else { continue };
+                let direct = users.remove(&known.row.object_id).unwrap_or_default();
+                let around = wholes.containing(&known.row.address).into_iter();
+                let around = around.filter(|at| told.get_mut(*at).is_some_and(|told| !std::mem::replace(told, true)));
+                let by_whole = around.filter_map(|at| wholes.list().get(at)).flat_map(|whole| &whole.users);
+                for user in direct.into_iter().chain(by_whole.map(|user| *user as u32)) {
+                    if wanted.insert(user) {
+                        open.push(user);
                     }
                 }
             }

@@ -7,7 +7,7 @@ use crate::{
     error::Diagnostic,
     plan::{
         Action,
-        node::{Keys, NodeId, NodeKind},
+        node::{BlockNodes, Keys, NodeId, NodeKind},
     },
     template::{
         Referent, references,
@@ -67,6 +67,17 @@ impl Planner {
                 );
                 return Err(Go::Fail);
             }
+            let path: String = steps.iter().filter_map(step_text).collect();
+            if wanted.is_none() && !matches!(expansion.keys, Keys::One(_)) {
+                match self.whole_changes(nodes, &meant, steps, &path) {
+                    Ok(true) => changed.push(format!("{}{path}", self.table.label(nodes.block))),
+                    Ok(false) => {}
+                    Err(Go::Wait(on)) => waits.extend(on),
+                    Err(go) => return Err(go),
+                }
+                instance.touched.push(self.table.touched(nodes.whole).clone());
+                continue;
+            }
             waits.extend(meant.iter().copied().filter(|node| !self.table.is_done(*node)));
             for node in meant {
                 if self.table.has_failed(node) {
@@ -74,9 +85,7 @@ impl Planner {
                 }
                 instance.touched.push(self.table.touched(node).clone());
                 if self.changes(node, steps) {
-                    let address = self.table.label(node);
-                    let path: String = steps.iter().filter_map(step_text).collect();
-                    changed.push(format!("{address}{path}"));
+                    changed.push(format!("{}{path}", self.table.label(node)));
                 }
             }
         }
@@ -86,6 +95,28 @@ impl Planner {
         changed.sort();
         changed.dedup();
         Ok(changed)
+    }
+
+    /// Returns whether any instance of a repeated block changes; found out once for all who ask.
+    fn whole_changes(
+        &mut self,
+        nodes: BlockNodes,
+        instances: &[NodeId],
+        steps: &[Step],
+        path: &str,
+    ) -> Result<bool, Go> {
+        if !self.table.is_done(nodes.whole) {
+            return Err(Go::Wait(vec![nodes.whole]));
+        }
+        if self.table.has_failed(nodes.whole) {
+            return Err(Go::Fail);
+        }
+        if let Some(changes) = self.changing.get(&(nodes.whole, path.to_owned())) {
+            return Ok(*changes);
+        }
+        let changes = instances.iter().any(|node| self.changes(*node, steps));
+        self.changing.insert((nodes.whole, path.to_owned()), changes);
+        Ok(changes)
     }
 
     /// Returns whether an instance changes, or what stands at `steps` in it does.

@@ -58,6 +58,7 @@ impl Planner {
                 },
                 private: object.private.clone(),
                 dependencies: entry.dependencies.clone(),
+                wholes: entry.wholes.clone(),
                 create_before_destroy: entry.create_first,
                 prevent_destroy: instance.block().is_some_and(|block| block.lifecycle.prevent_destroy.is_some()),
                 ready: true,
@@ -71,6 +72,7 @@ impl Planner {
             && !entry.outcome.needs_step()
         {
             row.dependencies.clone_from(&entry.dependencies);
+            row.wholes.clone_from(&entry.wholes);
             row.create_before_destroy = entry.create_first;
             row.prevent_destroy = instance.block().is_some_and(|block| block.lifecycle.prevent_destroy.is_some());
             row.provider = instance.named_provider();

@@ -36,7 +36,7 @@ pub struct Residue {
     pub(super) table: Option<Table>,
     /// Nodes whose values are not final: computed anew when something was applied.
     pub(super) passing: Vec<NodeId>,
-    /// Instances whose values are not final.
+    /// Instances whose values are not final, and nodes that stand for such.
     pub(super) open: HashSet<NodeId>,
     pub(super) drawn: Arc<Mutex<Drawn>>,
 }
@@ -131,9 +131,14 @@ impl Residue {
             }
         }
         let Some(table) = self.table.as_mut() else { return Ok(()) };
+        // In the order in which they got their values: what stands for others comes after them.
         for node in table.take_finished() {
-            let is_open = table.touched(node).nodes().iter().any(|touched| self.open.contains(touched));
-            if is_open {
+            let parts = table.parts(node);
+            let made_with = parts.unwrap_or_else(|| table.touched(node));
+            if made_with.nodes().iter().any(|touched| self.open.contains(touched)) {
+                if parts.is_some() {
+                    self.open.insert(node);
+                }
                 self.passing.push(node);
             }
         }

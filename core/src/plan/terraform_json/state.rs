@@ -37,7 +37,9 @@ pub fn state_json(rows: &[Row], outputs: &BTreeMap<String, Value>, types: &dyn T
         json.insert("schema_version".into(), json!(row.schema_version));
         json.insert("values".into(), shown(&row.attributes));
         json.insert("sensitive_values".into(), sensitive(Some(&row.attributes)));
+        let wholes: Vec<String> = row.wholes.iter().map(ToString::to_string).collect();
         let mut needed: Vec<&String> = row.dependencies.iter().filter_map(|object| addresses.get(object)).collect();
+        needed.extend(&wholes);
         needed.sort_unstable();
         needed.dedup();
         if !needed.is_empty() {

@@ -179,7 +179,7 @@ impl World {
         }
         let mut finished = BTreeSet::new();
         for step in &plan.steps {
-            assert!(step.needs.iter().all(|need| finished.contains(&need.step)), "step {} starts too early", step.id.0);
+            assert!(waits(plan, step).is_subset(&finished), "step {} starts too early", step.id.0);
             self.step(plan, step, &mut residue);
             finished.insert(step.id);
         }
@@ -197,13 +197,6 @@ impl World {
         match step.action {
             StepAction::Delete | StepAction::Forget => {
                 let object_id = object_id.expect("an object");
-                let used: Vec<String> = self
-                    .rows
-                    .values()
-                    .filter(|row| row.dependencies.contains(&object_id))
-                    .map(|row| row.address.to_string())
-                    .collect();
-                let _ = used;
                 self.rows.remove(&object_id).expect("a row to delete");
                 self.objects.remove(&object_id);
             }
@@ -262,6 +255,7 @@ impl World {
                     attributes: schema.mark_sensitive(&attributes.mark_with_paths(&marks)),
                     private: None,
                     dependencies: step.dependencies.clone(),
+                    wholes: step.wholes.clone(),
                     create_before_destroy: step.create_before_destroy,
                     prevent_destroy: step.prevent_destroy,
                     ready: true,
@@ -308,4 +302,18 @@ pub(in crate::plan) fn changes(plan: &Plan) -> Vec<String> {
         format!("{action} {}{}", change.address, if change.deposed { " (deposed)" } else { "" })
     };
     plan.changes.iter().filter(|change| change.action != Action::NoOp).map(word).collect()
+}
+
+/// Returns the steps that a step waits for, by way of joins too.
+fn waits(plan: &Plan, step: &Step) -> BTreeSet<StepId> {
+    let mut steps: BTreeSet<StepId> = step.needs.iter().map(|need| need.step).collect();
+    let (mut open, mut seen) = (step.joins.clone(), BTreeSet::new());
+    while let Some(id) = open.pop() {
+        if seen.insert(id) {
+            let join = &plan.joins[id.0 as usize];
+            steps.extend(join.needs.iter().map(|need| need.step));
+            open.extend(&join.joins);
+        }
+    }
+    steps
 }

@@ -11,7 +11,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     rows: HashMap<ObjectId, Row>,
-    /// For each object those whose rows name it as a dependency.
+    /// For each object those whose rows name it as a dependency. What is depended on as a whole has no entry here: who
+    /// refers to a block as such still does when one of its objects goes, and what lies behind that is the plan's to say.
     dependents: HashMap<ObjectId, BTreeSet<ObjectId>>,
 }
 
@@ -50,10 +51,9 @@ impl Ledger {
         }
         for dependent in self.dependents.remove(&object_id).unwrap_or_default() {
             let Some(mut row) = self.rows.get(&dependent).cloned() else { continue };
-            let kept = row.dependencies.iter().filter(|needed| **needed != object_id);
-            let spliced: BTreeSet<ObjectId> = kept.chain(&gone.dependencies).copied().collect();
-            row.dependencies = spliced.into_iter().filter(|needed| *needed != dependent).collect();
-            self.put(row, changes);
+            if row.inherit(&gone) {
+                self.put(row, changes);
+            }
         }
         changes.push(RowChange::Delete(object_id));
     }

@@ -340,6 +340,7 @@ impl Dispatcher {
             attributes: object.attributes,
             private: object.private,
             dependencies: old.map_or_else(|| step.dependencies.clone(), |row| row.dependencies.clone()),
+            wholes: old.map_or_else(|| step.wholes.clone(), |row| row.wholes.clone()),
             create_before_destroy: old.map_or(step.create_before_destroy, |row| row.create_before_destroy),
             prevent_destroy: old.map_or(step.prevent_destroy, |row| row.prevent_destroy),
             ready: false,

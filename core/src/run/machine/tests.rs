@@ -23,7 +23,9 @@ fn step(id: u32, action: StepAction, needs: &[(u32, Level)]) -> Step {
         planned: Some(Value::empty_object()),
         planned_private: None,
         needs: needs.iter().map(|&(step, level)| Need { step: StepId(step), level }).collect(),
+        joins: Vec::new(),
         dependencies: Vec::new(),
+        wholes: Vec::new(),
         create_before_destroy: false,
         prevent_destroy: false,
         has_conditions: false,
@@ -32,7 +34,7 @@ fn step(id: u32, action: StepAction, needs: &[(u32, Level)]) -> Step {
 }
 
 fn machine(steps: &[Step], on_failure: OnFailure) -> Machine {
-    let mut machine = Machine::of_steps(steps).expect("a plan");
+    let mut machine = Machine::of_steps(steps, &[]).expect("a plan");
     machine.apply(&begin(steps.len(), on_failure)).expect("the first fact");
     machine
 }
@@ -165,7 +167,7 @@ fn what_may_follow_what() {
 fn facts_about_the_run() {
     let steps = [step(0, StepAction::Create, &[])];
     let refused = |machine: &Machine, fact: &Fact| machine.clone().apply(fact).is_err();
-    let new = Machine::of_steps(&steps).expect("a plan");
+    let new = Machine::of_steps(&steps, &[]).expect("a plan");
     for (name, fact) in facts() {
         assert!(refused(&new, &fact), "{name} before the beginning");
     }
@@ -199,11 +201,66 @@ fn illegal_facts_say_step_state_and_fact() {
 
 #[test]
 fn plans_out_of_order_are_refused() {
-    let code = |steps: &[Step]| Machine::of_steps(steps).expect_err("a bad plan").code().to_owned();
+    let code = |steps: &[Step]| Machine::of_steps(steps, &[]).expect_err("a bad plan").code().to_owned();
     let create = StepAction::Create;
     assert_eq!(code(&[step(0, create, &[(1, Level::Ready)]), step(1, create, &[])]), "run.invalid_plan");
     assert_eq!(code(&[step(0, create, &[(0, Level::Ready)])]), "run.invalid_plan");
     assert_eq!(code(&[step(1, create, &[])]), "run.invalid_plan");
+}
+
+#[test]
+fn joins_out_of_order_are_refused() {
+    let code =
+        |steps: &[Step], joins: &[Join]| Machine::of_steps(steps, joins).expect_err("a bad plan").code().to_owned();
+    let behind = |id: u32, join: u32| Step { joins: vec![JoinId(join)], ..step(id, StepAction::Create, &[]) };
+    let join = |needs: &[u32], joins: &[u32]| Join {
+        needs: needs.iter().map(|step| Need { step: StepId(*step), level: Level::Ready }).collect(),
+        joins: joins.iter().copied().map(JoinId).collect(),
+    };
+    let [first, second] = [step(0, StepAction::Create, &[]), behind(1, 0)];
+    assert!(Machine::of_steps(&[first.clone(), second.clone()], &[join(&[0], &[])]).is_ok());
+    for joins in [
+        vec![],
+        vec![join(&[1], &[])],
+        vec![join(&[7], &[])],
+        vec![join(&[0], &[0])],
+        vec![join(&[0], &[1]), join(&[0], &[])],
+    ] {
+        assert_eq!(code(&[first.clone(), second.clone()], &joins), "run.invalid_plan", "{joins:?}");
+    }
+    // By way of another join, too.
+    assert_eq!(code(&[first, behind(1, 1)], &[join(&[1], &[]), join(&[], &[0])]), "run.invalid_plan");
+}
+
+#[test]
+fn what_waits_for_a_join_starts_when_all_behind_it_got_so_far() {
+    let need = |step: u32, level| Need { step: StepId(step), level };
+    let joins = [
+        Join { needs: vec![need(0, Level::Applied), need(1, Level::Ready)], joins: vec![] },
+        Join { needs: vec![], joins: vec![JoinId(0)] },
+    ];
+    let [a, b, mut c] = [0, 1, 2].map(|id| step(id, StepAction::Create, &[]));
+    c.joins = vec![JoinId(1)];
+    let mut machine = Machine::of_steps(&[a, b, c], &joins).expect("a plan");
+    machine.apply(&begin(3, OnFailure::Continue)).expect("legal");
+    assert_eq!(commands(&mut machine).len(), 2);
+    let applied = |step: u32| Fact::Applied { step: StepId(step), row: row() };
+    for fact in [started(0, 1), started(1, 1), applied(1), applied(0)] {
+        machine.apply(&fact).expect("legal");
+        let refused = machine.clone().apply(&started(2, 1)).expect_err("too early");
+        assert_eq!(refused.why, "what it needs has not got so far");
+        assert!(!commands(&mut machine).contains(&Command::Start(StepId(2))));
+    }
+    let mut other = machine.clone();
+    machine.apply::<Value>(&Fact::Ready { step: StepId(1) }).expect("legal");
+    assert_eq!(commands(&mut machine), [Command::Start(StepId(2))]);
+    machine.apply(&started(2, 1)).expect("legal");
+    // A failure behind it leaves it closed for ever.
+    for fact in [failed(1), Fact::Ready { step: StepId(0) }] {
+        other.apply(&fact).expect("legal");
+    }
+    assert_eq!(commands(&mut other), [Command::Finish(RunStatus::Failed)]);
+    assert_eq!(other.leftovers(), [StepId(2)]);
 }
 
 fn commands(machine: &mut Machine) -> Vec<Command> {
@@ -307,7 +364,7 @@ fn resuming_asks_the_world_about_what_ran() {
         started(3, 1),
         Fact::Resumed,
     ];
-    let mut machine = Machine::of_steps(&steps).expect("a plan");
+    let mut machine = Machine::of_steps(&steps, &[]).expect("a plan");
     for fact in &facts {
         machine.apply(fact).expect("legal");
     }
@@ -380,7 +437,7 @@ proptest! {
             if choice % 31 == 30 {
                 // The process dies: what was handed out is forgotten.
                 open.clear();
-                machine = Machine::of_steps(&steps).expect("a plan");
+                machine = Machine::of_steps(&steps, &[]).expect("a plan");
                 journal.push(Fact::Resumed);
                 for fact in &journal {
                     machine.apply(fact).map_err(|error| TestCaseError::fail(error.to_string()))?;

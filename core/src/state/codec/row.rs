@@ -5,11 +5,13 @@ use serde_json::Value as Json;
 
 use super::{Format, Sealer};
 use crate::{
+    address::Target,
     error::{Error, Result},
     state::{ObjectId, Row, RowRecord, RowStatus, failure},
 };
 
-const FORMAT: Format = Format::new("stackwright.row", 1);
+/// Version 2 has `wholes`.
+const FORMAT: Format = Format::new("stackwright.row", 2);
 const KIND: &str = "row";
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +27,8 @@ struct Payload {
     attributes: Json,
     private: Option<Json>,
     dependencies: Vec<ObjectId>,
+    #[serde(default)]
+    wholes: Vec<Target>,
     create_before_destroy: bool,
     prevent_destroy: bool,
     ready: bool,
@@ -56,6 +60,7 @@ pub fn encode_row(row: &Row, sealer: &Sealer) -> Result<RowRecord> {
             .map_err(|error| error.context("address", &row.address))?,
         private: row.private.as_deref().map(|private| record.seal_bytes("private", private)).transpose()?,
         dependencies: row.dependencies.clone(),
+        wholes: row.wholes.clone(),
         create_before_destroy: row.create_before_destroy,
         prevent_destroy: row.prevent_destroy,
         ready: row.ready,
@@ -94,6 +99,7 @@ fn decode(record: &RowRecord, sealer: &Sealer) -> Result<Row> {
         attributes,
         private: private.map(|private| private.as_slice().into()),
         dependencies: payload.dependencies,
+        wholes: payload.wholes,
         create_before_destroy: payload.create_before_destroy,
         prevent_destroy: payload.prevent_destroy,
         ready: payload.ready,
@@ -133,6 +139,7 @@ mod tests {
             ]),
             private: Some(b"private bytes"[..].into()),
             dependencies: vec![ObjectId::from_u128(2), ObjectId::from_u128(3)],
+            wholes: vec!["module.net".parse().expect("a target"), "acme_disk.all".parse().expect("a target")],
             create_before_destroy: true,
             prevent_destroy: false,
             ready: true,
@@ -146,7 +153,7 @@ mod tests {
         let text = String::from_utf8(record.body.to_vec()).expect("UTF-8");
         assert!(!text.contains("hunter2") && !text.contains("private bytes"));
         let (line, json) = text.split_once('\n').expect("two lines");
-        assert!(line.starts_with("stackwright.row 1 "), "{line}");
+        assert!(line.starts_with("stackwright.row 2 "), "{line}");
         insta::assert_snapshot!(mask(json).replace(",\"", ",\n\""), @r#"
         {"object_id":"00000000-0000-0000-0000-000000000001",
         "address":"module.net[\"a b\"].acme_db.main[0]",
@@ -166,6 +173,8 @@ mod tests {
         "sealed":"…"},
         "dependencies":["00000000-0000-0000-0000-000000000002",
         "00000000-0000-0000-0000-000000000003"],
+        "wholes":["module.net",
+        "acme_disk.all"],
         "create_before_destroy":true,
         "prevent_destroy":false,
         "ready":true,
@@ -190,6 +199,7 @@ mod tests {
         other.remote_id = None;
         other.private = None;
         other.dependencies = Vec::new();
+        other.wholes = Vec::new();
         other.provider = "".into();
         for row in [row(), other] {
             let record = encode_row(&row, &sealer()).expect("encodes");
@@ -204,6 +214,17 @@ mod tests {
         let names = [RowStatus::Current, RowStatus::Deposed, RowStatus::Tainted, RowStatus::Uncertain]
             .map(|status| serde_json::to_value(status).expect("a name"));
         assert_eq!(names, ["current", "deposed", "tainted", "uncertain"]);
+    }
+
+    #[test]
+    fn reads_what_version_1_wrote() {
+        let plain = Row { wholes: Vec::new(), ..row() };
+        let record = encode_row(&plain, &sealer()).expect("encodes");
+        let subject = subject(&sealer(), plain.object_id);
+        let mut json: Json = FORMAT.read(&subject, &record.body).and_then(|body| body.payload()).expect("reads");
+        json.as_object_mut().and_then(|fields| fields.remove("wholes")).expect("a field");
+        let body = Format::new("stackwright.row", 1).write(&subject, &json).expect("writes");
+        assert_eq!(decode_row(&RowRecord { body, ..record }, &sealer()).expect("decodes"), plain);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     address::{Address, InstanceKey, ModuleInstance, ResourceAddress},
     error::{Error, ErrorKind, Result},
-    state::{Dependencies, ObjectId, Row, RowStatus, codec::Output},
+    state::{ObjectId, Row, RowStatus, Wholes, codec::Output},
     value::{Marks, Step, Value, to_json_value},
 };
 
@@ -143,25 +143,34 @@ fn write_step(step: &Step) -> Option<PathStep> {
 /// What each object needs, directly or not, by block: as Terraform wants it.
 struct Needs {
     block_of: HashMap<ObjectId, String>,
-    direct: HashMap<ObjectId, Vec<ObjectId>>,
+    /// Blocks that an object needs directly.
+    direct: HashMap<ObjectId, BTreeSet<String>>,
     /// Blocks that a block needs directly.
     blocks: HashMap<String, BTreeSet<String>>,
 }
 
 impl Needs {
     fn new(rows: &[Row]) -> Self {
-        let dependencies = Dependencies::of_rows(rows);
         let block_of: HashMap<_, _> =
             rows.iter().map(|row| (row.object_id, row.address.resource.path().to_string())).collect();
-        let mut blocks: HashMap<String, BTreeSet<String>> = HashMap::new();
-        let mut direct = HashMap::new();
+        let mut direct: HashMap<ObjectId, BTreeSet<String>> = HashMap::new();
         for row in rows {
-            let ids = dependencies.of(row.object_id).to_vec();
-            if let Some(block) = block_of.get(&row.object_id) {
-                let needed = ids.iter().filter_map(|id| block_of.get(id)).filter(|other| *other != block).cloned();
-                blocks.entry(block.clone()).or_default().extend(needed);
+            let needed = row.dependencies.iter().filter_map(|id| block_of.get(id)).cloned();
+            direct.insert(row.object_id, needed.collect());
+        }
+        for whole in Wholes::of_rows(rows.iter()).list() {
+            let members = whole.members.iter().filter_map(|at| block_of.get(&rows.get(*at)?.object_id));
+            let members: BTreeSet<&String> = members.collect();
+            for user in whole.users.iter().filter_map(|at| rows.get(*at)) {
+                direct.entry(user.object_id).or_default().extend(members.iter().map(|block| (*block).clone()));
             }
-            direct.insert(row.object_id, ids);
+        }
+        let mut blocks: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (object, needed) in &mut direct {
+            if let Some(block) = block_of.get(object) {
+                needed.remove(block);
+                blocks.entry(block.clone()).or_default().extend(needed.iter().cloned());
+            }
         }
         Self { block_of, direct, blocks }
     }
@@ -169,9 +178,7 @@ impl Needs {
     /// Returns the blocks that an object needs, sorted.
     fn of(&self, object: ObjectId) -> Vec<String> {
         let own = self.block_of.get(&object);
-        let direct = self.direct.get(&object).into_iter().flatten();
-        let mut todo: Vec<&String> =
-            direct.filter_map(|id| self.block_of.get(id)).filter(|block| Some(*block) != own).collect();
+        let mut todo: Vec<&String> = self.direct.get(&object).into_iter().flatten().collect();
         let mut seen: BTreeSet<&String> = BTreeSet::new();
         while let Some(block) = todo.pop() {
             if seen.insert(block) {

@@ -12,7 +12,7 @@ use super::{
     provider,
 };
 use crate::{
-    address::{Address, InstanceKey, Mode, ModuleInstance, ResourceAddress, is_identifier},
+    address::{Address, InstanceKey, Mode, ModuleInstance, ResourceAddress, Target, is_identifier},
     error::{Error, ErrorKind, Result},
     state::{ObjectId, Row, RowStatus, codec::Output},
     value::{Kind, Marks, Path, Step, Type, Value, from_json_value},
@@ -47,8 +47,8 @@ pub struct Imported {
 /// repeated in messages.
 ///
 /// # Complexity
-/// O(file + dependencies). Terraform names a whole block as a dependency, so n objects that each need one of m others
-/// come in with n · m dependencies; the next plan writes the real ones.
+/// O(file + dependencies). Terraform names a whole block as a dependency, so that is what a row refers to at first where
+/// the block is repeated; the next plan writes which of its objects are meant.
 pub fn import(text: &[u8], types: &dyn Fn(&str) -> Option<Type>) -> Result<Imported> {
     let document: Document = serde_json::from_slice(text).map_err(|error| {
         refuse("the text is not a state file of Terraform")
@@ -87,12 +87,12 @@ pub fn import(text: &[u8], types: &dyn Fn(&str) -> Option<Type>) -> Result<Impor
             if row.remote_id.is_none() {
                 imported.without_id.push(address);
             }
-            blocks.add(block.path().to_string(), row.object_id, &instance.dependencies);
+            blocks.add(&row.address, row.object_id, &instance.dependencies);
             imported.rows.push(row);
         }
     }
     for row in &mut imported.rows {
-        row.dependencies = blocks.dependencies(row.object_id);
+        (row.dependencies, row.wholes) = blocks.dependencies(row.object_id);
     }
     Ok(imported)
 }
@@ -170,6 +170,7 @@ fn read_row(
         attributes: value.mark_with_paths(&paths),
         private: private.map_err(|_| refuse("an object's private bytes are not base64"))?.map(Arc::from),
         dependencies: Vec::new(),
+        wholes: Vec::new(),
         create_before_destroy: instance.create_before_destroy,
         prevent_destroy: false,
         ready: true,
@@ -216,31 +217,47 @@ fn follow(value: &Value, steps: &[PathStep]) -> Path {
 /// Which objects stand where, and which blocks need which, by their static address.
 #[derive(Default)]
 struct Blocks {
-    objects: HashMap<String, Vec<ObjectId>>,
+    objects: HashMap<String, BTreeMap<ResourceAddress, Vec<ObjectId>>>,
+    /// Blocks that have instances with keys.
+    repeated: HashSet<ResourceAddress>,
     /// All that a block needs, indirect ones too, as Terraform writes it.
     needs: HashMap<String, HashSet<String>>,
     own: HashMap<ObjectId, (String, Vec<String>)>,
 }
 
 impl Blocks {
-    fn add(&mut self, block: String, object: ObjectId, needs: &[String]) {
-        self.objects.entry(block.clone()).or_default().push(object);
+    fn add(&mut self, address: &Address, object: ObjectId, needs: &[String]) {
+        let block = address.resource.path().to_string();
+        self.objects.entry(block.clone()).or_default().entry(address.resource.clone()).or_default().push(object);
+        if address.key.is_some() {
+            self.repeated.insert(address.resource.clone());
+        }
         self.needs.entry(block.clone()).or_default().extend(needs.iter().cloned());
         self.own.insert(object, (block, needs.to_vec()));
     }
 
-    /// Returns the objects in the blocks that this one needs directly: those that no other needed block leads to.
-    fn dependencies(&self, object: ObjectId) -> Vec<ObjectId> {
-        let Some((block, needs)) = self.own.get(&object) else { return Vec::new() };
+    /// Returns what stands in the blocks that this object needs directly, those that no other needed block leads to: objects,
+    /// and blocks as a whole where they are repeated.
+    fn dependencies(&self, object: ObjectId) -> (Vec<ObjectId>, Vec<Target>) {
+        let Some((block, needs)) = self.own.get(&object) else { return Default::default() };
         let leads = |from: &String, to: &String| self.needs.get(from).is_some_and(|needs| needs.contains(to));
         let direct = needs.iter().filter(|need| {
             let indirect = |other: &String| other != *need && leads(other, need) && !leads(need, other);
             *need != block && !needs.iter().any(indirect)
         });
-        let mut ids: Vec<_> = direct.filter_map(|need| self.objects.get(need)).flatten().copied().collect();
+        let (mut ids, mut wholes) = (Vec::new(), Vec::new());
+        for (address, objects) in direct.filter_map(|need| self.objects.get(need)).flatten() {
+            if self.repeated.contains(address) {
+                wholes.push(Target::Resource(address.clone()));
+            } else {
+                ids.extend(objects);
+            }
+        }
         ids.sort_unstable();
         ids.dedup();
-        ids
+        wholes.sort();
+        wholes.dedup();
+        (ids, wholes)
     }
 }
 
@@ -312,7 +329,9 @@ mod tests {
             ids
         };
         // The file says that the note needs the network too; the database leads there.
-        assert_eq!(row(&imported, "acme_note.n").dependencies, ids("module.data"));
+        let note = row(&imported, "acme_note.n");
+        let databases = r#"module.data["eu"].acme_db.main"#.parse().expect("a target");
+        assert_eq!((&note.dependencies[..], &note.wholes[..]), (&[][..], &[databases][..]));
         assert_eq!(row(&imported, r#"module.data["eu"].acme_db.main[0]"#).dependencies, ids("acme_net.a"));
         assert_eq!(row(&imported, "acme_net.a").dependencies, []);
     }
