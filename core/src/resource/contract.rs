@@ -99,11 +99,7 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
     /// `resource.import_unsupported` unless the type overrides it.
     async fn import(&self, ctx: &Context, id: &str) -> Result<Option<Object>> {
         let _ = id;
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "resource.import_unsupported",
-            format!("`{}` objects cannot be imported", ctx.info().type_name),
-        ))
+        Err(import_unsupported(ctx))
     }
 
     /// Says whether the object really works. A create or update is done when this says so.
@@ -118,18 +114,7 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
     ///
     /// The default reads by id where one is known, says "absent" nowhere, and otherwise cannot tell.
     async fn recover(&self, ctx: &Context, evidence: &Evidence) -> Result<Recovery> {
-        let known = evidence.prior.clone().or_else(|| {
-            let id = evidence.id.clone()?;
-            let attributes = evidence.partial.clone().or_else(|| evidence.planned.clone())?;
-            Some(Object::new(id, attributes))
-        });
-        let Some(object) = known else {
-            return Ok(Recovery::CannotTell { reason: "no id was recorded before the call was lost".to_owned() });
-        };
-        Ok(match self.read(ctx, &object).await? {
-            Some(found) => Recovery::Found(found),
-            None => Recovery::Absent,
-        })
+        recover_by_reading(self, ctx, evidence).await
     }
 
     /// Brings attributes that an older schema version stored into today's shape.
@@ -144,6 +129,40 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
             format!("state was written with schema version {version}, which this type cannot read"),
         ))
     }
+}
+
+/// Does what [`Resource::recover`] does by default, for types that override it only sometimes.
+///
+/// Reads by id where one is known: the object's own before an update or a delete, else what a create checkpointed.
+///
+/// # Errors
+/// Those of [`Resource::read`].
+pub async fn recover_by_reading<R: Resource + ?Sized>(
+    resource: &R,
+    ctx: &Context,
+    evidence: &Evidence,
+) -> Result<Recovery> {
+    let known = evidence.prior.clone().or_else(|| {
+        let id = evidence.id.clone()?;
+        let attributes = evidence.partial.clone().or_else(|| evidence.planned.clone())?;
+        Some(Object::new(id, attributes))
+    });
+    let Some(object) = known else {
+        return Ok(Recovery::CannotTell { reason: "no id was recorded before the call was lost".to_owned() });
+    };
+    Ok(match resource.read(ctx, &object).await? {
+        Some(found) => Recovery::Found(found),
+        None => Recovery::Absent,
+    })
+}
+
+/// Returns the error of [`Resource::import`] by default.
+pub fn import_unsupported(ctx: &Context) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "resource.import_unsupported",
+        format!("`{}` objects cannot be imported", ctx.info().type_name),
+    )
 }
 
 /// Something that can be looked up and is never changed.

@@ -26,7 +26,7 @@ mod terraform_data;
 pub mod typed;
 
 pub use context::{CallInfo, Checkpoint, Context, Progress};
-pub use contract::{DataSource, Provider, Resource, Traits};
+pub use contract::{DataSource, Provider, Resource, Traits, import_unsupported, recover_by_reading};
 pub use layer::Layer;
 pub use outcome::{Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
 pub use registry::{FIRST_REVISION, Kind, Registry};

@@ -2,6 +2,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
@@ -26,7 +27,8 @@ pub trait Layer: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Which verb is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verb {
     /// `plan`.
