@@ -47,6 +47,8 @@ pub const CODES: &[CodeInfo] = &[
     info("eval.template", "a value cannot be part of a text"),
     info("eval.template_variable", "a template has no such variable"),
     info("eval.type", "a value is not of the type that is required"),
+    info("host.failed", "a host's code raised something that says nothing of itself"),
+    info("host.reply", "a host's answer cannot be read"),
     info("lease.held", "somebody else is working on the stack"),
     info("lease.lost", "the lease was taken over, broken or given back"),
     info("local.base64", "a text is not Base64"),
