@@ -30,7 +30,7 @@ demo-down: build ## Takes the guestbook down again: no process, file or row is l
 	@examples/guestbook/demo.sh down
 
 .PHONY: test
-test: setup lint unit doc demo-test ## Runs everything that CI runs.
+test: setup lint unit bindings doc demo-test ## Runs everything that CI runs.
 
 .PHONY: lint
 lint: ## Formatting and clippy, warnings are errors.
@@ -43,6 +43,10 @@ SEED ?= 20261121
 .PHONY: unit
 unit: ## Unit, property, literate, conformance and crash tests.
 	$(if $(SEED),PROPTEST_RNG_SEED=$(SEED)) $(CARGO) test --workspace --quiet
+
+.PHONY: bindings
+bindings: setup ## Resource types in Python and Node through apply, SIGKILL and resume.
+	@tests/bindings.sh
 
 .PHONY: doc
 doc: ## Documentation, warnings are errors. Its examples run with the unit tests.

@@ -9,8 +9,14 @@ have cargo || missing+=("a Rust toolchain, 1.95 or newer: https://rustup.rs")
 have cc || missing+=("a C compiler: apt-get install build-essential, or xcode-select --install")
 have curl || missing+=("curl: apt-get install curl")
 
-if [ "${#missing[@]}" -gt 0 ] && [ "${CI:-}" = true ] && have apt-get && [ "$(id -u)" = 0 ]; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential curl >/dev/null
+# A user does without these: what needs them says so and is left out. Under CI nothing is left out.
+extra=()
+have python3 || extra+=(python3)
+have node || extra+=(nodejs)
+
+if [ "$((${#missing[@]} + ${#extra[@]}))" -gt 0 ] && [ "${CI:-}" = true ] && have apt-get && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential curl "${extra[@]}" >/dev/null
     have cargo && missing=()
 fi
 if [ "${#missing[@]}" -gt 0 ]; then

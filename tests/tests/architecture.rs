@@ -24,6 +24,30 @@ const WITHIN: &[(&str, &str)] = &[("template", "schema"), ("resource", "state")]
 /// Crates that only some modules may name.
 const FENCED: &[(&str, &[&str])] = &[("petgraph", &["graph"]), ("tokio", &["run", "state", "event", "stack"])];
 
+/// The extensions that each binding chose. Every folder `bindings-*` is listed here.
+const BINDINGS: &[(&str, &[&str])] = &[
+    ("bindings-cli", &["stackwright-provider-local", "stackwright-store-sqlite"]),
+    ("bindings-node", &["stackwright-store-sqlite"]),
+    ("bindings-python", &["stackwright-store-sqlite"]),
+];
+
+/// What only a bridge may say: the crates that tie code to another language, and the attributes that need none.
+const FOREIGN: &[&str] = &[
+    "pyo3",
+    "pyclass",
+    "pymethods",
+    "pyfunction",
+    "napi",
+    "uniffi",
+    "jni",
+    "wasm_bindgen",
+    "cxx",
+    "no_mangle",
+    "export_name",
+    "extern \"C",
+    "repr(C",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests package lies in the workspace").to_owned()
 }
@@ -205,6 +229,69 @@ fn core_stays_small() {
 }
 
 #[test]
+fn bindings_import_core_and_the_extensions_that_they_chose() {
+    let mut folders: Vec<_> = fs::read_dir(root())
+        .expect("the workspace")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("bindings-"))
+        .collect();
+    folders.sort();
+    assert_eq!(folders, BINDINGS.iter().map(|(folder, _)| *folder).collect::<Vec<_>>(), "BINDINGS lists all of them");
+    for (folder, chosen) in BINDINGS {
+        let found = dependencies(&root().join(folder).join("Cargo.toml"));
+        let mut wanted: BTreeSet<String> = chosen.iter().map(|&name| name.to_owned()).collect();
+        for extension in &wanted {
+            let crate_folder = root().join("extensions").join(extension.trim_start_matches("stackwright-"));
+            assert!(crate_folder.is_dir(), "{folder} chose {extension}, which is no extension");
+        }
+        wanted.insert("stackwright".to_owned());
+        assert_eq!(found, wanted, "what {folder} depends on");
+    }
+}
+
+/// Returns what a text says that only a bridge may say, as whole words.
+fn foreign(text: &str) -> Vec<&'static str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let says = |name: &&str| {
+        text.match_indices(*name).any(|(start, found)| {
+            let rest = &text[start + found.len()..];
+            let is_part = found.ends_with(char::is_lowercase) && rest.starts_with(is_word);
+            !is_part && !text[..start].ends_with(is_word)
+        })
+    };
+    FOREIGN.iter().copied().filter(says).collect()
+}
+
+#[test]
+fn only_bridges_tie_code_to_another_language() {
+    let mut seen = 0;
+    let mut found = Vec::new();
+    for folder in ["core", "extensions", "bindings-cli"] {
+        let mut paths = Vec::new();
+        rust_files(&root().join(folder), &mut paths);
+        seen += paths.len();
+        found.extend(
+            paths
+                .iter()
+                .map(|path| (path, foreign(&code(path))))
+                .filter(|(_, words)| !words.is_empty())
+                .map(|(path, words)| format!("{} says {words:?}", path.strip_prefix(root()).unwrap_or(path).display())),
+        );
+    }
+    assert!(seen > 80, "the walk found only {seen} files");
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn a_foreign_word_is_noticed() {
+    assert_eq!(foreign("#[pyo3::pyclass(frozen)]\nstruct Host;"), ["pyo3", "pyclass"]);
+    assert_eq!(foreign("#[cfg_attr(feature = \"node\", napi_derive::napi)]"), ["napi"]);
+    assert_eq!(foreign("#[unsafe(no_mangle)]\npub extern \"C\" fn call() {}"), ["no_mangle", "extern \"C"]);
+    assert_eq!(foreign("let napier = 7; // a name that only starts alike"), Vec::<&str>::new());
+}
+
+#[test]
 fn every_error_code_has_a_page() {
     let pages = root().join("docs/errors");
     let mut missing = Vec::new();
@@ -232,7 +319,7 @@ fn every_error_code_has_a_page() {
 fn every_code_in_the_sources_is_listed() {
     let known: BTreeSet<&str> = stackwright::error::CODES.iter().map(|info| info.code).collect();
     let mut paths = Vec::new();
-    for folder in ["core/src", "extensions", "bindings-cli/src"] {
+    for folder in ["core/src", "extensions", "bindings-cli/src", "bindings-node/src", "bindings-python/src"] {
         rust_files(&root().join(folder), &mut paths);
     }
     let mut unknown = BTreeSet::new();

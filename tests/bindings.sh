@@ -1,0 +1,160 @@
+#!/bin/bash
+# A resource type written in Python and one written in Node, each through apply, SIGKILL and resume.
+#
+# The cloud is a folder: cloud/ has a file per bucket, log a line per thing that happened. The process is killed while a
+# creation stands still at a chosen point; another process goes on; then the folder and the state must agree.
+#
+# A language that this machine does not have is left out, with a message; with CI=true that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CARGO=${CARGO:-cargo}
+SECONDS_TO_WAIT=60
+tested=0
+skipped=0
+
+say() { printf '%s\n' "$*"; }
+fail() { say "bindings: $*" >&2; exit 1; }
+
+work=$(mktemp -d)
+victim=
+cleanup() {
+    [ -z "$victim" ] || kill -KILL "$victim" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+# Says that a language is left out and what would bring it in; under CI nothing is left out.
+skip() {
+    [ "${CI:-}" != true ] || fail "$1; install $2"
+    say "skip: $1; to try this part, install $2"
+    skipped=$((skipped + 1))
+}
+
+# Counts the lines of a log that match.
+count() { grep -cE "$1" "$2" || true; }
+
+# Counts the buckets of a folder.
+buckets() { find "$1/cloud" -name '*.json' | wc -l | tr -d ' '; }
+
+# Runs one command of the language's spike; its output shows only where it fails.
+step() {
+    local folder=$1 command=$2
+    if ! "${run[@]}" "$command" "$folder" >"$folder/$command.out" 2>&1; then
+        cat "$folder/$command.out" >&2
+        fail "$language: $command failed"
+    fi
+}
+
+# Kills an apply while creation number $1 stands still at point $2, when $3 buckets exist, and goes on with it.
+killed() {
+    local number=$1 point=$2 exist=$3
+    local folder=$work/$language-$number-$point log name answer creates
+    mkdir "$folder"
+    log=$folder/log
+    : >"$log"
+    SPIKE_BLOCK=$number:$point "${run[@]}" apply "$folder" >"$folder/apply.out" 2>&1 &
+    victim=$!
+    local deadline=$((SECONDS + SECONDS_TO_WAIT))
+    until [ -e "$folder/blocked" ] && [ "$(count '^made ' "$log")" = "$exist" ]; do
+        if ! kill -0 "$victim" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            cat "$folder/apply.out" "$log" >&2
+            fail "$language: the apply never stood still at $number:$point"
+        fi
+        sleep 0.02
+    done
+    kill -KILL "$victim"
+    wait "$victim" 2>/dev/null || true
+    victim=
+    [ "$(buckets "$folder")" = "$exist" ] || fail "$language: not $exist buckets at the kill"
+
+    step "$folder" resume
+    step "$folder" verify
+    # Each bucket exists once, and each key was used to make one once.
+    [ "$(buckets "$folder")" = 6 ] || fail "$language: not six buckets after resume"
+    [ "$(count '^made ' "$log")" = 6 ] || fail "$language: buckets were made more or less than six times"
+    [ "$(awk '$1 == "made" { print $2 }' "$log" | sort -u | wc -l)" -eq 6 ] || fail "$language: a bucket was made twice"
+    [ "$(awk '$1 == "made" { print $3 }' "$log" | sort -u | wc -l)" -eq 6 ] || fail "$language: a key was used twice"
+    # The world was asked about the creation that stood still, once, by what was known of it, and told what was so.
+    name=$(awk '$1 == "stopped" { print $2 }' "$log")
+    case $point in
+        before) answer="by-key absent" creates=2 ;;
+        made) answer="by-key found" creates=1 ;;
+        noted) answer="by-id found" creates=1 ;;
+    esac
+    [ "$(count "^recovered $name $answer\$" "$log")" = 1 ] || fail "$language: $name was not recovered as $answer"
+    [ "$(count "^recovered $name " "$log")" = 1 ] || fail "$language: $name was recovered more than once"
+    [ "$(count "^create $name " "$log")" = "$creates" ] || fail "$language: $name was not created $creates times"
+    # The same of all that were under way: the answer is the truth, what was found is not created again, and what is
+    # absent is created with the key that it had. (A call may have been lost before it reached the cloud.)
+    awk '
+        $1 == "create" { if (recovered[$2] == "found" || (($2 in keys) && keys[$2] != $3)) bad = 1; keys[$2] = $3 }
+        $1 == "create" { if (++creates[$2] > 1 && recovered[$2] != "absent") bad = 1 }
+        $1 == "made" { made[$2] = 1 }
+        $1 == "recovered" { if (($4 == "found") != ($2 in made)) bad = 1; recovered[$2] = $4 }
+        END { exit bad }
+    ' "$log" || { cat "$log" >&2; fail "$language: something was created again that was there, or with another key"; }
+    # What is sensitive is sealed.
+    grep -aq hunter2 "$folder"/state.db* && fail "$language: a token lies in the state in the open"
+    step "$folder" update
+    step "$folder" destroy
+    say "ok: $language: killed with $exist of 6 buckets (creation $number, $point), resumed, nothing lost or doubled"
+}
+
+prove() {
+    language=$1
+    killed 3 before 2
+    killed 3 made 3
+    killed 4 noted 4
+    mkdir "$work/$language-faults" "$work/$language-cancel"
+    step "$work/$language-faults" faults
+    [ "$(count '^recovered raised by-key found$' "$work/$language-faults/log")" = 1 ] \
+        || fail "$language: the creation that raised was not looked up"
+    say "ok: $language: refused, torn and raised creations end as the contract says"
+    SPIKE_BLOCK=3:cancel step "$work/$language-cancel" cancel
+    step "$work/$language-cancel" verify
+    [ "$(count '^cancelled ' "$work/$language-cancel/log")" = 1 ] || fail "$language: the call did not see the cancellation"
+    say "ok: $language: cancelling drains, and the rest follows"
+    tested=$((tested + 1))
+}
+
+# Copies a bridge's library to where its language looks for it.
+place() {
+    local library=$1 target=$2 candidate
+    for candidate in "lib$library.so" "lib$library.dylib" "$library.dll"; do
+        [ ! -e "$built/$candidate" ] || { cp "$built/$candidate" "$work/$target"; return; }
+    done
+    fail "$library was built, but it is not in $built"
+}
+
+# The programs themselves and not what stands before them on PATH (version managers put scripts there): a signal has to
+# reach the process that runs the engine.
+python=$(python3 -c 'import sys; print(sys.executable if sys.version_info >= (3, 10) else "")' 2>/dev/null) || python=
+# Node-API 9 came with Node 18.17.
+node=$(node -p 'process.versions.napi >= 9 ? process.execPath : ""' 2>/dev/null) || node=
+
+if [ -n "$python$node" ]; then
+    # As `make build` does it: then both build once, with the same features, and nothing is built twice.
+    "$CARGO" build --quiet --workspace --bins --lib
+    built=${CARGO_TARGET_DIR:-target}/debug
+fi
+
+if [ -n "$python" ]; then
+    place stackwright_python stackwright_spike.abi3.so
+    export PYTHONPATH=$work PYTHONDONTWRITEBYTECODE=1
+    run=("$python" -W error bindings-python/spike/spike.py)
+    prove python
+else
+    skip "no python3, 3.10 or newer, is on PATH" "it from python.org or your system's packages (apt-get install python3)"
+fi
+
+if [ -n "$node" ]; then
+    place stackwright_node stackwright.node
+    export STACKWRIGHT_NATIVE=$work/stackwright.node
+    run=("$node" bindings-node/spike/spike.mjs)
+    prove node
+else
+    skip "no node, 18.17 or newer, is on PATH" "it from nodejs.org or your system's packages (apt-get install nodejs)"
+fi
+
+say "bindings: $tested passed, 0 failed, $skipped skipped"
