@@ -126,8 +126,7 @@ impl Shop {
         let template = format!(
             r#"
             resource "local_directory" "out" {{
-              path           = "${{path.cwd}}/out"
-              delete_content = true
+              path = "${{path.cwd}}/out"
             }}
             resource "random_id" "name" {{
               count       = {FILE_COUNT}

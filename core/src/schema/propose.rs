@@ -156,8 +156,11 @@ impl NestedBlock {
                         prior.attribute(label).is_some_and(|prior| self.block.may_become(config, prior))
                     })
             }
-            // Blocks of an inner set cannot be told apart once more.
-            Nesting::Set => false,
+            Nesting::Set => {
+                let (Kind::Set(wanted), Kind::Set(before)) = (config.kind(), prior.kind()) else { return false };
+                let mut candidates = Candidates::new(&self.block, Some(prior));
+                wanted.len() == before.len() && wanted.iter().all(|one| candidates.take(&self.block, one).is_some())
+            }
         }
     }
 }
@@ -299,6 +302,21 @@ mod tests {
         check(t([named("b"), named("c")]), t([made("b", "2"), named("c")]));
         check(t([named("b"), named("a")]), t([made("a", "1"), made("b", "2")]));
         check(t([o([("name", s("a")), ("zone", s("z"))])]), t([o([("name", s("a")), ("zone", s("z"))])]));
+    }
+
+    #[test]
+    fn sets_within_sets_correspond_too() {
+        let inner = NestedBlock::set(rule());
+        let schema = with(NestedBlock::set(Block::new().block("part", inner)));
+        let outer = |parts: &[Value]| {
+            let rule = o([("part", Value::set(rule().implied_type(), parts.to_vec()))]);
+            o([("rule", Value::set(rule.ty(), vec![rule.clone()]))])
+        };
+        let part = |name: &str, id: Value| o([("name", s(name)), ("id", id), ("zone", none())]);
+        let prior = outer(&[part("a", s("1")), part("b", s("2"))]);
+        assert_eq!(schema.planned_new(Some(&prior), &outer(&[part("a", none()), part("b", none())])), prior);
+        let other = outer(&[part("a", none()), part("c", none())]);
+        assert_eq!(schema.proposed_new(Some(&prior), &other), other);
     }
 
     #[test]
