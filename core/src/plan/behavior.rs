@@ -307,6 +307,50 @@ fn a_reference_touches_one_instance() {
 }
 
 #[test]
+fn what_tells_the_number_of_instances_comes_first() {
+    let text = "resource \"thing\" \"z\" {\n size = 2\n tags = { k = \"v\" }\n}\n\
+                resource \"thing\" \"y\" {\n count = 1\n}\n\
+                resource \"thing\" \"a\" {\n count = thing.z.size\n}\n\
+                resource \"thing\" \"b\" {\n for_each = thing.z.tags\n}\n\
+                resource \"thing\" \"c\" {\n count = length([for y in thing.y : y.size])\n}\n\
+                module \"m\" {\n source = \"./m\"\n count = thing.z.size\n}\n\
+                data \"lookup\" \"d\" {\n count = thing.z.size\n query = \"q\"\n}\n\
+                resource \"thing\" \"e\" {\n name = data.lookup.d[0].answer\n}\n\
+                # file: m/main.tf\nresource \"thing\" \"x\" {\n}\nmodule \"n\" {\n source = \"./n\"\n}\n\
+                # file: m/n/main.tf\nresource \"thing\" \"x\" {\n}\n";
+    let mut world = World::default();
+    world.settle(text);
+    let z = world.object("thing.z");
+    let users = ["thing.a[1]", "thing.b[\"k\"]", "module.m[1].thing.x", "module.m[0].module.n.thing.x", "thing.e"];
+    let place =
+        |world: &World, address: &str| world.done.iter().position(|done| done.ends_with(&format!(" {address}")));
+    for user in users {
+        assert_eq!(world.rows[&world.object(user)].dependencies, [z], "{user}");
+        assert!(place(&world, "thing.z") < place(&world, user), "{user}: {:?}", world.done);
+    }
+    assert_eq!(world.rows[&world.object("thing.c[0]")].wholes, ["thing.y".parse().expect("a target")]);
+    world.options.mode = Mode::Destroy;
+    world.apply("");
+    for user in users {
+        assert!(place(&world, user) < place(&world, "thing.z"), "{user}: {:?}", world.done);
+    }
+}
+
+#[test]
+fn counting_instances_waits_for_none_of_them() {
+    let text = "resource \"thing\" \"z\" {\n for_each = toset([\"k\"])\n}\n\
+                resource \"thing\" \"a\" {\n count = length(thing.z)\n}\n\
+                resource \"thing\" \"b\" {\n for_each = toset(keys(thing.z))\n}\n\
+                resource \"thing\" \"c\" {\n for_each = (thing.z)\n}\n\
+                module \"m\" {\n source = \"./m\"\n count = length(thing.z)\n}\n\
+                # file: m/main.tf\nresource \"thing\" \"x\" {\n}\n";
+    let mut world = World::default();
+    let plan = world.settle(text);
+    assert!(plan.steps.iter().all(|step| step.needs.is_empty() && step.joins.is_empty()));
+    assert!(world.rows.values().all(|row| row.dependencies.is_empty() && row.wholes.is_empty()));
+}
+
+#[test]
 fn dependencies_are_kept_up_even_when_nothing_else_changes() {
     let mut world = World::default();
     let text = |list: &str| thing("a", "") + &thing("b", "") + &thing("c", &format!("depends_on = [{list}]"));

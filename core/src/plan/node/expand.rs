@@ -96,7 +96,8 @@ impl<T> Expansion<T> {
 
 /// What became of an attempt to tell the instances.
 enum Attempt {
-    Known(Keys<Repeat>),
+    /// The instances, and what they were told with.
+    Known(Keys<Repeat>, Touched),
     Waits(Vec<NodeId>),
     Failed,
 }
@@ -110,12 +111,12 @@ impl Table {
         match self.repetition(module, &repetition, span, &name) {
             Attempt::Waits(on) => self.wait(id, on),
             Attempt::Failed => self.fail(id),
-            Attempt::Known(repeats) => {
+            Attempt::Known(repeats, touched) => {
                 let keys = repeats.map(|key, _| self.add(NodeKind::Instance { block: id, key }));
                 let wanted: Vec<NodeId> = keys.iter().copied().collect();
                 self.node_mut(id).expansion = Some(Arc::new(Expansion { keys, repeats }));
                 self.tell(Event::Expanded(id));
-                self.finish(id, Self::nothing(), Touched::default());
+                self.finish_with(id, Self::nothing(), touched);
                 if self.options.eager {
                     wanted.into_iter().for_each(|id| self.demand(id));
                 }
@@ -130,10 +131,10 @@ impl Table {
         match self.repetition(module, &repetition, span, &format!("module.{name}")) {
             Attempt::Waits(on) => self.wait(id, on),
             Attempt::Failed => self.fail(id),
-            Attempt::Known(repeats) => {
+            Attempt::Known(repeats, touched) => {
                 let mut broken = false;
                 let keys = repeats.map(|key, repeat| {
-                    let opened = self.open_called(module, name, key, repeat.clone());
+                    let opened = self.open_called(module, name, id, key, repeat.clone());
                     broken |= opened.is_none();
                     opened.unwrap_or(ModuleIdx::ROOT)
                 });
@@ -143,14 +144,15 @@ impl Table {
                 }
                 self.calls.insert(id, Arc::new(Expansion { keys, repeats }));
                 self.tell(Event::Expanded(id));
-                self.finish(id, Self::nothing(), Touched::default());
+                self.finish_with(id, Self::nothing(), touched);
             }
         }
     }
 
     fn repetition(&mut self, module: ModuleIdx, repetition: &Repetition, span: Span, name: &str) -> Attempt {
         let Some(expr) = repetition.expr() else {
-            return if self.spend(1, span) { Attempt::Known(Keys::One(Repeat::default())) } else { Attempt::Failed };
+            let only = Keys::One(Repeat::default());
+            return if self.spend(1, span) { Attempt::Known(only, Touched::default()) } else { Attempt::Failed };
         };
         if let Repetition::ForEach(_) = repetition
             && let Some(attempt) = self.for_each_of_block(module, expr)
@@ -171,7 +173,8 @@ impl Table {
         match keys {
             Ok(keys) => {
                 let amount = keys.iter().count();
-                if self.spend(amount, expr.span) { Attempt::Known(keys) } else { Attempt::Failed }
+                let touched = if self.only_counts(module, expr) { Touched::default() } else { touched };
+                if self.spend(amount, expr.span) { Attempt::Known(keys, touched) } else { Attempt::Failed }
             }
             // A value that stands in for something broken is unknown; the real problem was reported.
             Err(_) if poisoned => Attempt::Failed,
@@ -184,21 +187,14 @@ impl Table {
 
     /// `for_each = type.name`: the instances of one block follow those of another, key by key.
     fn for_each_of_block(&mut self, module: ModuleIdx, expr: &Expr) -> Option<Attempt> {
-        let ExprKind::Traversal(traversal) = &expr.unparen().kind else { return None };
-        let reference = syntax::Reference { traversal, tail: Tail::None, span: expr.span };
-        let resolved = resolve(&reference).ok()?;
-        let Referent::Resource(key) = &resolved.referent else { return None };
-        if !resolved.steps.is_empty() {
-            return None;
+        let block = self.whole_block(module, expr)?;
+        if !self.is_done(block) {
+            return Some(Attempt::Waits(vec![block]));
         }
-        let nodes = self.module(module).block(key.mode, &key.type_name, &key.name)?;
-        if !self.is_done(nodes.block) {
-            return Some(Attempt::Waits(vec![nodes.block]));
-        }
-        if self.has_failed(nodes.block) {
+        if self.has_failed(block) {
             return Some(Attempt::Failed);
         }
-        let expansion = Arc::clone(self.expansion(nodes.block)?);
+        let expansion = Arc::clone(self.expansion(block)?);
         let Keys::Each(map) = &expansion.keys else { return None };
         let repeat = |(key, node): (&Arc<str>, &NodeId)| {
             let repeat =
@@ -209,7 +205,32 @@ impl Table {
         if !self.spend(amount, expr.span) {
             return Some(Attempt::Failed);
         }
-        Some(Attempt::Known(Keys::Each(map.iter().map(repeat).collect())))
+        Some(Attempt::Known(Keys::Each(map.iter().map(repeat).collect()), Touched::default()))
+    }
+
+    /// Returns the block that an expression means as a whole: `type.name` and nothing else.
+    fn whole_block(&self, module: ModuleIdx, expr: &Expr) -> Option<NodeId> {
+        let ExprKind::Traversal(traversal) = &expr.unparen().kind else { return None };
+        let reference = syntax::Reference { traversal, tail: Tail::None, span: expr.span };
+        let resolved = resolve(&reference).ok()?;
+        let Referent::Resource(key) = &resolved.referent else { return None };
+        let nodes = self.module(module).block(key.mode, &key.type_name, &key.name)?;
+        resolved.steps.is_empty().then_some(nodes.block)
+    }
+
+    /// Returns whether an expression asks of a repeated block only which instances there are, as `length(type.name)` and
+    /// `keys(type.name)` do. The template tells that, and no object has to be there for it.
+    fn only_counts(&self, module: ModuleIdx, expr: &Expr) -> bool {
+        let Some(call) = expr.unparen().static_call() else { return false };
+        let [argument] = call.args else { return false };
+        match call.name.as_str() {
+            "toset" => self.only_counts(module, argument),
+            "length" | "keys" => self
+                .whole_block(module, argument)
+                .and_then(|block| self.expansion(block))
+                .is_some_and(|expansion| !matches!(expansion.keys, Keys::One(_))),
+            _ => false,
+        }
     }
 
     /// Takes room for instances from the budget.

@@ -15,8 +15,9 @@
 //! Instances themselves belong to the owner of the [`Table`]: the planner works out what becomes of them, the residue of
 //! a plan looks up what became of them. Modules are no nodes: modules that refer to each other criss-cross are no cycle.
 //!
-//! Which instances a block has is decided before anything runs; it carries no order. So a reference to the number of
-//! instances touches none of them, and of `for_each` only what uses `each.value` touches what that was made with.
+//! Which instances a block or call has is decided before anything runs. What `count` and `for_each` were told with is
+//! made before the instances all the same, as in Terraform; but how many instances another block has (`length(type.name)`,
+//! `for_each = type.name`) the template tells, and that touches nothing.
 
 mod env;
 mod evaluate;

@@ -36,6 +36,8 @@ pub(in crate::plan) struct ModuleInst {
     pub repeat: Repeat,
     /// What everything in it waits for, beyond what it refers to.
     pub barriers: Vec<NodeId>,
+    /// The calls that lead here: what told their instances comes before everything in it.
+    pub via: Vec<NodeId>,
     /// Its outputs as an object.
     pub object: NodeId,
     pub variables: HashMap<Arc<str>, NodeId>,
@@ -80,9 +82,9 @@ impl Table {
     pub(super) fn open_root(&mut self) {
         let path = ModulePath::root();
         if let Some(module) = self.template.module(&path).map(Arc::clone) {
-            self.open(ModuleInstance::root(), path, module, None, Repeat::default(), Vec::new());
+            self.open(ModuleInstance::root(), path, module, None, Repeat::default(), Vec::new(), Vec::new());
         } else {
-            self.open(ModuleInstance::root(), path, Arc::default(), None, Repeat::default(), Vec::new());
+            self.open(ModuleInstance::root(), path, Arc::default(), None, Repeat::default(), Vec::new(), Vec::new());
         }
     }
 
@@ -91,6 +93,7 @@ impl Table {
         &mut self,
         parent: ModuleIdx,
         name: &Arc<str>,
+        call: NodeId,
         key: Option<InstanceKey>,
         repeat: Repeat,
     ) -> Option<ModuleIdx> {
@@ -101,7 +104,8 @@ impl Table {
         let depends_on = caller.module.calls.get(name).map(|call| call.depends_on.as_slice()).unwrap_or_default();
         barriers.extend(depends_on.iter().filter_map(|dependency| self.barrier(parent, dependency)));
         let module = self.template.module(&path).map(Arc::clone)?;
-        Some(self.open(address, path, module, Some(parent), repeat, barriers))
+        let via = caller.via.iter().copied().chain([call]).collect();
+        Some(self.open(address, path, module, Some(parent), repeat, barriers, via))
     }
 
     fn open(
@@ -112,6 +116,7 @@ impl Table {
         parent: Option<ModuleIdx>,
         repeat: Repeat,
         barriers: Vec<NodeId>,
+        via: Vec<NodeId>,
     ) -> ModuleIdx {
         let idx = ModuleIdx(self.modules.len() as u32);
         let object = self.add(NodeKind::ModuleObject { module: idx });
@@ -122,6 +127,7 @@ impl Table {
             parent,
             repeat,
             barriers,
+            via,
             object,
             variables: HashMap::with_capacity(module.variables.len()),
             locals: HashMap::with_capacity(module.locals.len()),

@@ -104,7 +104,11 @@ impl Planner {
         }
         let broken = barriers.iter().chain([&config]).any(|other| self.table.has_failed(*other));
         let poisoned = evaluated.poisoned || broken;
-        instance.touched = barriers.iter().chain([&config]).map(|other| self.table.touched(*other).clone()).collect();
+        // What told how often it is there comes first, too.
+        let told = self.table.block_of(instance.node).map(|(.., block)| block);
+        let via = self.table.module(instance.module).via.iter().copied().chain(told);
+        let others = barriers.iter().copied().chain([config]).chain(via);
+        instance.touched = others.map(|other| self.table.touched(other).clone()).collect();
         instance.touched.push(evaluated.touched.clone());
         match self.table.settle(evaluated, Some(&instance.address)) {
             Some(value) if !poisoned => Ok(Some((instance.schema.mark_sensitive(&value), barriers))),
