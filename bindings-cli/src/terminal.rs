@@ -307,6 +307,7 @@ fn doing(action: &str) -> &'static str {
         "update" => "Modifying",
         "delete" => "Destroying",
         "forget" => "Forgetting",
+        "wait" => "Waiting",
         _ => "Working",
     }
 }
@@ -318,6 +319,7 @@ fn done(action: &str) -> &'static str {
         "update" => "Modifications",
         "delete" => "Destruction",
         "forget" => "Forgetting",
+        "wait" => "Wait",
         _ => "Work",
     }
 }

@@ -29,6 +29,8 @@ pub enum Kind {
     Forget,
     /// A data source is read.
     Read,
+    /// It did not work when an earlier run ended, and is waited for.
+    Wait,
     /// It is deleted, then made anew.
     Replace,
     /// It is made anew, then the old one is deleted.
@@ -257,7 +259,7 @@ impl Builder {
                 wholes: Vec::new(),
                 create_before_destroy: node.kind == Kind::ReplaceCreateFirst,
                 prevent_destroy: false,
-                ready: true,
+                ready: node.kind != Kind::Wait,
                 version: 3,
             });
         }
@@ -268,6 +270,7 @@ impl Builder {
             Kind::Delete => (Action::Delete, None),
             Kind::Forget => (Action::Forget, None),
             Kind::Read => (Action::Read, None),
+            Kind::Wait => (Action::Wait, Some(old)),
             Kind::Replace => (Action::Replace, Some(new)),
             Kind::ReplaceCreateFirst => (Action::ReplaceCreateFirst, Some(new)),
         };
@@ -295,6 +298,7 @@ impl Builder {
             Kind::Delete => self.push(bare(&step, StepAction::Delete, old)),
             Kind::Forget => self.push(bare(&step, StepAction::Forget, old)),
             Kind::Read => self.push(Step { action: StepAction::Read, planned: None, ..step }),
+            Kind::Wait => self.push(bare(&step, StepAction::Wait, old)),
             Kind::Replace => {
                 let deleted = self.push(bare(&step, StepAction::Delete, old));
                 step.needs.push(Need { step: deleted, level: Level::Done });
@@ -398,7 +402,7 @@ fn bare(step: &Step, action: StepAction, object: ObjectId) -> Step {
 fn object_of(nodes: &[Node], idx: usize) -> Option<ObjectId> {
     match nodes[idx].kind {
         Kind::Create | Kind::Replace | Kind::ReplaceCreateFirst => Some(ObjectId::from_u128(0x1000 + idx as u128)),
-        Kind::Update => Some(ObjectId::from_u128(0x2000 + idx as u128)),
+        Kind::Update | Kind::Wait => Some(ObjectId::from_u128(0x2000 + idx as u128)),
         Kind::Delete | Kind::Forget | Kind::Read => None,
     }
 }

@@ -68,6 +68,7 @@ fn check_order(plan: &Plan, log: &[Happening], what: &str) {
         StepAction::Create => "create",
         StepAction::Update => "update",
         StepAction::Delete => "delete",
+        StepAction::Wait => "ready",
         _ => "read",
     };
     let begun: Vec<(&str, &str)> = log
@@ -85,11 +86,12 @@ fn check_order(plan: &Plan, log: &[Happening], what: &str) {
             let needed = plan.step(need.step).expect("a step of the plan");
             let target = needed.address.to_string();
             let before = &log[..begin];
-            let applied = needed.action == StepAction::Forget
+            let applied = matches!(needed.action, StepAction::Forget | StepAction::Wait)
                 || before.contains(&Happening::Done(target.clone(), verb(needed.action)))
                 || before.contains(&Happening::Recovered(target.clone()));
             assert!(applied, "{what}: {wanted:?} before {target} was applied");
-            let waits = need.level > Level::Applied && matches!(needed.action, StepAction::Create | StepAction::Update);
+            let waits = need.level > Level::Applied
+                && matches!(needed.action, StepAction::Create | StepAction::Update | StepAction::Wait);
             assert!(
                 !waits || before.contains(&Happening::Ready(target.clone())),
                 "{what}: {wanted:?} before {target} was ready: {begun:?}"
@@ -186,6 +188,8 @@ fn medley() -> Scene {
         Node::new(Kind::Create).of_type("toy_late").needs(7, Level::Ready),
         Node::new(Kind::Read).input(7),
         Node::new(Kind::Update).input(8),
+        Node::new(Kind::Wait).needs(1, Level::Ready),
+        Node::new(Kind::Create).needs(11, Level::Ready).needs(4, Level::Ready),
     ])
 }
 
@@ -564,7 +568,7 @@ fn secrets_do_not_reach_the_disk() {
 
 fn nodes() -> impl Strategy<Value = Vec<Node>> {
     let node =
-        (0..8_u8, proptest::collection::vec((any::<u8>(), 0..3_u8), 0..3), proptest::option::of(any::<u8>()), 0..4_u8);
+        (0..9_u8, proptest::collection::vec((any::<u8>(), 0..3_u8), 0..3), proptest::option::of(any::<u8>()), 0..4_u8);
     proptest::collection::vec(node, 1..8).prop_map(|drafts| {
         let kinds = [
             Kind::Create,
@@ -575,6 +579,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
             Kind::Read,
             Kind::Replace,
             Kind::ReplaceCreateFirst,
+            Kind::Wait,
         ];
         let mut nodes: Vec<Node> = Vec::new();
         for (idx, (kind, needs, input, type_no)) in drafts.into_iter().enumerate() {
@@ -591,7 +596,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
                         node = node.needs(other, [Level::Applied, Level::Ready, Level::Done][usize::from(level)]);
                     }
                 }
-                let makes = |node: &Node| !matches!(node.kind, Kind::Delete | Kind::Forget);
+                let makes = |node: &Node| !matches!(node.kind, Kind::Delete | Kind::Forget | Kind::Wait);
                 let source = input.map(|other| usize::from(other) % idx).filter(|other| makes(&nodes[*other]));
                 if let Some(source) = source.filter(|_| makes(&node) && kind != Kind::Read) {
                     node = node.input(source);

@@ -102,6 +102,47 @@ fn tainted_objects_are_replaced() {
 }
 
 #[test]
+fn what_did_not_work_yet_is_waited_for() {
+    let mut world = World::default();
+    let text = |size: u32| thing("a", &format!("size = {size}")) + &thing("b", "name = thing.a.id");
+    world.apply(&thing("a", "size = 1"));
+    let object = world.object("thing.a");
+    world.rows.get_mut(&object).expect("a row").ready = false;
+    let plan = world.plan(&text(1));
+    assert_eq!(changes(&plan), ["wait thing.a", "create thing.b"]);
+    assert_eq!((&plan.changes[0].reasons[..], plan.counts().wait), (&[Reason::NotReady][..], 1));
+    assert!(plan.row_updates.is_empty() && !plan.is_empty());
+    assert!(
+        plan.to_string().starts_with(
+            " .. thing.a stays as it is and will be waited for: it did not work yet when the last run ended\n"
+        ),
+        "{plan}"
+    );
+    assert!(plan.to_string().contains("Plan: 1 to add, 0 to change, 0 to destroy, 1 to wait for."), "{plan}");
+    world.settle(&text(1));
+    assert_eq!(world.done, ["wait thing.a", "create thing.b"]);
+    // Whatever is changed is waited for anyway.
+    world.rows.get_mut(&object).expect("a row").ready = false;
+    assert_eq!(changes(&world.settle(&text(2))), ["update thing.a"]);
+    // Marks and dependencies are brought up to the template all the same.
+    let marked = "variable \"v\" {\n sensitive = true\n}\n".to_owned()
+        + &thing("a", "size = var.v\ndepends_on = [thing.c]")
+        + &thing("c", "");
+    world.variables.insert("v".to_owned(), Value::number(2).with_marks(Marks::SENSITIVE));
+    world.settle(&(thing("a", "size = 2") + &thing("c", "")));
+    world.rows.get_mut(&object).expect("a row").ready = false;
+    let plan = world.settle(&marked);
+    let change = plan.changes.iter().find(|change| change.action == Action::Wait).expect("a wait");
+    assert_eq!(change.reasons, [Reason::NotReady, Reason::SensitivityChanged]);
+    let row = &world.rows[&object];
+    assert!(row.ready && row.attributes.attribute("size").is_some_and(Value::is_sensitive));
+    assert_eq!(row.dependencies, [world.object("thing.c")]);
+    // What goes is not waited for.
+    world.rows.get_mut(&object).expect("a row").ready = false;
+    assert_eq!(changes(&world.settle(&thing("c", ""))), ["delete thing.a"]);
+}
+
+#[test]
 fn uncertain_rows_stop_planning() {
     let mut world = World::default();
     let text = thing("a", "name = \"n\"") + &thing("b", "name = thing.a.id") + &thing("c", "");

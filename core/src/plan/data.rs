@@ -42,6 +42,8 @@ pub enum Action {
     Delete,
     /// Stop managing it; the object stays.
     Forget,
+    /// Wait until it works: it is as it should be, but nobody saw it work yet.
+    Wait,
     /// Nothing.
     NoOp,
 }
@@ -56,6 +58,7 @@ impl Action {
             Self::Replace | Self::ReplaceCreateFirst => "replace",
             Self::Delete => "delete",
             Self::Forget => "forget",
+            Self::Wait => "wait",
             Self::NoOp => "no-op",
         }
     }
@@ -115,6 +118,8 @@ pub enum Reason {
     },
     /// Only what is marked as sensitive changed.
     SensitivityChanged,
+    /// It did not work yet when the last run ended.
+    NotReady,
 }
 
 /// An index into [`Plan::changes`].
@@ -211,6 +216,8 @@ pub enum StepAction {
     Read,
     /// Removes the row and leaves the object alone.
     Forget,
+    /// Waits until the object works; changes nothing.
+    Wait,
 }
 
 impl StepAction {
@@ -222,6 +229,7 @@ impl StepAction {
             Self::Delete => "delete",
             Self::Read => "read",
             Self::Forget => "forget",
+            Self::Wait => "wait",
         }
     }
 }
@@ -229,7 +237,7 @@ impl StepAction {
 /// Where a step's configuration comes from when it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepConfig {
-    /// None needed: a delete or a forget.
+    /// None needed: a delete, a forget or a wait.
     None,
     /// Wholly known while planning: this, marked.
     Known(Value),

@@ -227,12 +227,10 @@ impl Machine {
                     return Err(self.illegal(fact, "only a running or found change is applied"));
                 }
                 let next = match (self.action(*step), row) {
-                    (Some(StepAction::Create | StepAction::Update), Some(_)) => Phase::Applied,
+                    (Some(StepAction::Create | StepAction::Update | StepAction::Wait), Some(_)) => Phase::Applied,
                     (Some(StepAction::Delete | StepAction::Forget), None) => Phase::Done,
                     _ => {
-                        return Err(
-                            self.illegal(fact, "creates and updates leave a row, deletes and forgets leave none")
-                        );
+                        return Err(self.illegal(fact, "deletes and forgets leave no row, everything else leaves one"));
                     }
                 };
                 self.enter(*step, next);

@@ -74,10 +74,11 @@ impl Planner {
                 (Half::Delete, _) => StepAction::Delete,
                 (Half::Make, Action::Update) => StepAction::Update,
                 (Half::Make, Action::Read) => StepAction::Read,
+                (Half::Make, Action::Wait) => StepAction::Wait,
                 (Half::Make, _) => StepAction::Create,
             };
             let config = match instance {
-                Some(instance) if !deletes => {
+                Some(instance) if !deletes && action != StepAction::Wait => {
                     let config =
                         super::decide::storable(&instance.schema, &entry.outcome.config, &entry.outcome.config);
                     if config.is_wholly_known() { StepConfig::Known(config) } else { StepConfig::Residual(config) }
@@ -94,7 +95,9 @@ impl Planner {
                 prior: entry.prior,
                 config,
                 planned: match (instance, &entry.outcome.after) {
-                    (Some(instance), Some(after)) if !deletes && action != StepAction::Read => {
+                    (Some(instance), Some(after))
+                        if !deletes && !matches!(action, StepAction::Read | StepAction::Wait) =>
+                    {
                         Some(super::decide::storable(&instance.schema, after, &entry.outcome.config))
                     }
                     _ => None,

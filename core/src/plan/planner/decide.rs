@@ -54,6 +54,10 @@ impl Planner {
                     outcome.reasons = vec![Reason::SensitivityChanged];
                     outcome.marks_only = true;
                 }
+                if !outcome.needs_step() && self.is_unready(instance) {
+                    outcome.action = Action::Wait;
+                    outcome.reasons.insert(0, Reason::NotReady);
+                }
             }
             (_, Some(_)) => {
                 outcome.action = Action::Replace;
@@ -74,6 +78,11 @@ impl Planner {
         }
         instance.outcome = Some(outcome);
         Some(Stage::Check)
+    }
+
+    /// Returns whether nobody saw the object of an instance work since it was last changed.
+    fn is_unready(&self, instance: &Instance) -> bool {
+        instance.row.and_then(|number| self.rows.get(number)).is_some_and(|known| !known.gone && !known.row.ready)
     }
 
     /// Returns whether the object of an instance may be deleted; reports it where not.

@@ -35,7 +35,12 @@ impl Entry {
     pub(super) fn makes(&self) -> bool {
         let makes = matches!(
             self.outcome.action,
-            Action::Create | Action::Update | Action::Read | Action::Replace | Action::ReplaceCreateFirst
+            Action::Create
+                | Action::Update
+                | Action::Read
+                | Action::Replace
+                | Action::ReplaceCreateFirst
+                | Action::Wait
         );
         makes && self.outcome.needs_step()
     }

@@ -40,9 +40,18 @@ impl Outcome {
         }
     }
 
-    /// Returns whether something is done to the world.
+    /// Returns whether something is done, if it be to wait.
     pub(super) fn needs_step(&self) -> bool {
-        self.action != Action::NoOp && !self.marks_only
+        match self.action {
+            Action::NoOp => false,
+            Action::Wait => true,
+            _ => !self.marks_only,
+        }
+    }
+
+    /// Returns whether the row already says what becomes of the object, whatever a step still does.
+    pub(super) fn leaves_row(&self) -> bool {
+        self.action == Action::Wait || !self.needs_step()
     }
 
     /// Returns whether a new object is made where there is one.

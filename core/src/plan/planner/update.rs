@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Planner, entry::Entry};
 use crate::{
-    plan::{Action, Mode, RowUpdate},
+    plan::{Mode, RowUpdate},
     state::{ObjectId, Row, RowStatus},
 };
 
@@ -69,14 +69,14 @@ impl Planner {
         let mut row = known.row.clone();
         if let Some(instance) = instance
             && self.input.options.mode == Mode::Normal
-            && !entry.outcome.needs_step()
+            && entry.outcome.leaves_row()
         {
             row.dependencies.clone_from(&entry.dependencies);
             row.wholes.clone_from(&entry.wholes);
             row.create_before_destroy = entry.create_first;
             row.prevent_destroy = instance.block().is_some_and(|block| block.lifecycle.prevent_destroy.is_some());
             row.provider = instance.named_provider();
-            if entry.outcome.action == Action::Update {
+            if entry.outcome.marks_only {
                 row.attributes = entry.outcome.after.clone()?;
             }
         }

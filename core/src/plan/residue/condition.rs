@@ -4,7 +4,7 @@ use super::Residue;
 use crate::{
     error::{Diagnostic, Result},
     plan::{
-        Action, Mode, Step,
+        Action, Change, Mode, Step,
         node::{NodeId, Verdict},
     },
     template::{Condition, ResourceBlock, ResourceKey},
@@ -59,7 +59,8 @@ impl Residue {
         if plan.mode != Mode::Normal {
             return Ok(Vec::new());
         }
-        let unchanged = plan.changes.iter().filter(|change| change.action == Action::NoOp && !change.deposed);
+        let unchanged = |change: &&Change| matches!(change.action, Action::NoOp | Action::Wait) && !change.deposed;
+        let unchanged = plan.changes.iter().filter(unchanged);
         let addresses = unchanged.map(|change| &change.address);
         let read = plan.reads.iter().filter(|read| read.value.is_some()).map(|read| &read.address);
         let mut problems = Vec::new();

@@ -168,7 +168,8 @@ fn actions(action: Action) -> &'static [&'static str] {
         Action::ReplaceCreateFirst => &["create", "delete"],
         Action::Delete => &["delete"],
         Action::Forget => &["forget"],
-        Action::NoOp => &["no-op"],
+        // Terraform has no word for it; what is only waited for does not change.
+        Action::NoOp | Action::Wait => &["no-op"],
     }
 }
 

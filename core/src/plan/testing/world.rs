@@ -214,6 +214,16 @@ impl World {
                 let Answer::Data(Ok(value)) = self.answer(request) else { panic!("data") };
                 residue.applied(&step.address, None, value);
             }
+            StepAction::Wait => {
+                let object_id = object_id.expect("an object");
+                let row = self.rows.get_mut(&object_id).expect("a row to wait for");
+                row.ready = true;
+                row.version += 1;
+                let attributes = row.attributes.clone();
+                residue.applied(&step.address, Some(object_id), attributes.clone());
+                let problems = if step.has_conditions { residue.check(step, &attributes) } else { Vec::new() };
+                assert!(problems.is_empty(), "{problems:#?}");
+            }
             StepAction::Create | StepAction::Update => {
                 let config = finalized.config.unmark_deep().0;
                 assert!(config.is_wholly_known(), "unknown reaches a type: {config:?}");

@@ -90,7 +90,7 @@ fn paragraph(paper: &mut Paper, change: &Change) {
         paper.end();
     }
     let (before, after) = match change.action {
-        Action::NoOp | Action::Forget => {
+        Action::NoOp | Action::Forget | Action::Wait => {
             paper.end();
             return;
         }
@@ -113,6 +113,7 @@ fn sign(change: &Change) -> Sign {
         Action::ReplaceCreateFirst => Sign::CreateDelete,
         Action::Delete => Sign::Remove,
         Action::Forget => Sign::Forget,
+        Action::Wait => Sign::Wait,
         Action::NoOp if change.importing.is_some() => Sign::Adopt,
         Action::NoOp => Sign::Same,
     }
@@ -128,6 +129,7 @@ fn verb(change: &Change) -> &'static str {
         Action::ReplaceCreateFirst => "must be replaced, the new one first",
         Action::Delete => "will be deleted",
         Action::Forget => "will be forgotten; the object stays",
+        Action::Wait => "stays as it is and will be waited for",
         Action::NoOp if change.importing.is_some() => "will be adopted",
         Action::NoOp => "has moved",
     }
@@ -158,6 +160,7 @@ fn reason_text(reason: &Reason, action: Action) -> Option<String> {
         Reason::Deposed => "a newer object took its place".to_owned(),
         Reason::ConfigUnknown => "its configuration is not known yet".to_owned(),
         Reason::DependencyPending { addresses } => format!("it waits for {}", code_list(addresses)),
+        Reason::NotReady => "it did not work yet when the last run ended".to_owned(),
         Reason::SensitivityChanged => "only what is marked as sensitive changes".to_owned(),
     })
 }
@@ -212,6 +215,8 @@ pub struct Counts {
     pub import: usize,
     /// Objects that are let go.
     pub forget: usize,
+    /// Objects that are only waited for.
+    pub wait: usize,
 }
 
 impl Plan {
@@ -225,6 +230,7 @@ impl Plan {
                 Action::Update => counts.change += 1,
                 Action::Delete => counts.delete += 1,
                 Action::Forget => counts.forget += 1,
+                Action::Wait => counts.wait += 1,
                 Action::Replace | Action::ReplaceCreateFirst => {
                     counts.add += 1;
                     counts.delete += 1;
@@ -247,6 +253,9 @@ fn summary(paper: &mut Paper, plan: &Plan) {
         paper.put(format_args!("{} to add, {} to change, {} to destroy", counts.add, counts.change, counts.delete));
         if counts.forget > 0 {
             paper.put(format_args!(", {} to forget", counts.forget));
+        }
+        if counts.wait > 0 {
+            paper.put(format_args!(", {} to wait for", counts.wait));
         }
         paper.put(".\n");
         return;

@@ -21,6 +21,8 @@ pub(super) enum Sign {
     Forget,
     /// It is adopted.
     Adopt,
+    /// It is waited for.
+    Wait,
 }
 
 impl Sign {
@@ -35,6 +37,7 @@ impl Sign {
             Self::Read => "<=",
             Self::Forget => ".",
             Self::Adopt => "=",
+            Self::Wait => "..",
         }
     }
 
@@ -44,7 +47,7 @@ impl Sign {
             Self::Remove => Tone::Red,
             Self::Change => Tone::Yellow,
             Self::DeleteCreate | Self::CreateDelete => Tone::Red,
-            Self::Read | Self::Adopt => Tone::Cyan,
+            Self::Read | Self::Adopt | Self::Wait => Tone::Cyan,
             Self::Same | Self::Forget => Tone::Dim,
         }
     }

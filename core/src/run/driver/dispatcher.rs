@@ -23,8 +23,8 @@ use crate::{
     plan::{Plan, Step, StepAction, StepConfig, StepId},
     resource::{CallInfo, Object},
     run::{
-        Calls, Command, Conclusion, Fact, Finalizer, Input, Machine, Phase, RowFate, RunReport, StepError, StepProblem,
-        Summary,
+        Calls, Command, Conclusion, Fact, Finalizer, Input, Machine, Phase, RowFate, RowRef, RunReport, StepError,
+        StepProblem, Summary,
         refine::{bare, refines, storable},
     },
     state::{Row, RunRecord, RunStatus, codec::Sealer},
@@ -262,6 +262,9 @@ impl Dispatcher {
         if step.action == StepAction::Forget {
             return self.forget(step).map_err(Trouble::Run);
         }
+        if step.action == StepAction::Wait {
+            return self.wait(step).map_err(Trouble::Run);
+        }
         let (prepared, plan_again) = self.prepare(step).map_err(Trouble::Step)?;
         if !plan_again {
             check_known(prepared.config.as_ref(), prepared.planned.as_ref()).map_err(Trouble::Step)?;
@@ -460,6 +463,25 @@ impl Dispatcher {
     fn forget(&mut self, step: &Step) -> Result<()> {
         self.begin(step, Prepared { config: None, planned: None, private: None, as_planned: true }, None, None)?;
         self.apply_gone(step, None)
+    }
+
+    /// Nothing is to be changed: what is there counts as applied, and readiness is awaited as after any change.
+    fn wait(&mut self, step: &Step) -> Result<()> {
+        let row = step.object_id.and_then(|object_id| self.ledger.get(object_id));
+        let Some(row) = row.cloned() else {
+            return Err(
+                Error::bug("a step waits for an object that state does not know").context("address", &step.address)
+            );
+        };
+        self.begin(step, Prepared { config: None, planned: None, private: None, as_planned: true }, None, None)?;
+        self.finalizer.applied(&step.address, step.object_id, row.attributes.clone());
+        let reference = RowRef { object_id: row.object_id, version: row.version };
+        let applied = Fact::Applied { step: step.id, row: Some(reference) };
+        self.record(Write {
+            facts: vec![applied],
+            events: vec![Event::StepApplied { step: step.id.0, address: step.address.to_string() }],
+            ..Write::default()
+        })
     }
 
     fn recover(&mut self, id: StepId) -> Result<()> {

@@ -103,6 +103,12 @@ fn paths(action: StepAction) -> Vec<(Phase, Vec<Fact>)> {
             paths.push((Phase::Again { attempt: 1 }, vec![started(0, 1), Fact::Resumed]));
             paths.push((Phase::Done, vec![started(0, 1), Fact::Applied { step: StepId(0), row: None }]));
         }
+        StepAction::Wait => {
+            let applied = Fact::Applied { step: StepId(0), row: row() };
+            paths.push((Phase::Again { attempt: 1 }, vec![started(0, 1), Fact::Resumed]));
+            paths.push((Phase::Applied, vec![started(0, 1), applied.clone()]));
+            paths.push((Phase::Done, vec![started(0, 1), applied, Fact::Ready { step: StepId(0) }]));
+        }
         _ => {
             paths.push((Phase::Lost { attempt: 1 }, lost.to_vec()));
             paths.push((Phase::Again { attempt: 1 }, after(Conclusion::Missing)));
@@ -124,23 +130,24 @@ fn paths(action: StepAction) -> Vec<(Phase, Vec<Fact>)> {
 #[test]
 fn what_may_follow_what() {
     let legal = |action: StepAction, phase: Phase| -> &'static [&'static str] {
-        use StepAction::{Create, Delete, Forget, Read, Update};
+        use StepAction::{Create, Delete, Forget, Read, Update, Wait};
         match (action, phase) {
             (_, Phase::Waiting) => &["started", "failed", "skipped"],
             (Create | Update, Phase::Running { .. }) => &["checkpointed", "interrupted", "applied", "failed"],
             (Delete, Phase::Running { .. }) => &["checkpointed", "interrupted", "gone", "failed"],
             (Read, Phase::Running { .. }) => &["observed", "failed"],
             (Forget, Phase::Running { .. }) => &["gone", "failed"],
+            (Wait, Phase::Running { .. }) => &["applied", "failed"],
             (Create | Update | Delete, Phase::Lost { .. }) => &["found", "missing", "repeatable", "cannot-tell"],
             (_, Phase::Again { .. }) => &["again", "failed"],
             (Create | Update, Phase::Found { .. }) => &["applied", "failed"],
             (Delete, Phase::Found { .. }) => &["gone", "failed"],
-            (Create | Update, Phase::Applied) => &["ready", "failed"],
+            (Create | Update | Wait, Phase::Applied) => &["ready", "failed"],
             _ => &[],
         }
     };
-    let actions = [StepAction::Create, StepAction::Update, StepAction::Delete, StepAction::Read, StepAction::Forget];
-    for action in actions {
+    let changes = [StepAction::Create, StepAction::Update, StepAction::Delete];
+    for action in changes.into_iter().chain([StepAction::Read, StepAction::Forget, StepAction::Wait]) {
         let steps = [step(0, action, &[])];
         for (phase, path) in paths(action) {
             let mut before = machine(&steps, OnFailure::Stop);
@@ -400,12 +407,12 @@ fn the_end_says_how_it_went() {
     assert_eq!(ends(&done(0)), RunStatus::Cancelled);
 }
 
-/// Edges from later to earlier steps, as (step, needed step, level).
-fn plans() -> impl Strategy<Value = Vec<Step>> {
+/// Edges from later to earlier steps, as (step, needed step, level); those of every third step go by way of joins.
+fn plans() -> impl Strategy<Value = (Vec<Step>, Vec<Join>)> {
     let edges = proptest::collection::vec((any::<u32>(), any::<u32>(), 0..3_u8), 0..40);
-    let actions = proptest::collection::vec(0..4_u8, 1..16);
+    let actions = proptest::collection::vec(0..5_u8, 1..16);
     (actions, edges).prop_map(|(actions, edges)| {
-        let kinds = [StepAction::Create, StepAction::Update, StepAction::Delete, StepAction::Read];
+        let kinds = [StepAction::Create, StepAction::Update, StepAction::Delete, StepAction::Read, StepAction::Wait];
         let count = actions.len() as u32;
         let mut steps: Vec<Step> =
             (0..count).zip(&actions).map(|(id, kind)| step(id, kinds[usize::from(*kind)], &[])).collect();
@@ -417,7 +424,14 @@ fn plans() -> impl Strategy<Value = Vec<Step>> {
                 steps[from as usize].needs.push(Need { step: StepId(to), level });
             }
         }
-        steps
+        let mut joins: Vec<Join> = Vec::new();
+        for step in steps.iter_mut().skip(1).step_by(3) {
+            // The second of them waits for the first one's join, too.
+            let earlier = (0..joins.len() as u32).map(JoinId).rev().take(1).collect();
+            joins.push(Join { needs: std::mem::take(&mut step.needs), joins: earlier });
+            step.joins = vec![JoinId(joins.len() as u32 - 1)];
+        }
+        (steps, joins)
     })
 }
 
@@ -425,10 +439,11 @@ proptest! {
     /// Whatever happens in whatever order, and whenever the run is taken up anew: what the machine says fits what it
     /// accepts, a step starts only when its needs hold, and the run ends with every step settled.
     #[test]
-    fn random_runs_end(steps in plans(), choices in proptest::collection::vec(any::<u16>(), 400), go_on in any::<bool>()) {
+    fn random_runs_end((steps, joins) in plans(), choices in proptest::collection::vec(any::<u16>(), 400), go_on in any::<bool>()) {
         let policy = if go_on { OnFailure::Continue } else { OnFailure::Stop };
-        let mut machine = machine(&steps, policy);
+        let mut machine = Machine::of_steps(&steps, &joins).expect("a plan");
         let mut journal = vec![begin(steps.len(), policy)];
+        machine.apply(&journal[0]).expect("the first fact");
         let mut open: Vec<Command> = Vec::new();
         let mut choices = choices.into_iter().chain(std::iter::repeat(0));
         let mut end = None;
@@ -437,7 +452,7 @@ proptest! {
             if choice % 31 == 30 {
                 // The process dies: what was handed out is forgotten.
                 open.clear();
-                machine = Machine::of_steps(&steps, &[]).expect("a plan");
+                machine = Machine::of_steps(&steps, &joins).expect("a plan");
                 journal.push(Fact::Resumed);
                 for fact in &journal {
                     machine.apply(fact).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -493,7 +508,13 @@ proptest! {
             // Only what needs something that did not end well was skipped.
             for step in machine.steps_where(|phase| phase == Phase::Skipped) {
                 let short = |need: &Need| machine.slots[need.step.0 as usize].reached < rank(need.level);
-                prop_assert!(steps[step.0 as usize].needs.iter().any(short));
+                let mut needs = steps[step.0 as usize].needs.clone();
+                let mut open = steps[step.0 as usize].joins.clone();
+                while let Some(join) = open.pop() {
+                    needs.extend(&joins[join.0 as usize].needs);
+                    open.extend(&joins[join.0 as usize].joins);
+                }
+                prop_assert!(needs.iter().any(short));
             }
         }
     }
@@ -503,6 +524,6 @@ fn applied(steps: &[Step], id: StepId) -> Fact {
     match steps[id.0 as usize].action {
         StepAction::Read => Fact::Observed { step: id, value: Value::null(Type::Any) },
         StepAction::Delete | StepAction::Forget => Fact::Applied { step: id, row: None },
-        StepAction::Create | StepAction::Update => Fact::Applied { step: id, row: row() },
+        StepAction::Create | StepAction::Update | StepAction::Wait => Fact::Applied { step: id, row: row() },
     }
 }
