@@ -27,7 +27,8 @@ mod disk;
 mod encoding;
 mod file;
 mod http;
-mod port;
+mod import;
+mod log;
 mod process;
 mod random;
 mod tls;
@@ -43,7 +44,7 @@ pub fn provider() -> Provider {
         .resource("local_process", process::Process::new(client.clone()))
         .resource("random_id", random::Id)
         .resource("random_password", random::Password)
-        .resource("random_port", port::Port::default())
+        .resource("random_port", random::Port::default())
         .resource("tls_self_signed_cert", tls::SelfSignedCert)
         .data_source("http_request", http::HttpRequest::new(client))
         .data_source("local_command", command::LocalCommand)

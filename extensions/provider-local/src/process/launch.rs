@@ -30,9 +30,9 @@ use crate::{
 };
 
 /// The variable that holds the object id.
-pub(super) const MARK: &str = "STACKWRIGHT_OBJECT_ID";
+pub(crate) const MARK: &str = "STACKWRIGHT_OBJECT_ID";
 /// The variable that holds the digest of what the process was started with.
-pub(super) const DIGEST: &str = "STACKWRIGHT_INPUT_DIGEST";
+pub(crate) const DIGEST: &str = "STACKWRIGHT_INPUT_DIGEST";
 /// What the variables begin with that are the engine's own business, its key among them: none of them is handed on.
 const OWN_PREFIX: &str = "STACKWRIGHT_";
 

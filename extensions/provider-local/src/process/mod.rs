@@ -10,7 +10,6 @@
 //!  ├─ identity  which process is meant                identity::Identity
 //!  ├─ crew      who belongs to it; ends them          crew::stop
 //!  ├─ probe     whether it answers                    probe::Probe
-//!  ├─ log       the end of what it printed            log::tail
 //!  └─ table     the system's table of processes       table::look, table::list
 //! ```
 //!
@@ -24,11 +23,11 @@
 mod crew;
 mod identity;
 mod launch;
-mod log;
 mod probe;
 mod resource;
 mod schema;
 mod table;
 mod watch;
 
+pub(crate) use launch::{DIGEST, MARK};
 pub(crate) use resource::Process;

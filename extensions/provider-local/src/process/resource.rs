@@ -15,7 +15,6 @@ use super::{
     crew::{self, Marked, Owner},
     identity::{Identity, Private},
     launch::{DIGEST, Launch, MARK, digest},
-    log,
     probe::{self, Probe},
     schema::{self, LONGEST_READY_SECONDS, STARTED_WITH},
     table,
@@ -24,6 +23,7 @@ use super::{
 use crate::{
     attributes::{blocking, differ, get, number, text, with},
     http::Client,
+    log,
 };
 
 /// A program that runs in a session of its own.

@@ -15,8 +15,8 @@ use stackwright::{
     Result,
     event::{Clock, SystemClock},
     resource::{
-        CallInfo, Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Provider, Readiness, Recovery,
-        Resource,
+        CallInfo, Context, DataSource, Evidence, Object, Outcome, PlanRequest, PlanResponse, Provider, Readiness,
+        Recovery, Resource,
     },
     state::ObjectId,
     value::{Type, Value},
@@ -36,6 +36,42 @@ pub(crate) fn resource(name: &str) -> Arc<dyn Resource> {
 fn find(provider: &Provider, name: &str) -> Arc<dyn Resource> {
     let found = provider.resources.iter().find(|(known, _)| &**known == name);
     Arc::clone(&found.expect("a type of the provider").1)
+}
+
+/// A data source, read as the engine reads it.
+pub(crate) struct Looked {
+    pub(crate) source: Arc<dyn DataSource>,
+}
+
+impl Looked {
+    pub(crate) fn new(type_name: &str) -> Self {
+        let provider = stackwright_provider_local::provider();
+        let found = provider.data_sources.iter().find(|(known, _)| &**known == type_name);
+        Self { source: Arc::clone(&found.expect("a data source of the provider").1) }
+    }
+
+    pub(crate) async fn read(&self, given: &Value) -> Result<Value> {
+        self.read_until(given, CancellationToken::new()).await
+    }
+
+    /// Reads, or is cancelled.
+    pub(crate) async fn read_until(&self, given: &Value, cancellation: CancellationToken) -> Result<Value> {
+        let schema = self.source.schema();
+        let config = schema.coerce(given).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let problems = schema.validate_values(&config);
+        assert!(problems.is_empty(), "{problems:?}");
+        let ctx = Context::new(CallInfo::default(), Arc::new(SystemClock::default()), cancellation);
+        let found = tokio::time::timeout(PATIENCE, self.source.read(&ctx, config)).await.expect("an answer")?;
+        assert!(found.is_wholly_known());
+        Ok(schema.conform(&found).unwrap_or_else(|problems| panic!("{problems:?}")))
+    }
+
+    /// Reads what has to fail; returns why.
+    pub(crate) async fn refused(&self, given: &Value) -> stackwright::Error {
+        let error = self.read(given).await.expect_err("it fails");
+        assert!(stackwright::error::CODES.iter().any(|info| info.code == error.code()), "{error:?} is not listed");
+        error
+    }
 }
 
 /// One object of a type, driven through the verbs as the engine drives it.
@@ -193,6 +229,11 @@ pub(crate) fn map<K: AsRef<str>, V: AsRef<str>>(entries: impl IntoIterator<Item 
 /// Returns an attribute that is a text.
 pub(crate) fn attribute<'a>(object: &'a Object, name: &str) -> &'a str {
     object.attributes.attribute(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no text `{name}`"))
+}
+
+/// Returns a part of a value that is a text.
+pub(crate) fn part<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.attribute(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no text `{name}`"))
 }
 
 /// Returns the same values with some replaced.
