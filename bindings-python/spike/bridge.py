@@ -78,9 +78,10 @@ def reply(verb, result):
 
 
 def dispatcher(types):
-    """Returns the coroutine function that performs calls on the event loop."""
+    """Returns the function that performs calls; the bridge calls it on the event loop."""
+    tasks = set()
 
-    async def dispatch(live, text):
+    async def perform(live, text):
         request = json.loads(text)
         facts = request["context"]
         ((verb, arguments),) = request["call"].items()
@@ -98,10 +99,23 @@ def dispatcher(types):
             return json.dumps({"outcome": outcome})
         except StackwrightError as error:
             return json.dumps({"error": error.data()})
-        except Exception:
-            # The engine learns the class only; what it says stays on this side.
-            traceback.print_exc()
-            raise
+
+    def dispatch(live, text, answer):
+        task = asyncio.get_running_loop().create_task(perform(live, text))
+        # The loop itself does not keep a task alive.
+        tasks.add(task)
+
+        def done(task):
+            tasks.discard(task)
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if error is None:
+                answer.reply(task.result())
+            else:
+                # The engine learns the class only; what it says stays on this side.
+                traceback.print_exception(error)
+                answer.raised(type(error).__name__)
+
+        task.add_done_callback(done)
 
     return dispatch
 

@@ -1,6 +1,7 @@
 """Buckets in a cloud that is a folder of files: it survives whoever uses it, and remembers what was done to it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pathlib
@@ -24,7 +25,12 @@ class Cloud:
             log.write(" ".join(words) + "\n")
 
     def buckets(self):
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "cloud").glob("*.json"))]
+        found = []
+        for path in sorted((self.folder / "cloud").glob("*.json")):
+            # Another thread may remove one meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                found.append(json.loads(path.read_text()))
+        return found
 
     def by_key(self, key):
         return next((bucket for bucket in self.buckets() if bucket["key"] == key), None)

@@ -1,9 +1,10 @@
 use pyo3::{Bound, PyAny, PyResult, Python, pyclass, pymethods};
-use pyo3_async_runtimes::tokio::{future_into_py, get_runtime};
 use stackwright::{
     Result,
     ffi::{self, Document, envelope},
 };
+
+use crate::asyncio::{awaitable, runtime};
 
 /// What is live about a call: the host can make facts durable, say how far it is, see that it should stop.
 #[pyclass(frozen)]
@@ -26,14 +27,14 @@ impl CallContext {
     #[pyo3(signature = (id, partial = None))]
     fn checkpoint<'py>(&self, py: Python<'py>, id: String, partial: Option<String>) -> PyResult<Bound<'py, PyAny>> {
         let ctx = self.0.clone();
-        future_into_py(py, async move { Ok(envelope(checkpoint(ctx, id, partial).await)) })
+        awaitable(py, async move { envelope(checkpoint(ctx, id, partial).await) })
     }
 
     /// Makes the remote id durable; for plain functions, which run on a thread of their own. Returns an envelope.
     #[pyo3(signature = (id, partial = None))]
-    fn checkpoint_blocking(&self, py: Python<'_>, id: String, partial: Option<String>) -> String {
-        let ctx = self.0.clone();
-        py.detach(|| envelope(get_runtime().block_on(checkpoint(ctx, id, partial))))
+    fn checkpoint_blocking(&self, py: Python<'_>, id: String, partial: Option<String>) -> PyResult<String> {
+        let (ctx, runtime) = (self.0.clone(), runtime()?);
+        Ok(py.detach(|| envelope(runtime.block_on(checkpoint(ctx, id, partial)))))
     }
 
     /// Tells observers how far the call is.
@@ -50,7 +51,7 @@ impl CallContext {
     /// Resolves to true once the caller wants the call to end soon, or to false once the call ended.
     fn cancelled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let ctx = self.0.clone();
-        future_into_py(py, async move { Ok(ctx.cancelled().await) })
+        awaitable(py, async move { ctx.cancelled().await })
     }
 
     fn __repr__(&self) -> String {

@@ -4,7 +4,6 @@ use std::{
 };
 
 use pyo3::{Bound, Py, PyAny, PyResult, Python, pyclass, pyfunction, pymethods};
-use pyo3_async_runtimes::tokio::{future_into_py, get_current_locals};
 use stackwright::{
     Error, Result,
     ffi::{ApplyQuery, EngineQuery, Host, PlanData, PlanQuery, ReportData, RowData, envelope},
@@ -17,7 +16,7 @@ use stackwright::{
 };
 use stackwright_store_sqlite::SqliteStore;
 
-use crate::host::PythonHost;
+use crate::{asyncio::awaitable, host::PythonHost};
 
 /// An engine over a SQLite file, and one stack of it.
 #[pyclass(frozen)]
@@ -47,14 +46,14 @@ pub(crate) struct Run {
     live: Mutex<Option<stack::Run>>,
 }
 
-/// Opens the engine whose state and key lie in `folder`. `query` is an `EngineQuery` as JSON text; `dispatch` is a
-/// coroutine function that takes a context and a request as JSON text and returns a reply as JSON text.
+/// Opens the engine whose state and key lie in `folder`. `query` is an `EngineQuery` as JSON text; `dispatch` is a function
+/// that takes a context, a request as JSON text and an `Answer`, and sees to it that the latter gets a reply as JSON text.
 #[pyfunction]
 pub(crate) fn open(py: Python<'_>, folder: String, query: String, dispatch: Py<PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let host: Arc<dyn Host> = Arc::new(PythonHost::new(dispatch, get_current_locals(py)?));
-    future_into_py(py, async move {
+    let host: Arc<dyn Host> = Arc::new(PythonHost::running(py, dispatch)?);
+    awaitable(py, async move {
         let (answer, stack) = split(build(Path::new(&folder), &query, &host).await, |_| ());
-        Ok(Engine { answer, stack })
+        Engine { answer, stack }
     })
 }
 
@@ -95,40 +94,40 @@ impl Engine {
     /// Works out what is to be done. Resolves to a `Plan`.
     fn plan<'py>(&self, py: Python<'py>, query: String) -> PyResult<Bound<'py, PyAny>> {
         let stack = self.stack();
-        future_into_py(py, async move {
+        awaitable(py, async move {
             let plan = async {
                 let stack = stack?;
                 let plan = PlanQuery::from_json(&query)?.plan(&stack).await?;
                 Ok((stack, plan))
             };
             let (answer, plan) = split(plan.await, |(_, plan)| PlanData::from(plan));
-            Ok(Plan { answer, plan: Mutex::new(plan) })
+            Plan { answer, plan: Mutex::new(plan) }
         })
     }
 
     /// Goes on with a run whose process died. Resolves to a `Run`.
     fn resume<'py>(&self, py: Python<'py>, run: String, query: String) -> PyResult<Bound<'py, PyAny>> {
         let stack = self.stack();
-        future_into_py(py, async move {
-            Ok(begun(async { stack?.resume(run_id(&run)?, ApplyQuery::from_json(&query)?.into()).await }.await))
+        awaitable(py, async move {
+            begun(async { stack?.resume(run_id(&run)?, ApplyQuery::from_json(&query)?.into()).await }.await)
         })
     }
 
     /// Resolves to the envelope of the id of the run that was begun and not ended, or of null.
     fn unfinished_run<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let stack = self.stack();
-        future_into_py(py, async move {
+        awaitable(py, async move {
             let found = async { stack?.unfinished_run().await }.await;
-            Ok(envelope(found.map(|run| run.map(|run| run.id.to_string()))))
+            envelope(found.map(|run| run.map(|run| run.id.to_string())))
         })
     }
 
     /// Resolves to the envelope of what exists.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let stack = self.stack();
-        future_into_py(py, async move {
+        awaitable(py, async move {
             let state = async { stack?.state().await }.await;
-            Ok(envelope(state.map(|state| RowData::all(&state))))
+            envelope(state.map(|state| RowData::all(&state)))
         })
     }
 }
@@ -138,12 +137,12 @@ impl Plan {
     /// Carries the plan out, once. Resolves to a `Run` when it has begun.
     fn apply<'py>(&self, py: Python<'py>, query: String) -> PyResult<Bound<'py, PyAny>> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| absent("plan"));
-        future_into_py(py, async move {
+        awaitable(py, async move {
             let run = async {
                 let (stack, plan) = plan?;
                 stack.apply(plan, ApplyQuery::from_json(&query)?.into()).await
             };
-            Ok(begun(run.await))
+            begun(run.await)
         })
     }
 }
@@ -153,9 +152,9 @@ impl Run {
     /// Waits for the end. Resolves to the envelope of the report.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let run = self.live.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| absent("run"));
-        future_into_py(py, async move {
+        awaitable(py, async move {
             let report = async { run?.finish().await }.await;
-            Ok(envelope(report.map(|report| ReportData::from(&report))))
+            envelope(report.map(|report| ReportData::from(&report)))
         })
     }
 
