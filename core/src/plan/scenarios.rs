@@ -1,6 +1,7 @@
 //! What happens in which order: the scenarios that were tried with Terraform, and where we mean to differ.
 
 use super::{testing::*, *};
+use crate::{state::Row, value::Value};
 
 fn free(name: &str, body: &str) -> String {
     format!("resource \"free\" \"{name}\" {{\n{body}\n}}\n")
@@ -338,4 +339,25 @@ fn adopting() {
     assert_eq!(problems, ["plan.import_missing: there is no `thing` with the id `missing`"]);
     let problems = world.fail("");
     assert_eq!(problems[0], "plan.import_invalid: the template has no `thing.b`");
+}
+
+#[test]
+fn what_is_adopted_is_as_secret_as_the_template_says() {
+    for (name, expect) in [("found", Vec::new()), ("other", vec!["update thing.a"])] {
+        let mut world = World::default();
+        world.options.imports.insert("thing.a".parse().expect("an address"), "abc".to_owned());
+        let plan = world.plan(&format!("resource \"thing\" \"a\" {{\n name = sensitive({name:?})\n}}\n"));
+        let is_secret = |object: &Value| object.attribute("name").is_some_and(Value::is_sensitive);
+        assert_eq!(changes(&plan), expect);
+        assert!(plan.changes.iter().filter_map(|change| change.before.as_ref()).all(is_secret), "{plan:?}");
+        let rows: Vec<&Row> = plan
+            .row_updates
+            .iter()
+            .filter_map(|update| match update {
+                RowUpdate::Put(row) => Some(row),
+                RowUpdate::Remove(_) => None,
+            })
+            .collect();
+        assert!(rows.len() == 1 && rows.iter().all(|row| is_secret(&row.attributes)), "{rows:?}");
+    }
 }

@@ -4,6 +4,7 @@ use super::{
     Planner,
     instance::{Instance, Stage},
     outcome::Outcome,
+    rows::present,
 };
 use crate::{
     error::Diagnostic,
@@ -19,6 +20,10 @@ impl Planner {
     pub(super) fn decide(&mut self, instance: &mut Instance, response: PlanResponse) -> Option<Stage> {
         let kept = instance.kept.clone()?;
         let (plain, marks) = kept.unmark_deep_with_paths();
+        // What is adopted is as secret as the template says.
+        if let Some((_, Some(object))) = &mut instance.import {
+            object.attributes = object.attributes.mark_with_paths(&present(&object.attributes, marks.clone()));
+        }
         let prior = if instance.stage == Stage::Plan { self.prior(instance) } else { None };
         let before = prior.as_ref().map(|object| &object.attributes);
         let planned = self.accept(instance, &plain, before, &response.planned)?;
