@@ -32,7 +32,7 @@ fn schema() -> Arc<Schema> {
         Arc::new(
             Schema::new(1)
                 .describe("A directory on this machine.")
-                .attribute("id", Attribute::computed(Type::String).describe("The path."))
+                .attribute("id", Attribute::computed(Type::String).echoes("path").describe("The path."))
                 .attribute(
                     "path",
                     Attribute::required(Type::String)

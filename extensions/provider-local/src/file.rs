@@ -34,7 +34,7 @@ fn schema() -> Arc<Schema> {
 fn build() -> Schema {
     Schema::new(1)
         .describe("A file on this machine.")
-        .attribute("id", Attribute::computed(Type::String).describe("The path."))
+        .attribute("id", Attribute::computed(Type::String).echoes("path").describe("The path."))
         .attribute(
             "path",
             Attribute::required(Type::String)

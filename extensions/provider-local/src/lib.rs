@@ -16,6 +16,8 @@
 //! # let _ = engine;
 //! ```
 //!
+//! What each attribute means, and what an id to import looks like, says `docs/providers/local.md`.
+//!
 //! All makes are safe to repeat: a file that is there with the wanted content is adopted, a process is found again by
 //! a mark in its environment. Nothing is changed behind the plan's back: a process that died stays dead until a plan
 //! says that it is to be started again.

@@ -1,8 +1,11 @@
 //! The provider with real effects: files in temporary folders, processes that the tests start, sockets on loopback.
 
 mod command;
+mod contract;
 mod directory;
+mod docs;
 mod file;
+mod host;
 mod http;
 mod process;
 mod random;

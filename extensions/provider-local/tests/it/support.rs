@@ -276,15 +276,20 @@ impl Yard {
         given([("command", texts(["/bin/sh", "-c", script])), ("environment", self.environment([]))])
     }
 
-    /// Returns the numbers of the processes of this yard.
+    /// Returns the numbers of the processes of this yard: those that carry its path in [`YARD`], or name it in their
+    /// command line.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let wanted = format!("{YARD}={}", self.place(""));
+        let place = self.place("");
+        let has = |pid: u32, file: &str, matches: &dyn Fn(&str) -> bool| {
+            let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).split('\0').any(matches)
+        };
         let processes = fs::read_dir("/proc").expect("/proc").flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let pids = pids.filter(|pid| *pid != std::process::id() && is_running(*pid));
         pids.filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let found = environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes());
-            found && is_running(*pid)
+            has(*pid, "environ", &|entry| entry == wanted) || has(*pid, "cmdline", &|word| word.starts_with(&place))
         })
         .collect()
     }
