@@ -276,6 +276,116 @@ fn circles_are_explained() {
 }
 
 #[test]
+fn the_arm_that_is_not_taken_is_not_waited_for() {
+    let thing = |name: &str, body: &str| format!("resource \"thing\" \"{name}\" {{\n{body}\n}}\n");
+    let mut world = World::default();
+    let row = |world: &World, address: &str| world.rows[&world.object(address)].clone();
+    let both = thing("a", "") + &thing("b", "count = 2") + &thing("c", "for_each = toset([\"k\"])");
+    // By the schema alone, whichever way it is written.
+    for other in [
+        "thing.a.id",
+        "thing.b[1].id",
+        "thing.b[9].id",
+        "join(\",\", thing.b[*].id)",
+        "thing.c[\"k\"].name",
+        "local.x",
+        "module.m.x",
+        "data.lookup.d.answer",
+    ] {
+        let text = format!(
+            "{both}{}locals {{\n x = thing.a.id\n}}\ndata \"lookup\" \"d\" {{\n query = thing.a.id\n}}\n\
+             module \"m\" {{\n source = \"./m\"\n}}\n# file: m/main.tf\nresource \"thing\" \"i\" {{\n}}\noutput \"x\" {{\n value = thing.i.id\n}}\n",
+            thing("z", &format!("name = false ? {other} : \"x\""))
+        );
+        let plan = world.settle(&text);
+        assert_eq!(row(&world, "thing.z").dependencies, [], "{other}");
+        let step = plan.steps.iter().find(|step| step.address.to_string() == "thing.z");
+        assert!(step.is_none_or(|step| step.needs.is_empty() && step.joins.is_empty()), "{other}");
+        assert!(row(&world, "thing.z").wholes.is_empty(), "{other}");
+    }
+    // Values of any type are looked at: they say what becomes of the other arm.
+    world.settle(&(free("a", "input = 7") + &free("z", "input = false ? free.a.output : \"x\"")));
+    assert_eq!(row(&world, "free.z").dependencies, [world.object("free.a")]);
+    // Where nobody knows yet, both count.
+    world.settle(&(both + &thing("z", "name = thing.a.id == \"none\" ? thing.b[0].id : \"x\"")));
+    let mut expect = vec![world.object("thing.a"), world.object("thing.b[0]")];
+    expect.sort();
+    assert_eq!(row(&world, "thing.z").dependencies, expect);
+}
+
+#[test]
+fn what_may_be_wanted_once_more_is_known_comes_first() {
+    let thing = |name: &str, body: &str| format!("resource \"thing\" \"{name}\" {{\n{body}\n}}\n");
+    let base = thing("y", "") + &thing("z", "count = 2");
+    // All of them hang on an id that is known only after apply.
+    for value in [
+        "join(\",\", [for i in range(length(thing.y.id) > 0 ? 2 : 0) : thing.z[i].id])",
+        "join(\",\", [for i in [0, 1] : thing.z[i].id if thing.y.id != \"\"])",
+        "join(\",\", keys({ for i in [0, 1] : thing.z[i].id => i if thing.y.id != \"\" }))",
+        "\"%{ for i in range(length(thing.y.id) > 0 ? 2 : 0) }${thing.z[i].id}%{ endfor }\"",
+        "try(split(\"-\", thing.y.id)[7], thing.z[1].id)",
+        "thing.y.id == \"\" ? \"x\" : thing.z[1].id",
+        "thing.z[length(thing.y.id) > 0 ? 1 : 0].id",
+    ] {
+        let mut world = World::default();
+        world.settle(&(base.clone() + &thing("a", &format!("name = {value}"))));
+        assert_eq!(world.done.last().map(String::as_str), Some("create thing.a"), "{value}: {:?}", world.done);
+        // What is recorded covers what is used, before and after.
+        let a = &world.rows[&world.object("thing.a")];
+        let z = world.object("thing.z[1]");
+        let covered = a.dependencies.contains(&z) || a.wholes.contains(&"thing.z".parse().expect("a target"));
+        assert!(covered, "{value}: {a:?}");
+        // The template refers to it no more: now the row says so.
+        let plan = world.settle(&(base.clone() + &thing("a", "name = \"x\"")));
+        assert_eq!(changes(&plan), ["update thing.a"]);
+        let a = &world.rows[&world.object("thing.a")];
+        assert!(a.dependencies.is_empty() && a.wholes.is_empty(), "{value}: {a:?}");
+    }
+}
+
+#[test]
+fn the_arm_that_is_not_taken_still_says_what_type_it_is() {
+    let mut world = World::default();
+    let thing =
+        "resource \"thing\" \"s\" {\n name = \"str\"\n}\nresource \"thing\" \"l\" {\n count = 2\n}\n".to_owned();
+    let output = |name: &str, value: &str| format!("output \"{name}\" {{\n value = {value}\n}}\n");
+    world.settle(
+        &(thing
+            + &free("d", "input = \"str\"")
+            + &output("id", "true ? 1 : thing.s.id")
+            + &output("name", "true ? 1 : thing.s.name")
+            + &output("dynamic", "true ? 1 : free.d.output")
+            + &output("tuple", "true ? [1, 2] : thing.l[*].id")
+            + &output("kept", "true ? 1 : tonumber(thing.s.name)")),
+    );
+    let one = || Value::string("1");
+    assert_eq!([&world.outputs["id"], &world.outputs["name"], &world.outputs["dynamic"]], [&one(), &one(), &one()]);
+    assert_eq!(world.outputs["tuple"], Value::tuple(vec![one(), Value::string("2")]));
+    assert_eq!(world.outputs["kept"], Value::number(1));
+}
+
+#[test]
+fn instances_may_follow_one_another() {
+    let mut world = World::default();
+    let text = |index: &str, first: &str| {
+        free("a", &format!("count = 3\ninput = count.index == {first} ? \"x\" : free.a[{index}].id"))
+    };
+    world.settle(&text("count.index - 1", "0"));
+    assert_eq!(world.done, ["create free.a[0]", "create free.a[1]", "create free.a[2]"]);
+    assert_eq!(world.rows[&world.object("free.a[1]")].dependencies, [world.object("free.a[0]")]);
+    let mut world = World::default();
+    world.settle(&text("count.index + 1", "2"));
+    assert_eq!(world.done, ["create free.a[2]", "create free.a[1]", "create free.a[0]"]);
+    // From block to block and back, instance by instance.
+    let mut world = World::default();
+    world.settle(
+        &(free("a", "count = 2\ninput = count.index == 0 ? \"x\" : free.b[count.index - 1].id")
+            + &free("b", "count = 2\ninput = free.a[count.index].id")),
+    );
+    assert_eq!(world.done, ["create free.a[0]", "create free.b[0]", "create free.a[1]", "create free.b[1]"]);
+}
+
+#[test]
 fn modules_that_refer_to_each_other_criss_cross_are_no_circle() {
     let mut world = World::default();
     world.settle(

@@ -96,7 +96,15 @@ impl<'a> NodeScope<'a> {
         }
     }
 
-    fn call(&self, name: &str, key: Option<&InstanceKey>, output: Option<&str>, span: Span) -> Resolution {
+    /// Answers with one node of a call, by way of `take`.
+    fn call(
+        &self,
+        name: &str,
+        key: Option<&InstanceKey>,
+        output: Option<&str>,
+        span: Span,
+        take: fn(&Self, NodeId) -> Resolution,
+    ) -> Resolution {
         let inst = self.table.module(self.module);
         let Some(nodes) = inst.calls.get(name) else {
             return undeclared(&format!("module.{name}"), inst.calls.keys().map(AsRef::as_ref), span);
@@ -105,7 +113,7 @@ impl<'a> NodeScope<'a> {
         let word = format!("module.{name}");
         let instance = match (key, &expansion.keys) {
             (None, Keys::One(instance)) => *instance,
-            (None, _) if output.is_none() => return self.of(nodes.value),
+            (None, _) if output.is_none() => return take(self, nodes.value),
             (None, _) => {
                 return Resolution::Failed(
                     Diagnostic::error(
@@ -126,9 +134,9 @@ impl<'a> NodeScope<'a> {
         };
         let called = self.table.module(instance);
         match output {
-            None => self.of(called.object),
+            None => take(self, called.object),
             Some(output) => match called.outputs.get(output) {
-                Some(id) => self.of(*id),
+                Some(id) => take(self, *id),
                 None => undeclared(&format!("{word}.{output}"), called.outputs.keys().map(AsRef::as_ref), span),
             },
         }
@@ -144,7 +152,80 @@ impl<'a> NodeScope<'a> {
     }
 }
 
+/// Types without values: nothing is used, and instances are not waited for.
+impl NodeScope<'_> {
+    /// Returns a stand-in for the value of a node: of its type, and nothing else of it. What was made without any instance
+    /// stands for itself.
+    fn typed(&self, id: NodeId) -> Resolution {
+        if !self.table.is_done(id) || self.table.has_failed(id) || self.table.touched(id).nodes().is_empty() {
+            return self.of(id);
+        }
+        Resolution::Value(Value::unknown(self.table.value(id).ty()))
+    }
+
+    /// Returns a stand-in for an instance, by its schema alone; nothing where there is no schema.
+    fn typed_instance(&self, mode: Mode, type_name: &str) -> Option<Value> {
+        let schema = match mode {
+            Mode::Managed => self.table.types.resource(type_name)?.schema,
+            Mode::Data => self.table.types.data_source(type_name)?,
+        };
+        Some(Value::unknown(schema.block.implied_type()))
+    }
+
+    fn resource_type(
+        &self,
+        mode: Mode,
+        type_name: &str,
+        name: &str,
+        key: Option<&InstanceKey>,
+        span: Span,
+    ) -> Resolution {
+        let nodes = self.table.module(self.module).block(mode, type_name, name);
+        let expansion = nodes.and_then(|nodes| self.table.expansion(nodes.block));
+        let (Some(expansion), Some(instance)) = (expansion, self.typed_instance(mode, type_name)) else {
+            return self.resource(mode, type_name, name, key, span);
+        };
+        match (key, &expansion.keys) {
+            (Some(key), keys) if Self::pick(keys, key).is_none() => {
+                self.resource(mode, type_name, name, Some(key), span)
+            }
+            (Some(_), _) | (None, Keys::One(_)) => Resolution::Value(instance),
+            (None, Keys::Count(list)) => Resolution::Value(Value::tuple(vec![instance; list.len()])),
+            (None, Keys::Each(map)) => {
+                Resolution::Value(Value::object(map.keys().map(|key| (Arc::clone(key), instance.clone()))))
+            }
+        }
+    }
+}
+
 impl Scope for NodeScope<'_> {
+    fn resolve_type(&self, request: &Request<'_>, span: Span) -> Resolution {
+        let inst = self.table.module(self.module);
+        let own = match request {
+            Request::Variable(name) => inst.variables.get(*name),
+            Request::Local(name) => inst.locals.get(*name),
+            Request::Resource { mode, type_name, name, key } => {
+                return self.resource_type(*mode, type_name, name, *key, span);
+            }
+            Request::Module { name, key, output } => return self.call(name, *key, *output, span, Self::typed),
+            Request::EachValue => {
+                return match &self.repeat.each_value {
+                    EachValue::Made(value, touched) if !touched.nodes().is_empty() => {
+                        Resolution::Value(Value::unknown(value.ty()))
+                    }
+                    EachValue::Node(id) => {
+                        let block = self.table.block_of(*id);
+                        let instance = block.and_then(|(_, key, _)| self.typed_instance(key.mode, &key.type_name));
+                        instance.map_or_else(|| self.resolve(request, span), Resolution::Value)
+                    }
+                    _ => self.resolve(request, span),
+                };
+            }
+            _ => None,
+        };
+        own.map_or_else(|| self.resolve(request, span), |id| self.typed(*id))
+    }
+
     fn resolve(&self, request: &Request<'_>, span: Span) -> Resolution {
         let inst = self.table.module(self.module);
         match request {
@@ -157,7 +238,7 @@ impl Scope for NodeScope<'_> {
                 None => undeclared(&format!("local.{name}"), inst.locals.keys().map(AsRef::as_ref), span),
             },
             Request::Resource { mode, type_name, name, key } => self.resource(*mode, type_name, name, *key, span),
-            Request::Module { name, key, output } => self.call(name, *key, *output, span),
+            Request::Module { name, key, output } => self.call(name, *key, *output, span, Self::of),
             Request::EachKey => match &self.repeat.each_key {
                 Some(key) => Resolution::Value(Value::string(Arc::clone(key))),
                 None => misplaced("each.key", "`for_each`", span),

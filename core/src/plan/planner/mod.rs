@@ -25,6 +25,7 @@ mod managed;
 mod orphan;
 mod outcome;
 mod output;
+mod record;
 mod request;
 mod rows;
 mod surroundings;

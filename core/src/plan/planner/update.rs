@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Planner, entry::Entry};
+use super::{Planner, entry::Entry, record::Records};
 use crate::{
     plan::{Mode, RowUpdate},
     state::{ObjectId, Row, RowStatus},
@@ -16,8 +16,9 @@ impl Planner {
                 updates.push((object, RowUpdate::Remove(object)));
             }
         }
+        let records = self.records(entries);
         for entry in entries {
-            let Some(row) = self.updated(entry) else { continue };
+            let Some(row) = self.updated(entry, &records) else { continue };
             updates.push((row.object_id, RowUpdate::Put(row)));
         }
         // Rows that no entry is about: outside of the targets, or nothing is made at all.
@@ -39,7 +40,7 @@ impl Planner {
     }
 
     /// Returns the row of an entry as it is before any step runs, where that is not what state has.
-    fn updated(&self, entry: &Entry) -> Option<Row> {
+    fn updated(&self, entry: &Entry, records: &Records<'_>) -> Option<Row> {
         let instance = entry.node.and_then(|node| self.instances.get(&node));
         if let (Some(instance), Some((_, Some(object)))) =
             (instance, instance.and_then(|instance| instance.import.as_ref()))
@@ -71,8 +72,7 @@ impl Planner {
             && self.input.options.mode == Mode::Normal
             && entry.outcome.leaves_row()
         {
-            row.dependencies.clone_from(&entry.dependencies);
-            row.wholes.clone_from(&entry.wholes);
+            (row.dependencies, row.wholes) = records.of(entry, &row);
             row.create_before_destroy = entry.create_first;
             row.prevent_destroy = instance.block().is_some_and(|block| block.lifecycle.prevent_destroy.is_some());
             row.provider = instance.named_provider();

@@ -401,6 +401,16 @@ fn loops_are_explained() {
         "resource \"acme_vpc\" \"a\" {\n  cidr = acme_vpc.b.id\n}\nresource \"acme_vpc\" \"b\" {\n  depends_on = [acme_vpc.a]\n}\n",
         &["2 template.cycle <acme_vpc.b.id> `acme_vpc.a` refers to `acme_vpc.b`, which refers to `acme_vpc.a`"],
     );
+    // Arms that are never taken, and instances that are others, count as they do in Terraform.
+    refuse(
+        "resource \"acme_vpc\" \"a\" {\n  count = 2\n  cidr  = count.index == 0 ? \"x\" : acme_vpc.b[count.index - 1].id\n}\n\
+         resource \"acme_vpc\" \"b\" {\n  count = 2\n  cidr  = acme_vpc.a[count.index].id\n}\n",
+        &["3 template.cycle <acme_vpc.b> `acme_vpc.a` refers to `acme_vpc.b`, which refers to `acme_vpc.a`"],
+    );
+    refuse(
+        "resource \"acme_vpc\" \"a\" {\n  count = 2\n  cidr  = count.index == 0 ? \"x\" : acme_vpc.a[count.index - 1].id\n}\n",
+        &["3 template.self_reference <acme_vpc.a> `acme_vpc.a` refers to itself"],
+    );
     let net = "variable \"in\" {}\noutput \"out\" {\n  value = var.in\n}\n";
     let main = "module \"a\" {\n  source = \"./net\"\n  in     = module.b.out\n}\n\
         module \"b\" {\n  source = \"./net\"\n  in     = module.a.out\n}\n";

@@ -34,8 +34,14 @@ impl Evaluator<'_> {
     /// Evaluates the key first: it says which instance of a resource is wanted.
     #[inline(never)]
     pub(super) fn index(&mut self, index: &Index, behind: &[Step], frame: Option<&Frame<'_>>) -> Value {
-        let key = self.expr(&index.key, frame);
+        let (key, waits) = self.deciding(&index.key, frame);
         let value = match &index.collection.kind {
+            // Which instance is meant is not known yet, and so not that all of them are.
+            ExprKind::Traversal(traversal)
+                if waits && Shape::of(traversal).is_some_and(|(shape, _)| shape.has_instances()) =>
+            {
+                return Value::unknown(Type::Any);
+            }
             ExprKind::Traversal(traversal) => {
                 return self.reference(traversal, Some((&key, index.key.span)), behind, frame);
             }
@@ -102,7 +108,11 @@ impl Evaluator<'_> {
         let request = shape.request(instance, output);
         let span =
             steps.get(used.wrapping_sub(1)).map_or(traversal.root.span, |step| traversal.root.span.to(step.span));
-        let value = match self.scope.resolve(&request, span) {
+        let answer = match self.typing {
+            0 => self.scope.resolve(&request, span),
+            _ => self.scope.resolve_type(&request, span),
+        };
+        let value = match answer {
             Resolution::Value(value) => value,
             Resolution::Pending => {
                 self.pending = true;
@@ -249,6 +259,7 @@ impl Evaluator<'_> {
             return self.fail(problem.help("use `coalesce` or `try` to put another list in place of null"));
         }
         if ty == Type::Any {
+            self.touch(|this| this.each(&splat.each, &Value::unknown(Type::Any), frame));
             return Value::unknown(Type::Any).with_marks(marks);
         }
         if !is_sequence {

@@ -208,6 +208,9 @@ impl Evaluator<'_> {
                 let iterator = parts.iterator.unwrap_or(name);
                 let item = Value::object([("key", Value::unknown(Type::Any)), ("value", Value::unknown(Type::Any))]);
                 let frame = Frame::variable(iterator, &item, frame);
+                if let Some(labels) = parts.labels {
+                    self.touch(|this| this.expr(labels, Some(&frame)));
+                }
                 self.body(&parts.content.body, &nested.block, &Path::root(), &mut Places::default(), Some(&frame));
                 return;
             }

@@ -144,13 +144,17 @@ impl Evaluator<'_> {
     fn try_each(&mut self, arguments: &[Expr], span: Span, frame: Option<&Frame<'_>>) -> Value {
         let before = self.problem_count();
         let mut reasons = Vec::new();
-        for argument in arguments {
+        for (idx, argument) in arguments.iter().enumerate() {
             let met_unknown = std::mem::replace(&mut self.met_unknown, false);
-            let value = self.expr(argument, frame);
+            let (value, waits) = self.deciding(argument, frame);
             let open = std::mem::replace(&mut self.met_unknown, met_unknown);
             self.met_unknown |= open;
             if open {
                 self.forget_problems(before);
+                let later = arguments.get(idx + 1..).unwrap_or_default();
+                if !waits {
+                    later.iter().for_each(|argument| self.touch(|this| this.expr(argument, frame)));
+                }
                 return Value::unknown(Type::Any).with_marks(value.marks());
             }
             if self.problem_count() == before {

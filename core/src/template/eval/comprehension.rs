@@ -16,6 +16,15 @@ pub(super) struct Variables<'e> {
     pub(super) value: &'e Ident,
 }
 
+/// Whether a loop lets an element in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeps {
+    Yes,
+    No,
+    /// That is not known yet.
+    Perhaps,
+}
+
 /// How a loop went on.
 pub(super) enum Walk {
     /// Through every element.
@@ -32,8 +41,10 @@ impl Evaluator<'_> {
         let mut known = true;
         let variables = Variables { key: each.key.as_ref(), value: &each.value };
         let walk = self.walk(&each.collection, variables, &mut marks, frame, &mut |this, marks, frame| {
-            if !this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
-                return;
+            match this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
+                Keeps::Yes => {}
+                Keeps::No => return,
+                Keeps::Perhaps => return this.touch(|this| this.expr(&each.body, frame)),
             }
             let value = this.expr(&each.body, frame);
             if this.room(1, span).is_some() {
@@ -54,8 +65,15 @@ impl Evaluator<'_> {
         let mut known = true;
         let variables = Variables { key: each.key.as_ref(), value: &each.value };
         let walk = self.walk(&each.collection, variables, &mut marks, frame, &mut |this, marks, frame| {
-            if !this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
-                return;
+            match this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
+                Keeps::Yes => {}
+                Keeps::No => return,
+                Keeps::Perhaps => {
+                    return this.touch(|this| {
+                        this.expr(&each.body_key, frame);
+                        this.expr(&each.body_value, frame);
+                    });
+                }
             }
             let key_value = this.expr(&each.body_key, frame);
             *marks |= key_value.marks_deep();
@@ -97,22 +115,24 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Returns whether the condition lets an element in. `known` becomes false where that cannot be told.
+    /// Asks the condition whether it lets an element in. `known` becomes false where that cannot be told.
     fn keeps(
         &mut self,
         condition: Option<&Expr>,
         marks: &mut Marks,
         known: &mut bool,
         frame: Option<&Frame<'_>>,
-    ) -> bool {
-        let Some(condition) = condition else { return true };
-        let value = self.expr(condition, frame);
+    ) -> Keeps {
+        let Some(condition) = condition else { return Keeps::Yes };
+        let (value, waits) = self.deciding(condition, frame);
         *marks |= value.marks_deep();
+        let before = self.problem_count();
         match self.condition(&value, condition.span) {
-            Some(keep) => keep,
+            Some(true) => Keeps::Yes,
+            Some(false) => Keeps::No,
             None => {
                 *known = false;
-                false
+                if waits || self.problem_count() > before { Keeps::No } else { Keeps::Perhaps }
             }
         }
     }
@@ -127,7 +147,7 @@ impl Evaluator<'_> {
         frame: Option<&Frame<'_>>,
         body: &mut dyn FnMut(&mut Self, &mut Marks, Option<&Frame<'_>>),
     ) -> Walk {
-        let value = self.expr(collection, frame);
+        let (value, waits) = self.deciding(collection, frame);
         *marks |= value.marks();
         if value.is_null() {
             let problem = Diagnostic::error("eval.null", "a null collection cannot be walked")
@@ -167,6 +187,12 @@ impl Evaluator<'_> {
             _ => value.ty(),
         };
         if ty == Type::Any || ty.is_collection() || matches!(ty, Type::Tuple(_) | Type::Object(_)) {
+            if !waits {
+                // Whatever the elements are, what is made of them refers to the same.
+                let [key, item] = [(); 2].map(|()| Value::unknown(Type::Any));
+                let mut unused = Marks::NONE;
+                self.touch(|this| this.element(variables, &key, &item, &mut unused, frame, body));
+            }
             return Walk::Unknown;
         }
         let name = ty.friendly_name();

@@ -57,6 +57,16 @@ impl<'a> Context<'a> {
         self.options.world.observe(Observation { kind, ordinal })
     }
 
+    /// Returns how often the world was looked at.
+    pub(in crate::template::eval) fn observed(&self) -> u32 {
+        self.observed.get()
+    }
+
+    /// Goes back to an earlier number of looks: what was seen since is not used.
+    pub(in crate::template::eval) fn forget_observed(&self, count: u32) {
+        self.observed.set(count);
+    }
+
     /// Returns the compiled form of a regular expression; each is compiled once per evaluation.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub struct Evaluator<'a> {
     pub(super) met_unknown: bool,
     /// How many splats over something marked surround what is evaluated: what is inside must not be told of either.
     pub(super) concealed: u32,
+    /// How many conditionals surround what is evaluated whose other arm is taken: only its type counts.
+    pub(super) typing: u32,
     depth: u32,
 }
 
@@ -73,6 +75,7 @@ impl<'a> Evaluator<'a> {
             pending: false,
             met_unknown: false,
             concealed: 0,
+            typing: 0,
             depth: 0,
         }
     }
@@ -250,6 +253,25 @@ impl<'a> Evaluator<'a> {
                 ),
             },
         }
+    }
+
+    /// Evaluates an expression that decides what else is evaluated. Returns also whether the host does not have it yet: then
+    /// nothing behind it is asked for, since it may turn out not to be wanted.
+    pub(super) fn deciding(&mut self, expr: &Expr, frame: Option<&Frame<'_>>) -> (Value, bool) {
+        let pending = std::mem::replace(&mut self.pending, false);
+        let value = self.expr(expr, frame);
+        let waits = std::mem::replace(&mut self.pending, pending);
+        self.pending |= waits;
+        (value, waits)
+    }
+
+    /// Evaluates what may be wanted once more is known, for what it refers to and nothing else: its problems are told when
+    /// it is wanted.
+    pub(super) fn touch<T>(&mut self, run: impl FnOnce(&mut Self) -> T) {
+        let (before, observed) = (self.problem_count(), self.context.observed());
+        run(self);
+        self.context.forget_observed(observed);
+        self.forget_problems(before);
     }
 
     #[inline(never)]

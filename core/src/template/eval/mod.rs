@@ -14,6 +14,11 @@
 //! answers [`Pending`](Resolution::Pending); evaluation goes on with a stand-in, so one pass over an expression asks for
 //! all that it needs.
 //!
+//! What is known not to be wanted is not asked for: of the arm of a conditional that is not taken only the type counts,
+//! which most scopes know without the value ([`Scope::resolve_type`]). What *may* be wanted once more is known is asked
+//! for, so that it is there then: both arms of an open condition, the body of a `for` over something unknown, every
+//! argument of a `try` that cannot decide. Behind what the host does not have yet nothing is asked for.
+//!
 //! Unknown values and marks go through every operation as they do in Terraform 1.11. A problem makes the part of the
 //! expression that has it unknown, and no second problem comes of that: whoever evaluates gets all problems at once.
 //! [`Budget`] bounds what an evaluation may use up. Nothing here does I/O but through [`FileAccess`] and [`World`], which

@@ -155,15 +155,18 @@ impl Evaluator<'_> {
 
     #[inline(never)]
     pub(super) fn conditional(&mut self, conditional: &Conditional, span: Span, frame: Option<&Frame<'_>>) -> Value {
-        let asked = self.expr(&conditional.condition, frame);
+        let (asked, waits) = self.deciding(&conditional.condition, frame);
+        if waits {
+            return Value::unknown(Type::Any);
+        }
         let before = self.problem_count();
         let decision = self.condition(&asked, conditional.condition.span);
         let failed = self.problem_count() > before;
         let marks = asked.marks_deep();
         // Both arms count for the type; problems of the one that is not taken do not.
         let start = self.problem_count();
-        let (then, then_failed) = self.arm(&conditional.then, decision == Some(true), frame);
-        let (otherwise, otherwise_failed) = self.arm(&conditional.otherwise, decision == Some(false), frame);
+        let (then, then_failed) = self.arm(&conditional.then, decision, frame);
+        let (otherwise, otherwise_failed) = self.arm(&conditional.otherwise, decision.map(|decision| !decision), frame);
         debug_assert!(self.problem_count() >= start, "problems only grow");
         match decision {
             Some(true) if then_failed || otherwise_failed => return then.with_marks(marks),
@@ -210,15 +213,39 @@ impl Evaluator<'_> {
         self.converted(taken.clone(), &ty, place).with_marks(marks)
     }
 
-    /// Evaluates an arm; problems count only when it is taken. Returns whether there were any.
-    fn arm(&mut self, expr: &Expr, taken: bool, frame: Option<&Frame<'_>>) -> (Value, bool) {
+    /// Evaluates an arm; problems count only when it is certainly taken. Returns whether there were any.
+    fn arm(&mut self, expr: &Expr, taken: Option<bool>, frame: Option<&Frame<'_>>) -> (Value, bool) {
         let before = self.problem_count();
-        let value = self.expr(expr, frame);
+        let value = match taken {
+            Some(false) => self.type_of_arm(expr, frame),
+            _ => self.expr(expr, frame),
+        };
         let failed = self.problem_count() > before;
-        if !taken {
+        if taken != Some(true) {
             self.forget_problems(before);
         }
         (value, failed)
+    }
+
+    /// Evaluates an arm that is not taken: of what it refers to only the types count, as long as they are enough to tell
+    /// its own. So it needs nothing that the other arm does not.
+    fn type_of_arm(&mut self, expr: &Expr, frame: Option<&Frame<'_>>) -> Value {
+        if self.typing > 0 {
+            return self.expr(expr, frame);
+        }
+        let (before, observed, met_unknown) = (self.problem_count(), self.context.observed(), self.met_unknown);
+        self.typing += 1;
+        let value = self.expr(expr, frame);
+        self.typing -= 1;
+        self.context.forget_observed(observed);
+        // Types go wrong only where values would, too.
+        if self.problem_count() > before || !value.ty().has_any() || value.is_null() {
+            self.met_unknown = met_unknown;
+            return value;
+        }
+        let value = self.expr(expr, frame);
+        self.context.forget_observed(observed);
+        value
     }
 
     /// Reads a condition; `None` where it is not known, or no condition, which is reported.

@@ -6,11 +6,21 @@ use crate::{
 
 /// Who knows what names stand for: the planner, the applier, a checker, a console.
 ///
-/// The evaluator asks for exactly what an expression needs, and never twice for one place in it: `a.b[0].id` asks for
-/// instance 0 of `a.b`, whatever the number of its siblings.
+/// The evaluator asks for exactly what an expression needs, and never twice for the value of one place in it: `a.b[0].id`
+/// asks for instance 0 of `a.b`, whatever the number of its siblings.
 pub trait Scope {
     /// Answers one request. `span` is the reference in the text, for diagnostics.
     fn resolve(&self, request: &Request<'_>, span: Span) -> Resolution;
+
+    /// Answers one request of which only the type of the answer counts: it stands in the arm of a conditional that is not
+    /// taken.
+    ///
+    /// A scope that knows the type without the value answers with a value of that type that is not known, and need not
+    /// have, wait for or note anything. Where that leaves the type of the arm open, evaluation asks again with
+    /// [`resolve`](Self::resolve). The answer must not hang on what the scope happens to have already.
+    fn resolve_type(&self, request: &Request<'_>, span: Span) -> Resolution {
+        self.resolve(request, span)
+    }
 }
 
 /// What an expression refers to.

@@ -42,8 +42,12 @@ impl Evaluator<'_> {
                 TemplatePart::Literal { text: literal, span } => self.append(text, literal, *span),
                 TemplatePart::Interpolation { expr, span } => self.interpolation(expr, *span, text, frame),
                 TemplatePart::If(part) => {
-                    let asked = self.expr(&part.condition, frame);
+                    let (asked, waits) = self.deciding(&part.condition, frame);
                     text.marks |= asked.marks_deep();
+                    if waits {
+                        text.known = false;
+                        continue;
+                    }
                     match self.condition(&asked, part.condition.span) {
                         Some(true) => self.parts(&part.then, text, frame),
                         Some(false) => self.parts(&part.otherwise, text, frame),
