@@ -309,7 +309,7 @@ pub(crate) enum State {
 
 #[derive(Args, Debug)]
 pub(crate) struct Show {
-    /// Write Terraform's JSON.
+    /// Write JSON in the shape of `terraform show -json`. What is sensitive is null beside the flag that says so.
     #[arg(long)]
     pub(crate) json: bool,
     /// A plan that `plan -out` saved; state without it.

@@ -1,8 +1,11 @@
 //! Plans and state in the JSON that `terraform show -json` prints, so that tools made for it can read ours.
 //!
-//! Two things differ, on purpose. A sensitive value is never printed: where Terraform prints it beside a flag, here is null
-//! beside the flag. And `configuration` names the root module's contents no further than such tools need to find types.
+//! One thing differs, on purpose: a sensitive value is never printed. Where Terraform prints it beside a flag
+//! (`before_sensitive`, `after_sensitive`, `sensitive_values`, `sensitive`), here is null beside the flag; and so it is with
+//! constants in `configuration` that become sensitive where they end up.
 
+mod configuration;
+mod expression;
 mod plan;
 mod state;
 mod tree;

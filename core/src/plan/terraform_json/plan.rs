@@ -2,6 +2,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     TERRAFORM_VERSION,
+    configuration::configuration,
     tree::{Tree, identity},
     value::{path, sensitive, shown, unknown},
 };
@@ -14,7 +15,7 @@ use crate::{
 /// Returns a plan in the shape of `terraform show -json`, format 1.2. No sensitive value is in it.
 ///
 /// # Complexity
-/// O(plan).
+/// O(plan and template).
 pub fn plan_json(plan: &Plan, types: &dyn TypeSource) -> Json {
     let variables: Map<String, Json> =
         plan.inputs.variables.iter().map(|(name, value)| (name.clone(), json!({ "value": shown(value) }))).collect();
@@ -29,7 +30,7 @@ pub fn plan_json(plan: &Plan, types: &dyn TypeSource) -> Json {
         "resource_changes": plan.changes.iter().map(|change| changed(change, types)).collect::<Vec<_>>(),
         "output_changes": outputs,
         "prior_state": prior_state(plan, types),
-        "configuration": { "root_module": {} },
+        "configuration": configuration(&plan.inputs, types),
         "timestamp": crate::plan::planner::seconds(plan.inputs.timestamp),
         "applyable": !plan.is_empty(),
         "complete": plan.targets.is_empty(),
