@@ -1,2 +1,0 @@
-c = "auto"
-d = "auto"

@@ -1,3 +1,0 @@
-b = "terraform.tfvars"
-c = "terraform.tfvars"
-d = "terraform.tfvars"
