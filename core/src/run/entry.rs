@@ -30,9 +30,9 @@ pub struct Entry {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Payload {
+struct Payload<V> {
     at: Timestamp,
-    fact: Fact<Json>,
+    fact: Fact<V>,
     /// Private bytes of the fact's input, sealed; they are left out of `fact`.
     private: Option<Json>,
 }
@@ -47,7 +47,7 @@ pub fn encode_entry(run: RunId, mut entry: Entry, sealer: &Sealer) -> Result<Ent
     let private = private_of(&mut entry.fact).and_then(Option::take);
     let private = private.map(|bytes| record.seal_bytes("private", &bytes)).transpose()?;
     let mut field = fields();
-    let fact = entry.fact.try_map(|value| record.encode_value(field(), &value))?;
+    let fact = entry.fact.try_map(|value| record.encode_text(field(), &value))?;
     let body = FACT.write(&subject, &Payload { at: entry.at, fact, private })?;
     Ok(EntryRecord { run, seq: entry.seq, body })
 }
@@ -58,7 +58,7 @@ pub fn encode_entry(run: RunId, mut entry: Entry, sealer: &Sealer) -> Result<Ent
 /// `store.corrupt`, `store.version`, `cipher.open_failed`.
 pub fn decode_entry(record: &EntryRecord, sealer: &Sealer) -> Result<Entry> {
     let subject = format!("{}/{}", record.run, record.seq);
-    let payload: Payload = FACT.read(&subject, &record.body)?.payload()?;
+    let payload: Payload<Json> = FACT.read(&subject, &record.body)?.payload()?;
     let seal = sealer.record("fact", &subject);
     let mut field = fields();
     let mut fact = payload.fact.try_map(|json: Json| -> Result<Value> { seal.decode_value(field(), &json) })?;

@@ -75,7 +75,7 @@ pub use container::{Fields, Items};
 pub use convert::{Safety, can_convert, convert, mismatch_message};
 pub use data::{Kind, Unknown, Value};
 pub use display::{repl, type_repl};
-pub use encoding::{Seal, Unseal, decode, decode_typed, decode_with, encode, encode_typed, encode_with};
+pub use encoding::{Encoded, Seal, Unseal, decode, decode_typed, decode_with, encode, encode_typed, encode_with};
 pub use error::{ConvertError, ValueError};
 pub use json::{JsonError, from_json, from_json_value, implied_type, to_json, to_json_value};
 pub use marks::Marks;

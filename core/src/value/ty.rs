@@ -190,25 +190,7 @@ impl Type {
 
     /// Returns the type JSON: `"string"`, `["list","string"]`, `["object",{..},["optional"]]`, `"dynamic"`.
     pub fn to_json(&self) -> Json {
-        let pair = |kind: &str, inner: Json| Json::Array(vec![Json::from(kind), inner]);
-        match self {
-            Self::Any => Json::from("dynamic"),
-            Self::Bool => Json::from("bool"),
-            Self::Number => Json::from("number"),
-            Self::String => Json::from("string"),
-            Self::List(element) => pair("list", element.to_json()),
-            Self::Set(element) => pair("set", element.to_json()),
-            Self::Map(element) => pair("map", element.to_json()),
-            Self::Tuple(elements) => pair("tuple", elements.iter().map(Self::to_json).collect()),
-            Self::Object(object) => {
-                let attributes = object.attributes.iter().map(|(name, ty)| (name.to_string(), ty.to_json())).collect();
-                let mut parts = vec![Json::from("object"), Json::Object(attributes)];
-                if !object.optional.is_empty() {
-                    parts.push(object.optional.iter().map(|name| Json::from(&**name)).collect());
-                }
-                Json::Array(parts)
-            }
-        }
+        serde_json::to_value(self).unwrap_or(Json::Null)
     }
 
     /// Returns the type that a type JSON stands for.
@@ -322,7 +304,18 @@ impl fmt::Debug for Type {
 
 impl Serialize for Type {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_json().serialize(serializer)
+        match self {
+            Self::Any => serializer.serialize_str("dynamic"),
+            Self::Bool => serializer.serialize_str("bool"),
+            Self::Number => serializer.serialize_str("number"),
+            Self::String => serializer.serialize_str("string"),
+            Self::List(element) => ("list", &**element).serialize(serializer),
+            Self::Set(element) => ("set", &**element).serialize(serializer),
+            Self::Map(element) => ("map", &**element).serialize(serializer),
+            Self::Tuple(elements) => ("tuple", &**elements).serialize(serializer),
+            Self::Object(object) if object.optional.is_empty() => ("object", &object.attributes).serialize(serializer),
+            Self::Object(object) => ("object", &object.attributes, &object.optional).serialize(serializer),
+        }
     }
 }
 

@@ -12,40 +12,41 @@ use crate::{
     value::Path,
 };
 
+/// A plan; `V` is how values are held: ready to be written, or as they were read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PlanDoc {
+pub(super) struct PlanDoc<V> {
     /// What the seals of this plan are bound to.
     pub id: String,
     pub stack: StackKey,
     pub lineage: Option<Lineage>,
     pub mode: Mode,
     pub targets: Vec<Target>,
-    pub changes: Vec<ChangeDoc>,
-    pub steps: Vec<StepDoc>,
+    pub changes: Vec<ChangeDoc<V>>,
+    pub steps: Vec<StepDoc<V>>,
     #[serde(default)]
     pub joins: Vec<Join>,
     pub row_updates: Vec<RowUpdateDoc>,
     pub base: Vec<RowBase>,
-    pub outputs: BTreeMap<String, OutputDoc>,
-    pub drift: Vec<DriftDoc>,
-    pub reads: Vec<ReadDoc>,
-    pub provider_configs: BTreeMap<Arc<str>, Json>,
+    pub outputs: BTreeMap<String, OutputDoc<V>>,
+    pub drift: Vec<DriftDoc<V>>,
+    pub reads: Vec<ReadDoc<V>>,
+    pub provider_configs: BTreeMap<Arc<str>, V>,
     pub inputs: InputsDoc,
     pub warnings: Vec<Diagnostic>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangeDoc {
+pub(super) struct ChangeDoc<V> {
     pub address: Address,
     pub previous_address: Option<Address>,
     pub type_name: Arc<str>,
     pub provider: Arc<str>,
     pub action: Action,
     pub reasons: Vec<Reason>,
-    pub before: Option<Json>,
-    pub after: Option<Json>,
+    pub before: Option<V>,
+    pub after: Option<V>,
     pub replace_paths: Vec<Path>,
     pub prior_object: Option<ObjectId>,
     pub object: Option<ObjectId>,
@@ -55,23 +56,23 @@ pub(super) struct ChangeDoc {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ConfigDoc {
+pub(super) enum ConfigDoc<V> {
     None,
-    Known(Json),
-    Residual(Json),
+    Known(V),
+    Residual(V),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StepDoc {
+pub(super) struct StepDoc<V> {
     pub id: StepId,
     pub change: ChangeIdx,
     pub action: StepAction,
     pub address: Address,
     pub object_id: Option<ObjectId>,
     pub prior: Option<ObjectId>,
-    pub config: ConfigDoc,
-    pub planned: Option<Json>,
+    pub config: ConfigDoc<V>,
+    pub planned: Option<V>,
     pub planned_private: Option<Json>,
     pub needs: Vec<Need>,
     #[serde(default)]
@@ -100,30 +101,30 @@ pub(super) enum RowUpdateDoc {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct OutputDoc {
-    pub before: Option<Json>,
-    pub after: Option<Json>,
+pub(super) struct OutputDoc<V> {
+    pub before: Option<V>,
+    pub after: Option<V>,
     pub sensitive: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DriftDoc {
+pub(super) struct DriftDoc<V> {
     pub address: Address,
     pub type_name: Arc<str>,
     pub object_id: ObjectId,
     pub kind: DriftKind,
-    pub before: Json,
-    pub after: Option<Json>,
+    pub before: V,
+    pub after: Option<V>,
     pub paths: Vec<Path>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReadDoc {
+pub(super) struct ReadDoc<V> {
     pub address: Address,
     pub type_name: Arc<str>,
-    pub value: Option<Json>,
+    pub value: Option<V>,
 }
 
 #[derive(Serialize, Deserialize)]

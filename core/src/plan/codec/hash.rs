@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fmt,
+    fmt::{self, Arguments},
 };
 
 use serde_json::{Value as Json, json};
@@ -15,7 +15,7 @@ use crate::{
     event::Timestamp,
     plan::{Plan, RowUpdate},
     state::ObjectId,
-    value::{self, Value},
+    value::{self, Encoded, Value},
 };
 
 /// A digest of what a plan does: SHA-256, printed as 64 hexadecimal digits.
@@ -43,7 +43,8 @@ impl fmt::Debug for PlanHash {
 /// # Errors
 /// `engine.bug` where something in the plan has no JSON form.
 pub fn hash(plan: &Plan) -> Result<PlanHash> {
-    let doc = pack(&renumbered(plan), String::new(), &Bare)?;
+    let plan = renumbered(plan);
+    let doc = pack(&plan, String::new(), &Bare)?;
     let text = serde_json::to_vec(&doc).map_err(|error| Error::bug("a plan has a JSON form").because(error))?;
     Ok(PlanHash(Sha256::digest(&text).into()))
 }
@@ -93,8 +94,8 @@ fn renumbered(plan: &Plan) -> Plan {
 struct Bare;
 
 impl Pack for Bare {
-    fn value(&self, _: &str, value: &Value) -> Result<Json> {
-        Ok(value::encode(value))
+    fn value<'v>(&self, _: Arguments<'_>, value: &'v Value) -> Result<Encoded<'v>> {
+        Ok(Encoded::new(value))
     }
 
     fn bytes(&self, _: &str, bytes: &[u8]) -> Result<Json> {

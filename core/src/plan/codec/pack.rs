@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Arguments},
+    sync::Arc,
+};
 
 use serde_json::Value as Json;
 
@@ -10,12 +14,12 @@ use crate::{
         RowRecord,
         codec::{RecordSealer, Sealer, encode_row},
     },
-    value::{self, Value},
+    value::{Encoded, Marks, Value},
 };
 
 /// How the parts of a plan become JSON: sealed for a store, or bare for a hash.
 pub(super) trait Pack {
-    fn value(&self, field: &str, value: &Value) -> Result<Json>;
+    fn value<'v>(&self, field: Arguments<'_>, value: &'v Value) -> Result<Encoded<'v>>;
     fn bytes(&self, field: &str, bytes: &[u8]) -> Result<Json>;
     fn row(&self, update: &RowUpdate) -> Result<RowUpdateDoc>;
 }
@@ -26,8 +30,12 @@ pub(super) struct Sealed<'a> {
 }
 
 impl Pack for Sealed<'_> {
-    fn value(&self, field: &str, value: &Value) -> Result<Json> {
-        self.record.encode_value(field, value)
+    fn value<'v>(&self, field: Arguments<'_>, value: &'v Value) -> Result<Encoded<'v>> {
+        // The field binds a seal to its place, and names the place of a problem.
+        match value.marks_deep() {
+            Marks::NONE => Ok(Encoded::new(value)),
+            _ => self.record.stored(&fmt::format(field), value),
+        }
     }
 
     fn bytes(&self, field: &str, bytes: &[u8]) -> Result<Json> {
@@ -48,8 +56,10 @@ impl Pack for Sealed<'_> {
 }
 
 /// Returns a plan as a document. `id` names it.
-pub(super) fn pack(plan: &Plan, id: String, how: &dyn Pack) -> Result<PlanDoc> {
-    let optional = |field: String, value: Option<&Value>| value.map(|value| how.value(&field, value)).transpose();
+pub(super) fn pack<'p>(plan: &'p Plan, id: String, how: &dyn Pack) -> Result<PlanDoc<Encoded<'p>>> {
+    let optional = |field: Arguments<'_>, value: Option<&'p Value>| -> Result<Option<Encoded<'p>>> {
+        value.map(|value| how.value(field, value)).transpose()
+    };
     let changes = plan.changes.iter().enumerate().map(|(idx, change)| {
         Ok(ChangeDoc {
             address: change.address.clone(),
@@ -58,8 +68,8 @@ pub(super) fn pack(plan: &Plan, id: String, how: &dyn Pack) -> Result<PlanDoc> {
             provider: Arc::clone(&change.provider),
             action: change.action,
             reasons: change.reasons.clone(),
-            before: optional(format!("changes/{idx}/before"), change.before.as_ref())?,
-            after: optional(format!("changes/{idx}/after"), change.after.as_ref())?,
+            before: optional(format_args!("changes/{idx}/before"), change.before.as_ref())?,
+            after: optional(format_args!("changes/{idx}/after"), change.after.as_ref())?,
             replace_paths: change.replace_paths.clone(),
             prior_object: change.prior_object,
             object: change.object,
@@ -68,7 +78,7 @@ pub(super) fn pack(plan: &Plan, id: String, how: &dyn Pack) -> Result<PlanDoc> {
         })
     });
     let steps = plan.steps.iter().enumerate().map(|(idx, step)| {
-        let field = format!("steps/{idx}/config");
+        let config = |config| how.value(format_args!("steps/{idx}/config"), config);
         let private = step.planned_private.as_ref().map(|bytes| how.bytes(&format!("steps/{idx}/private"), bytes));
         Ok(StepDoc {
             id: step.id,
@@ -79,10 +89,10 @@ pub(super) fn pack(plan: &Plan, id: String, how: &dyn Pack) -> Result<PlanDoc> {
             prior: step.prior,
             config: match &step.config {
                 StepConfig::None => ConfigDoc::None,
-                StepConfig::Known(config) => ConfigDoc::Known(how.value(&field, config)?),
-                StepConfig::Residual(config) => ConfigDoc::Residual(how.value(&field, config)?),
+                StepConfig::Known(value) => ConfigDoc::Known(config(value)?),
+                StepConfig::Residual(value) => ConfigDoc::Residual(config(value)?),
             },
-            planned: optional(format!("steps/{idx}/planned"), step.planned.as_ref())?,
+            planned: optional(format_args!("steps/{idx}/planned"), step.planned.as_ref())?,
             planned_private: private.transpose()?,
             needs: step.needs.clone(),
             joins: step.joins.clone(),
@@ -96,8 +106,8 @@ pub(super) fn pack(plan: &Plan, id: String, how: &dyn Pack) -> Result<PlanDoc> {
     });
     let outputs = plan.outputs.iter().map(|(name, output)| {
         let doc = OutputDoc {
-            before: optional(format!("outputs/{name}/before"), output.before.as_ref())?,
-            after: optional(format!("outputs/{name}/after"), output.after.as_ref())?,
+            before: optional(format_args!("outputs/{name}/before"), output.before.as_ref())?,
+            after: optional(format_args!("outputs/{name}/after"), output.after.as_ref())?,
             sensitive: output.sensitive,
         };
         Ok((name.clone(), doc))
@@ -108,17 +118,18 @@ pub(super) fn pack(plan: &Plan, id: String, how: &dyn Pack) -> Result<PlanDoc> {
             type_name: Arc::clone(&drift.type_name),
             object_id: drift.object_id,
             kind: drift.kind,
-            before: how.value(&format!("drift/{idx}/before"), &drift.before)?,
-            after: optional(format!("drift/{idx}/after"), drift.after.as_ref())?,
+            before: how.value(format_args!("drift/{idx}/before"), &drift.before)?,
+            after: optional(format_args!("drift/{idx}/after"), drift.after.as_ref())?,
             paths: drift.paths.clone(),
         })
     });
     let reads = plan.reads.iter().enumerate().map(|(idx, read)| {
-        let value = optional(format!("reads/{idx}"), read.value.as_ref())?;
+        let value = optional(format_args!("reads/{idx}"), read.value.as_ref())?;
         Ok(ReadDoc { address: read.address.clone(), type_name: Arc::clone(&read.type_name), value })
     });
     let configs = plan.provider_configs.iter();
-    let configs = configs.map(|(name, value)| Ok((Arc::clone(name), how.value(&format!("providers/{name}"), value)?)));
+    let configs =
+        configs.map(|(name, value)| Ok((Arc::clone(name), how.value(format_args!("providers/{name}"), value)?)));
     Ok(PlanDoc {
         id,
         provider_configs: configs.collect::<Result<_>>()?,
@@ -144,8 +155,8 @@ fn pack_inputs(inputs: &Inputs, how: &dyn Pack) -> Result<InputsDoc> {
         serde_json::to_vec(&inputs.files).map_err(|error| Error::bug("files have a JSON form").because(error))?;
     let read =
         inputs.read_files.iter().map(|(path, bytes)| Ok((path.clone(), how.bytes(&format!("read/{path}"), bytes)?)));
-    let variables: BTreeMap<&String, Json> =
-        inputs.variables.iter().map(|(name, value)| (name, value::encode(value))).collect();
+    let variables: BTreeMap<&String, Encoded<'_>> =
+        inputs.variables.iter().map(|(name, value)| (name, Encoded::new(value))).collect();
     let variables =
         serde_json::to_vec(&variables).map_err(|error| Error::bug("variables have a JSON form").because(error))?;
     Ok(InputsDoc {

@@ -28,7 +28,7 @@ impl Unpack<'_> {
         json.map(|json| self.value(field, json)).transpose()
     }
 
-    pub(super) fn plan(&self, doc: PlanDoc) -> Result<Plan> {
+    pub(super) fn plan(&self, doc: PlanDoc<Json>) -> Result<Plan> {
         let changes = doc.changes.into_iter().enumerate().map(|(idx, change)| {
             Ok(Change {
                 before: self.optional(&format!("changes/{idx}/before"), change.before.as_ref())?,
@@ -97,7 +97,7 @@ impl Unpack<'_> {
         })
     }
 
-    fn step(&self, idx: usize, step: StepDoc) -> Result<Step> {
+    fn step(&self, idx: usize, step: StepDoc<Json>) -> Result<Step> {
         let field = format!("steps/{idx}/config");
         let private = step.planned_private.map(|json| self.record.open_bytes(&format!("steps/{idx}/private"), &json));
         Ok(Step {

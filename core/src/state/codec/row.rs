@@ -16,15 +16,15 @@ const KIND: &str = "row";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Payload {
+struct Payload<V> {
     object_id: ObjectId,
-    address: String,
+    address: Arc<str>,
     status: RowStatus,
     type_name: Arc<str>,
     provider: Arc<str>,
     schema_version: u64,
     remote_id: Option<String>,
-    attributes: Json,
+    attributes: V,
     private: Option<Json>,
     dependencies: Vec<ObjectId>,
     #[serde(default)]
@@ -46,17 +46,17 @@ pub fn encode_row(row: &Row, sealer: &Sealer) -> Result<RowRecord> {
         return Err(Error::bug("a row with unknown attributes was about to be stored").context("address", &row.address));
     }
     let record = sealer.record(KIND, row.object_id);
-    let address = row.address.to_string();
+    let address: Arc<str> = row.address.to_string().into();
     let payload = Payload {
         object_id: row.object_id,
-        address: address.clone(),
+        address: Arc::clone(&address),
         status: row.status,
         type_name: Arc::clone(&row.type_name),
         provider: Arc::clone(&row.provider),
         schema_version: row.schema_version,
         remote_id: row.remote_id.clone(),
         attributes: record
-            .encode_value("attributes", &row.attributes)
+            .stored("attributes", &row.attributes)
             .map_err(|error| error.context("address", &row.address))?,
         private: row.private.as_deref().map(|private| record.seal_bytes("private", private)).transpose()?,
         dependencies: row.dependencies.clone(),
@@ -67,7 +67,7 @@ pub fn encode_row(row: &Row, sealer: &Sealer) -> Result<RowRecord> {
         version: row.version,
     };
     let body = FORMAT.write(&subject(sealer, row.object_id), &payload)?;
-    Ok(RowRecord { object_id: row.object_id, address: address.into(), version: row.version, body })
+    Ok(RowRecord { object_id: row.object_id, address, version: row.version, body })
 }
 
 /// Returns the row that a store keeps.
@@ -80,9 +80,8 @@ pub fn decode_row(record: &RowRecord, sealer: &Sealer) -> Result<Row> {
 }
 
 fn decode(record: &RowRecord, sealer: &Sealer) -> Result<Row> {
-    let payload: Payload = FORMAT.read(&subject(sealer, record.object_id), &record.body)?.payload()?;
-    if payload.object_id != record.object_id || payload.version != record.version || payload.address != *record.address
-    {
+    let payload: Payload<Json> = FORMAT.read(&subject(sealer, record.object_id), &record.body)?.payload()?;
+    if payload.object_id != record.object_id || payload.version != record.version || payload.address != record.address {
         return Err(failure::corrupt("a stored row does not belong to the record that it is in"));
     }
     let seal = sealer.record(KIND, record.object_id);

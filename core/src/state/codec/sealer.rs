@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, value::RawValue};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         cipher::{Cipher, KeyId, Place, Sealed},
         failure,
     },
-    value::{self, Marks, Path, Value},
+    value::{self, Encoded, Marks, Path, Value},
 };
 
 /// The JSON form of something sealed.
@@ -62,20 +62,37 @@ pub struct RecordSealer {
 }
 
 impl RecordSealer {
-    /// Returns the JSON form of a value in which every topmost sensitive part is sealed and the rest is readable.
+    /// Returns a value, ready to be written as JSON, in which every topmost sensitive part is sealed and the rest is
+    /// readable.
     ///
-    /// Types, unknowns and marks survive. O(value).
+    /// Types, unknowns and marks survive. O(1) where nothing is sensitive; writing it is O(value).
     ///
     /// # Errors
     /// `engine.bug` where an ephemeral part is left in the value: those are never stored. Else what the cipher says.
-    pub fn encode_value(&self, field: &str, value: &Value) -> Result<Json> {
+    pub fn stored<'v>(&self, field: &str, value: &'v Value) -> Result<Encoded<'v>> {
         if value.marks_deep().contains(Marks::EPHEMERAL) {
             return Err(self.locate(Error::bug("an ephemeral value was about to be stored"), field));
         }
-        value::encode_with(value, &mut |path, part| {
-            let plain = Zeroizing::new(serde_json::to_vec(&value::encode(part)).map_err(|_| no_json())?);
+        Encoded::sealed(value, &mut |path, part| {
+            let plain = Zeroizing::new(serde_json::to_vec(&Encoded::new(part)).map_err(|_| no_json())?);
             self.seal(field, &path.to_string(), &plain).map(Some)
         })
+    }
+
+    /// Returns what [`stored`](Self::stored) does, as JSON.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode_value(&self, field: &str, value: &Value) -> Result<Json> {
+        serde_json::to_value(self.stored(field, value)?).map_err(|_| no_json())
+    }
+
+    /// Returns what [`stored`](Self::stored) does, as the text of JSON.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn encode_text(&self, field: &str, value: &Value) -> Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&self.stored(field, value)?).map_err(|_| no_json())
     }
 
     /// Returns the value that [`encode_value`](Self::encode_value) encoded in the same field, marks included.

@@ -3,6 +3,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 use super::{
     super::{Bound, Marks, Number, ObjectType, Path, Refinement, Step, Type, Value},
     Unseal,
+    write::escape,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -153,7 +154,7 @@ impl Decoder<'_, '_> {
         let mut attributes = Vec::with_capacity(object.attributes.len());
         for (name, ty) in &object.attributes {
             self.path.push(Step::Attr(name.clone()));
-            let value = match entries.get(&super::escape(name)) {
+            let value = match entries.get(&*escape(name)) {
                 Some(json) => self.marked(json, ty)?,
                 None => Value::null(ty.clone()),
             };

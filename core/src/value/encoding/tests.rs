@@ -3,7 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     error::{Error, ErrorKind},
-    value::testing::{Shape, any_type, any_value, l, m, n, null, o, s, secret, set, t, unknown, value_of},
+    value::{
+        Number, Refinement,
+        testing::{Shape, any_type, any_value, l, m, n, null, o, s, secret, set, t, unknown, value_of},
+    },
 };
 
 fn check(value: &Value, expect: &str) {
@@ -151,5 +154,18 @@ proptest! {
         let (json, kept) = seal_all(&value);
         prop_assert!(kept.iter().all(|(path, part)| part.is_sensitive() && value.at_path(path).is_ok_and(|at| at.is_sensitive())));
         prop_assert_eq!(unseal_all(&json, &kept).expect("own output"), value);
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_tree(value in any_value(Shape::EVERYTHING)) {
+        prop_assert_eq!(&encode(&value)["t"], &value.ty().to_json());
+        let text = |encoded: &Encoded<'_>| serde_json::to_string(encoded).expect("a form");
+        prop_assert_eq!(text(&Encoded::new(&value)), encode(&value).to_string());
+        let mut count = 0;
+        let sealed = Encoded::sealed(&value, &mut |_, _| {
+            count += 1;
+            Ok(Some(Json::from(count - 1)))
+        });
+        prop_assert_eq!(text(&sealed.expect("no failure")), seal_all(&value).0.to_string());
     }
 }
