@@ -67,7 +67,7 @@ impl Planner {
         let step = |(at, place): (u32, &Ordered)| {
             let entry = entries.get(place.item as usize)?;
             let instance = self.of(entry);
-            let block = instance.and_then(Instance::block);
+            let block = instance.map(|instance| &instance.block);
             let row = entry.row.and_then(|number| self.rows.get(number)).map(|known| &known.row);
             let deletes = place.half == Half::Delete;
             let action = match (place.half, entry.outcome.action) {

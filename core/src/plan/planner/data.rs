@@ -61,7 +61,7 @@ impl Planner {
 
     fn is_pending(&mut self, node: NodeId) -> bool {
         let Some(parts) = self.table.parts(node).cloned() else {
-            let outcome = self.instances.get(&node).and_then(|instance| instance.outcome.as_ref());
+            let outcome = self.instances.get(node).and_then(|instance| instance.outcome.as_ref());
             return outcome.is_some_and(Outcome::needs_step);
         };
         if let Some(pending) = self.pending.get(&node) {
@@ -92,16 +92,15 @@ impl Planner {
             config: config.clone(),
             private: None,
             marks_only: false,
-            checks: instance.undecided
-                || instance.block().is_some_and(|block| !block.lifecycle.postconditions.is_empty()),
+            checks: instance.undecided || !instance.block.lifecycle.postconditions.is_empty(),
         });
         Go::On(after)
     }
 
     /// Takes what a data source says.
     pub(super) fn data_was_read(&mut self, node: NodeId, result: Result<Value>) {
-        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
-        let (address, span) = (instance.address.clone(), instance.block().map(|block| block.span));
+        let Some(mut instance) = self.instances.take(node) else { return self.table.fail(node) };
+        let (address, span) = (instance.address.clone(), Some(instance.block.span));
         let read = result
             .and_then(|value| super::rows::conformed(&instance.schema, &value, &address, &instance.key.type_name))
             .and_then(|value| {
@@ -128,12 +127,12 @@ impl Planner {
                     checks: false,
                 });
                 instance.stage = Stage::Check;
-                self.instances.insert(node, instance);
+                self.instances.put(instance);
                 self.table.resume(node);
             }
             Err(error) => {
                 self.blame(&error, &address, span);
-                self.instances.insert(node, instance);
+                self.instances.put(instance);
                 self.table.fail(node);
             }
         }

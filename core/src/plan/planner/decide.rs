@@ -92,7 +92,7 @@ impl Planner {
 
     /// Returns whether the object of an instance may be deleted; reports it where not.
     fn may_go(&mut self, instance: &Instance) -> bool {
-        let Some(span) = instance.block().and_then(|block| block.lifecycle.prevent_destroy) else { return true };
+        let Some(span) = instance.block.lifecycle.prevent_destroy else { return true };
         self.problems.push(
             Diagnostic::error(
                 "plan.prevent_destroy",
@@ -128,7 +128,7 @@ impl Planner {
             .iter()
             .map(|(path, what)| format!("`{}` {what}", path.to_string().trim_start_matches('.')))
             .collect();
-        let mut problem = Diagnostic::error(
+        let problem = Diagnostic::error(
             "resource.plan_invalid",
             format!(
                 "the resource type `{type_name}` planned `{}` against its contract: {}",
@@ -137,10 +137,8 @@ impl Planner {
             ),
         )
         .address(instance.address.to_string())
-        .help("this is a mistake in the resource type; report it to whoever maintains that");
-        if let Some(block) = instance.block() {
-            problem = problem.at(block.span);
-        }
+        .help("this is a mistake in the resource type; report it to whoever maintains that")
+        .at(instance.block.span);
         self.problems.push(problem);
         None
     }

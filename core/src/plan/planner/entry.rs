@@ -54,12 +54,13 @@ impl Planner {
     /// Collects instances and objects that go, sorted by address; deposed objects after the one of their address.
     pub(super) fn entries(&mut self) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for (node, instance) in &self.instances {
-            if let (Some(outcome), false) = (&instance.outcome, self.table.has_failed(*node)) {
+        for instance in self.instances.iter() {
+            let node = instance.node;
+            if let (Some(outcome), false) = (&instance.outcome, self.table.has_failed(node)) {
                 let row = instance.row.filter(|number| self.rows.get(*number).is_some_and(|known| !known.gone));
                 entries.push(Entry {
                     address: instance.address.clone(),
-                    node: Some(*node),
+                    node: Some(node),
                     row,
                     outcome: outcome.clone(),
                     deposed: false,
@@ -102,14 +103,13 @@ impl Planner {
     }
 
     pub(super) fn of(&self, entry: &Entry) -> Option<&Instance> {
-        self.instances.get(&entry.node?).map(|instance| &**instance)
+        self.instances.get(entry.node?)
     }
 
     /// Whatever is used by something that is replaced new one first must be so too: the old ones go in reverse order.
     pub(super) fn decide_create_first(&self, entries: &mut [Entry], uses: &Uses) {
-        let first = |entry: &Entry| {
-            self.of(entry).and_then(Instance::block).is_some_and(|block| block.lifecycle.create_before_destroy)
-        };
+        let first =
+            |entry: &Entry| self.of(entry).is_some_and(|instance| instance.block.lifecycle.create_before_destroy);
         let mut open: Vec<u32> =
             (0..).zip(entries.iter()).filter(|(_, entry)| first(entry)).map(|(at, _)| at).collect();
         let mut seen = vec![false; uses.wants.len()];
@@ -134,7 +134,7 @@ impl Planner {
                 continue;
             }
             let adopted =
-                entry.node.and_then(|node| self.instances.get(&node)).is_some_and(|instance| instance.import.is_some());
+                entry.node.and_then(|node| self.instances.get(node)).is_some_and(|instance| instance.import.is_some());
             if adopted && entry.prior.is_none() {
                 entry.prior = Some(self.input.object_ids.mint());
             }

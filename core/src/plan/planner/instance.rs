@@ -11,7 +11,7 @@ use crate::{
     resource::Object,
     schema::Schema,
     state::{ObjectId, RowStatus},
-    template::{Module, ResourceBlock, ResourceKey},
+    template::{ResourceBlock, ResourceKey},
     value::Value,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Instance {
     pub node: NodeId,
     pub address: Address,
     pub module: ModuleIdx,
-    declared: Arc<Module>,
+    pub block: Arc<ResourceBlock>,
     pub key: ResourceKey,
     pub repeat: Repeat,
     pub schema: Arc<Schema>,
@@ -60,24 +60,45 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Returns its block.
-    pub(super) fn block(&self) -> Option<&ResourceBlock> {
-        self.declared.resources.get(&self.key)
-    }
-
     /// Returns the provider that the template names for it; empty where it follows from the type.
     pub(super) fn named_provider(&self) -> Arc<str> {
-        self.block()
-            .and_then(|block| block.provider.as_ref())
-            .map(|provider| Arc::clone(&provider.name))
-            .unwrap_or_default()
+        self.block.provider.as_ref().map(|provider| Arc::clone(&provider.name)).unwrap_or_default()
+    }
+}
+
+/// Instances by their nodes, whose numbers are dense.
+#[derive(Debug, Default)]
+pub(super) struct Instances(Vec<Option<Box<Instance>>>);
+
+impl Instances {
+    pub(super) fn get(&self, node: NodeId) -> Option<&Instance> {
+        self.0.get(node.index())?.as_deref()
+    }
+
+    pub(super) fn take(&mut self, node: NodeId) -> Option<Box<Instance>> {
+        self.0.get_mut(node.index())?.take()
+    }
+
+    pub(super) fn put(&mut self, instance: Box<Instance>) {
+        let idx = instance.node.index();
+        if self.0.len() <= idx {
+            self.0.resize_with(idx + 1, || None);
+        }
+        if let Some(place) = self.0.get_mut(idx) {
+            *place = Some(instance);
+        }
+    }
+
+    /// Returns all of them, in order of their nodes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Instance> {
+        self.0.iter().filter_map(Option::as_deref)
     }
 }
 
 impl Planner {
     /// Goes on with an instance.
     pub(super) fn work(&mut self, node: NodeId) {
-        let instance = match self.instances.remove(&node) {
+        let instance = match self.instances.take(node) {
             Some(instance) => Some(instance),
             None => self.instance(node),
         };
@@ -99,15 +120,14 @@ impl Planner {
             Go::Asked => {}
             Go::Fail => self.table.fail(node),
         }
-        self.instances.insert(node, instance);
+        self.instances.put(instance);
     }
 
     fn instance(&mut self, node: NodeId) -> Option<Box<Instance>> {
         let address = self.table.address(node)?;
         let (module, key, _) = self.table.block_of(node)?;
         let key = key.clone();
-        let declared = Arc::clone(&self.table.module(module).module);
-        let block = declared.resources.get(&key)?;
+        let block = Arc::clone(self.table.module(module).module.resources.get(&key)?);
         let schema = match key.mode {
             AddressMode::Managed => self.input.types.resource(&key.type_name).map(|info| info.schema),
             AddressMode::Data => self.input.types.data_source(&key.type_name),
@@ -134,7 +154,7 @@ impl Planner {
             node,
             address,
             module,
-            declared,
+            block,
             key,
             repeat,
             schema,
@@ -221,7 +241,7 @@ impl Planner {
     pub(super) fn request(&mut self, instance: &Instance, object_id: Option<ObjectId>, ask: Ask) -> Go {
         let provider_config = self.provider_config(&instance.provider);
         if ask.touches_world() && provider_config.as_ref().is_some_and(|config| !config.is_wholly_known()) {
-            let mut problem = Diagnostic::error(
+            let problem = Diagnostic::error(
                 "plan.provider_unknown",
                 format!(
                     "the configuration of provider `{}` is not known before apply, so `{}` cannot be looked up",
@@ -229,10 +249,8 @@ impl Planner {
                 ),
             )
             .address(instance.address.to_string())
-            .help("apply what the provider's configuration depends on first (`-target`)");
-            if let Some(block) = instance.block() {
-                problem = problem.at(block.span);
-            }
+            .help("apply what the provider's configuration depends on first (`-target`)")
+            .at(instance.block.span);
             self.problems.push(problem);
             return Go::Fail;
         }
@@ -256,6 +274,9 @@ impl Planner {
         conditions: &[crate::template::Condition],
         this: Option<&Value>,
     ) -> Result<bool, Go> {
+        if conditions.is_empty() {
+            return Ok(true);
+        }
         let mut all = true;
         let mut waits = Vec::new();
         let subject = instance.address.to_string();

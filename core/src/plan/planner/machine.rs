@@ -1,6 +1,6 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::{Answer, Ask, PlanInput, Request, RequestId, instance::Instance, rows::Rows, target::Targets};
+use super::{Answer, Ask, PlanInput, Request, RequestId, instance::Instances, rows::Rows, target::Targets};
 use crate::{
     error::{Diagnostic, Diagnostics as _, Error},
     event::Timestamp,
@@ -25,7 +25,7 @@ pub struct Planner {
     pub(super) rows: Rows,
     pub(super) targets: Targets,
     /// Instances under way or planned.
-    pub(super) instances: HashMap<NodeId, Box<Instance>>,
+    pub(super) instances: Instances,
     /// Whether an object of a block changes, or what stands at a path in it; found out when somebody asks.
     pub(super) changing: HashMap<(NodeId, String), bool>,
     /// Whether something that a node stands for has a step; found out when somebody asks.
@@ -102,7 +102,7 @@ impl Planner {
             files,
             rows,
             targets,
-            instances: HashMap::new(),
+            instances: Instances::default(),
             changing: HashMap::new(),
             pending: HashMap::new(),
             problems: Vec::new(),

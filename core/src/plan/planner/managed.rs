@@ -75,7 +75,7 @@ impl Planner {
     fn configure(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
         let Some((config, _)) = self.evaluated(instance)? else { return Err(Go::Fail) };
         if let Err(error) = self.input.types.validate(&instance.key.type_name, &config.unmark_deep().0) {
-            let span = instance.block().map(|block| block.span);
+            let span = Some(instance.block.span);
             self.blame(&error, &instance.address, span);
             return Err(Go::Fail);
         }
@@ -90,15 +90,18 @@ impl Planner {
     /// Evaluates an instance's body with all that it waits for. Returns the configuration, marked, and the nodes of what
     /// it only waits for; nothing where it failed.
     pub(super) fn evaluated(&mut self, instance: &mut Instance) -> Result<Option<(Value, Vec<NodeId>)>, Go> {
-        let Some(block) = instance.block() else { return Ok(None) };
-        let (body, span) = (Arc::clone(&block.body), block.span);
+        let config = self.table.provider_node(&instance.provider);
+        if !self.table.is_done(config) {
+            // All instances of a provider wait for this at first: none is evaluated in vain.
+            return Err(Go::Wait(vec![config]));
+        }
+        let block = Arc::clone(&instance.block);
         let mut barriers = self.table.module(instance.module).barriers.clone();
         barriers
             .extend(block.depends_on.iter().filter_map(|dependency| self.table.barrier(instance.module, dependency)));
-        let config = self.table.provider_node(&instance.provider);
-        let mut evaluated = self.table.evaluate_body(instance.module, &instance.repeat, &body, &instance.schema, span);
-        let others = barriers.iter().copied().chain([config]);
-        evaluated.waits.extend(others.filter(|other| !self.table.is_done(*other)));
+        let mut evaluated =
+            self.table.evaluate_body(instance.module, &instance.repeat, &block.body, &instance.schema, block.span);
+        evaluated.waits.extend(barriers.iter().copied().filter(|other| !self.table.is_done(*other)));
         if !evaluated.waits.is_empty() {
             return Err(Go::Wait(evaluated.waits));
         }
@@ -123,12 +126,8 @@ impl Planner {
             return Ok(Stage::PlanNew);
         }
         let Some(config) = &instance.config else { return Err(Go::Fail) };
-        let kept = match instance.block() {
-            Some(block) => {
-                super::ignore::keep(&block.lifecycle.ignore_changes, &instance.schema, config, &prior.attributes)
-            }
-            None => config.clone(),
-        };
+        let ignored = &instance.block.lifecycle.ignore_changes;
+        let kept = super::ignore::keep(ignored, &instance.schema, config, &prior.attributes);
         let plain = kept.unmark_deep().0;
         let proposed = instance.schema.planned_new(Some(&prior.attributes), &plain);
         instance.kept = Some(kept);
@@ -150,24 +149,24 @@ impl Planner {
 
     /// Takes the type's answer.
     pub(super) fn was_planned(&mut self, node: NodeId, result: Result<PlanResponse>) {
-        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
+        let Some(mut instance) = self.instances.take(node) else { return self.table.fail(node) };
         let response = match result {
             Ok(response) => response,
             Err(error) => {
-                let span = instance.block().map(|block| block.span);
+                let span = Some(instance.block.span);
                 self.blame(&error, &instance.address, span);
-                self.instances.insert(node, instance);
+                self.instances.put(instance);
                 return self.table.fail(node);
             }
         };
         match self.decide(&mut instance, response) {
             Some(next) => {
                 instance.stage = next;
-                self.instances.insert(node, instance);
+                self.instances.put(instance);
                 self.table.resume(node);
             }
             None => {
-                self.instances.insert(node, instance);
+                self.instances.put(instance);
                 self.table.fail(node);
             }
         }
@@ -175,8 +174,8 @@ impl Planner {
 
     /// Takes the object that is to be adopted.
     pub(super) fn was_imported(&mut self, node: NodeId, result: Result<Option<Object>>) {
-        let Some(mut instance) = self.instances.remove(&node) else { return self.table.fail(node) };
-        let (address, span) = (instance.address.clone(), instance.block().map(|block| block.span));
+        let Some(mut instance) = self.instances.take(node) else { return self.table.fail(node) };
+        let (address, span) = (instance.address.clone(), Some(instance.block.span));
         let id = instance.import.as_ref().map(|(id, _)| id.clone()).unwrap_or_default();
         let found = result.and_then(|found| {
             let Some(object) = found else { return Ok(None) };
@@ -187,7 +186,7 @@ impl Planner {
             Ok(Some(object)) => {
                 instance.import = Some((id, Some(object)));
                 instance.stage = Stage::Configure;
-                self.instances.insert(node, instance);
+                self.instances.put(instance);
                 return self.table.resume(node);
             }
             Ok(None) => {
@@ -204,7 +203,7 @@ impl Planner {
             }
             Err(error) => self.blame(&error, &address, span),
         }
-        self.instances.insert(node, instance);
+        self.instances.put(instance);
         self.table.fail(node);
     }
 

@@ -164,7 +164,6 @@ impl Planner {
     pub(super) fn look(&mut self, node: NodeId, number: u32) {
         let Some(known) = self.rows.get(number) else { return self.table.fail(node) };
         let (row, address) = (known.row.clone(), known.row.address.clone());
-        let span = self.block_span(&address);
         if row.status == RowStatus::Uncertain {
             self.problems.push(located(
                 Diagnostic::error("plan.uncertain", format!("nobody knows what became of `{address}`"))
@@ -172,7 +171,7 @@ impl Planner {
                     .help(format!(
                         "find out whether the object exists: if it does, adopt it (`stackwright import {address} ID`); if it does not, remove the row (`stackwright state rm {address}`); then plan again"
                     )),
-                span,
+                self.block_span(&address),
             ));
             return self.table.fail(node);
         }
@@ -191,14 +190,24 @@ impl Planner {
             );
             return self.table.fail(node);
         };
+        let provider = self.provider_of(&row);
+        let reads = self.input.options.refresh && row.remote_id.is_some();
+        if reads {
+            let config = self.table.provider_node(&provider);
+            if !self.table.is_done(config) {
+                // All rows wait for this at first: none is brought into shape in vain.
+                return self.table.wait(node, vec![config]);
+            }
+        }
         let row = match self.shaped(row, &info.schema) {
             Ok(row) => row,
             Err(error) => {
+                let span = self.block_span(&address);
                 self.blame(&error, &address, span);
                 return self.table.fail(node);
             }
         };
-        let (object, provider) = (row.remote_id.clone(), self.provider_of(&row));
+        let object = row.remote_id.clone();
         let (type_name, object_id) = (Arc::clone(&row.type_name), row.object_id);
         let plain = row.attributes.unmark_deep().0;
         let private = row.private.clone();
@@ -207,11 +216,8 @@ impl Planner {
         }
         let done =
             |planner: &mut Self| planner.table.finish(node, crate::plan::node::Table::nothing(), Touched::default());
-        let Some(remote_id) = object.filter(|_| self.input.options.refresh) else { return done(self) };
+        let Some(remote_id) = object.filter(|_| reads) else { return done(self) };
         let config = self.table.provider_node(&provider);
-        if !self.table.is_done(config) {
-            return self.table.wait(node, vec![config]);
-        }
         if self.table.has_failed(config) {
             return self.table.fail(node);
         }

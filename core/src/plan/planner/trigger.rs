@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{
     Planner,
     instance::{Go, Instance},
@@ -19,11 +21,11 @@ use crate::{
 impl Planner {
     /// Returns which entries of `replace_triggered_by` change; the address and, where one is named, the attribute.
     pub(super) fn triggers(&mut self, instance: &mut Instance) -> Result<Vec<String>, Go> {
-        let Some(block) = instance.block() else { return Ok(Vec::new()) };
-        let list = block.lifecycle.replace_triggered_by.clone();
+        let block = Arc::clone(&instance.block);
+        let list = &block.lifecycle.replace_triggered_by;
         let mut changed = Vec::new();
         let mut waits = Vec::new();
-        for expr in &list {
+        for expr in list {
             let found = references(expr);
             let Some(reference) = found.first() else { continue };
             let Referent::Resource(key) = &reference.referent else { continue };
@@ -122,7 +124,7 @@ impl Planner {
     /// Returns whether an instance changes, or what stands at `steps` in it does.
     fn changes(&self, node: NodeId, steps: &[Step]) -> bool {
         debug_assert!(matches!(self.table.kind(node), NodeKind::Instance { .. }));
-        let Some(outcome) = self.instances.get(&node).and_then(|instance| instance.outcome.as_ref()) else {
+        let Some(outcome) = self.instances.get(node).and_then(|instance| instance.outcome.as_ref()) else {
             return false;
         };
         if steps.is_empty() {

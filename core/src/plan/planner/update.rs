@@ -41,7 +41,7 @@ impl Planner {
 
     /// Returns the row of an entry as it is before any step runs, where that is not what state has.
     fn updated(&self, entry: &Entry, records: &Records<'_>) -> Option<Row> {
-        let instance = entry.node.and_then(|node| self.instances.get(&node));
+        let instance = entry.node.and_then(|node| self.instances.get(node));
         if let (Some(instance), Some((_, Some(object)))) =
             (instance, instance.and_then(|instance| instance.import.as_ref()))
         {
@@ -61,7 +61,7 @@ impl Planner {
                 dependencies: entry.dependencies.clone(),
                 wholes: entry.wholes.clone(),
                 create_before_destroy: entry.create_first,
-                prevent_destroy: instance.block().is_some_and(|block| block.lifecycle.prevent_destroy.is_some()),
+                prevent_destroy: instance.block.lifecycle.prevent_destroy.is_some(),
                 ready: true,
                 version: 1,
             });
@@ -74,7 +74,7 @@ impl Planner {
         {
             (row.dependencies, row.wholes) = records.of(entry, &row);
             row.create_before_destroy = entry.create_first;
-            row.prevent_destroy = instance.block().is_some_and(|block| block.lifecycle.prevent_destroy.is_some());
+            row.prevent_destroy = instance.block.lifecycle.prevent_destroy.is_some();
             row.provider = instance.named_provider();
             if entry.outcome.marks_only {
                 row.attributes = entry.outcome.after.clone()?;

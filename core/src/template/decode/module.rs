@@ -83,7 +83,7 @@ fn top_level(block: Block, edition: Edition, module: &mut Module, problems: &mut
     match &*kind {
         kind @ ("resource" | "data") => {
             let mode = if kind == "data" { Mode::Data } else { Mode::Managed };
-            let found = resource::resource(block, mode, problems).map(|found| (found.key.clone(), found));
+            let found = resource::resource(block, mode, problems).map(|found| (found.key.clone(), Arc::new(found)));
             insert(&mut module.resources, found, kind, |found| found.span, problems)
         }
         "variable" => {

@@ -29,7 +29,7 @@ pub struct Module {
     /// `output` blocks by name.
     pub outputs: BTreeMap<Arc<str>, Output>,
     /// `resource` and `data` blocks.
-    pub resources: BTreeMap<ResourceKey, ResourceBlock>,
+    pub resources: BTreeMap<ResourceKey, Arc<ResourceBlock>>,
     /// `module` blocks by name.
     pub calls: BTreeMap<Arc<str>, ModuleCall>,
     /// `provider` blocks by local name.
