@@ -214,6 +214,7 @@ impl World {
             .resource("toy_idem", toy(ToyKind::Idempotent))
             .resource("toy_late", toy(ToyKind::Late))
             .resource("toy_blind", toy(ToyKind::Blind))
+            .resource("toy_prompt", toy(ToyKind::Prompt))
             .data_source("toy_data", ToyData { world: Arc::clone(self) })
     }
 
@@ -298,6 +299,7 @@ enum ToyKind {
     Idempotent,
     Late,
     Blind,
+    Prompt,
 }
 
 /// A resource type of the world.
@@ -328,6 +330,14 @@ impl Toy {
             (Arc::clone(name), value)
         });
         Object::new(id, Value::object(entries))
+    }
+
+    /// Notes what happened to an object that is there afterwards; a prompt one works at once.
+    fn note(&self, ctx: &Context, happening: Happening) {
+        self.world.note(happening);
+        if self.kind == ToyKind::Prompt {
+            self.world.note(Happening::Ready(ctx.info().address.to_string()));
+        }
     }
 
     fn check_planned(&self, ctx: &Context, planned: &Value) {
@@ -373,6 +383,7 @@ impl Resource for Toy {
         Traits {
             idempotent_create: self.kind == ToyKind::Idempotent,
             settle: if self.kind == ToyKind::Late { SETTLE } else { Duration::ZERO },
+            ready_at_once: self.kind == ToyKind::Prompt,
             ready_timeout: Duration::from_secs(5),
             ready_interval: Duration::from_millis(10),
             call_timeout: Duration::from_secs(3),
@@ -424,7 +435,7 @@ impl Resource for Toy {
                     })
                     .await;
             }
-            _ => self.world.note(Happening::Done(ctx.info().address.to_string(), "create")),
+            _ => self.note(ctx, Happening::Done(ctx.info().address.to_string(), "create")),
         }
         Outcome::complete(object)
     }
@@ -432,7 +443,7 @@ impl Resource for Toy {
     async fn read(&self, ctx: &Context, object: &Object) -> Result<Option<Object>> {
         let found = self.world.things().get(&object.id).map(|thing| Object::new(&object.id, thing.attributes.clone()));
         if found.is_some() {
-            self.world.note(Happening::Recovered(ctx.info().address.to_string()));
+            self.note(ctx, Happening::Recovered(ctx.info().address.to_string()));
         }
         Ok(found)
     }
@@ -463,7 +474,7 @@ impl Resource for Toy {
             Some(Fault::Partial) => Outcome::partial(object, failed(Effect::None)),
             Some(Fault::Inconsistent) => Outcome::complete(object),
             _ => {
-                self.world.note(Happening::Done(ctx.info().address.to_string(), "update"));
+                self.note(ctx, Happening::Done(ctx.info().address.to_string(), "update"));
                 Outcome::complete(object)
             }
         }
@@ -490,6 +501,9 @@ impl Resource for Toy {
 
     async fn ready(&self, ctx: &Context, object: &Object) -> Result<Readiness> {
         let fault = self.world.begin(ctx, "ready");
+        if self.kind == ToyKind::Prompt {
+            self.world.complain(format!("{} was asked whether it is ready", ctx.info().address));
+        }
         let never = fault == Some(Fault::NeverReady)
             || self.world.inner().faults.get(&(ctx.info().address.to_string(), "ready")) == Some(&Fault::NeverReady);
         let mut hash = DefaultHasher::new();
@@ -507,7 +521,7 @@ impl Resource for Toy {
         self.world.begin(ctx, "recover");
         if let Some(id) = evidence.prior.as_ref().map(|prior| prior.id.clone()) {
             let found = self.world.things().get(&id).map(|thing| Object::new(&id, thing.attributes.clone()));
-            self.world.note(Happening::Recovered(address));
+            self.note(ctx, Happening::Recovered(address));
             return Ok(found.map_or(Recovery::Absent, Recovery::Found));
         }
         if self.kind == ToyKind::Blind && evidence.id.is_none() {
@@ -519,7 +533,7 @@ impl Resource for Toy {
         let is_visible = |thing: &Thing| now.since(thing.made_at.0) >= self.traits().settle;
         Ok(match found.filter(|(_, thing)| is_visible(thing)) {
             Some((id, thing)) => {
-                self.world.note(Happening::Recovered(address));
+                self.note(ctx, Happening::Recovered(address));
                 Recovery::Found(Object::new(id, thing.attributes))
             }
             None => Recovery::Absent,

@@ -201,6 +201,19 @@ fn a_crash_at_any_point_changes_nothing() {
 }
 
 #[test]
+fn what_is_ready_at_once_is_never_asked() {
+    let prompt = |kind| Node::new(kind).of_type("toy_prompt");
+    let scene = Scene::new(&[
+        prompt(Kind::Create),
+        prompt(Kind::Update).input(0),
+        prompt(Kind::Replace).needs(1, Level::Ready),
+        prompt(Kind::ReplaceCreateFirst).input(2),
+        Node::new(Kind::Create).input(3),
+    ]);
+    sweep(&scene, 11);
+}
+
+#[test]
 fn crashes_without_end_change_nothing() {
     sweep_again_and_again(&medley(), 5);
 }

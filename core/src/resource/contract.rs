@@ -18,6 +18,9 @@ pub struct Traits {
     /// How long a created object may stay invisible to reads (eventual consistency). `recover` may answer "absent"
     /// only after it; the engine waits.
     pub settle: Duration,
+    /// Whether an object works as soon as `create` or `update` returned it: [`Resource::ready`] is not asked then, and
+    /// a change becomes durable in one write instead of two.
+    pub ready_at_once: bool,
     /// How long the engine waits for [`Resource::ready`] before the step fails (the row stays).
     pub ready_timeout: Duration,
     /// How often the engine asks [`Resource::ready`].
@@ -33,6 +36,7 @@ impl Default for Traits {
         Self {
             idempotent_create: false,
             settle: Duration::ZERO,
+            ready_at_once: false,
             ready_timeout: Duration::from_secs(600),
             ready_interval: Duration::from_millis(200),
             call_timeout: Duration::from_secs(1200),
@@ -104,7 +108,7 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
 
     /// Says whether the object really works. A create or update is done when this says so.
     ///
-    /// Called until it does, fails, or [`Traits::ready_timeout`] is over.
+    /// Called until it does, fails, or [`Traits::ready_timeout`] is over; not at all with [`Traits::ready_at_once`].
     async fn ready(&self, ctx: &Context, object: &Object) -> Result<Readiness> {
         let _ = ctx;
         Ok(Readiness::Ready(object.clone()))

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{cell::LazyCell, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -43,7 +43,8 @@ struct Payload<V> {
 /// `engine.bug` where a value is ephemeral; what the cipher says.
 pub fn encode_entry(run: RunId, mut entry: Entry, sealer: &Sealer) -> Result<EntryRecord> {
     let subject = format!("{run}/{}", entry.seq);
-    let record = sealer.record("fact", &subject);
+    // Most facts hold nothing to seal.
+    let record = LazyCell::new(|| sealer.record("fact", &subject));
     let private = private_of(&mut entry.fact).and_then(Option::take);
     let private = private.map(|bytes| record.seal_bytes("private", &bytes)).transpose()?;
     let mut field = fields();

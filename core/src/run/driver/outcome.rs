@@ -139,6 +139,7 @@ impl Dispatcher {
 
     fn applied(&mut self, step: &Step, object: Object, before: Option<Fact>) -> Result<()> {
         let value = object.attributes.clone();
+        let as_made = self.is_ready_at_once(step).then(|| object.clone());
         let Some(row) = self.row_of(step, object, RowStatus::Current) else {
             return Err(Error::bug("a change of nothing was applied").context("address", &step.address));
         };
@@ -152,7 +153,18 @@ impl Dispatcher {
             rows,
             events: vec![Event::StepApplied { step: step.id.0, address: step.address.to_string() }],
             ..Write::default()
-        })
+        })?;
+        match as_made {
+            // In the same transaction: nobody sees it applied and not ready.
+            Some(object) => self.ready(step, object),
+            None => Ok(()),
+        }
+    }
+
+    fn is_ready_at_once(&self, step: &Step) -> bool {
+        let Some(change) = self.plan.change(step.change) else { return false };
+        let resource = self.calls.resource(&change.type_name, &change.provider);
+        resource.is_ok_and(|resource| resource.traits().ready_at_once)
     }
 
     /// Records that the step's object is gone from the world or from care.

@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
@@ -44,15 +44,18 @@ impl Format {
     /// `engine.bug` where the payload has no JSON form.
     pub fn write<T: Serialize + ?Sized>(&self, subject: &str, payload: &T) -> Result<Arc<[u8]>> {
         // The line is as long for every checksum, so that the payload is serialised right behind it.
-        let mut body = self.line(self.version, &[0; CHECKSUM_BYTES]).into_bytes();
+        let mut body = Vec::with_capacity(TYPICAL_BYTES);
+        body.extend_from_slice(format!("{} {} ", self.name, self.version).as_bytes());
+        let sum_at = body.len();
+        body.resize(sum_at + 2 * CHECKSUM_BYTES, b'0');
+        body.push(b'\n');
         let start = body.len();
         serde_json::to_writer(&mut body, payload).map_err(|error| {
             Error::bug(format!("a `{}` document has no JSON form", self.name))
                 .context("category", format_args!("{:?}", error.classify()))
         })?;
         let sum = self.checksum(self.version, subject, body.get(start..).unwrap_or_default());
-        let line = self.line(self.version, &sum);
-        body.splice(..start, line.into_bytes());
+        body.iter_mut().skip(sum_at).zip(hex(&sum)).for_each(|(place, digit)| *place = digit);
         Ok(body.into())
     }
 
@@ -83,14 +86,10 @@ impl Format {
             return Err(failure::too_new(format_args!("`{}`", self.name), version.into(), self.version.into())
                 .context("subject", subject));
         }
-        if version == 0 || sum != hex(&self.checksum(version, subject, payload)) {
+        if version == 0 || sum.as_bytes() != hex(&self.checksum(version, subject, payload)) {
             return Err(corrupt("is not as it was written: its checksum does not match"));
         }
         Ok(Document { format: *self, version, payload })
-    }
-
-    fn line(&self, version: u32, sum: &Checksum) -> String {
-        format!("{} {version} {}\n", self.name, hex(sum))
     }
 
     fn checksum(&self, version: u32, subject: &str, payload: &[u8]) -> Checksum {
@@ -109,13 +108,18 @@ impl Format {
 
 const CHECKSUM_BYTES: usize = 16;
 
+/// Rows and facts seldom need more.
+const TYPICAL_BYTES: usize = 768;
+
 type Checksum = [u8; CHECKSUM_BYTES];
 
-fn hex(sum: &Checksum) -> String {
-    sum.iter().fold(String::with_capacity(2 * CHECKSUM_BYTES), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Returns lower-case digits.
+fn hex(sum: &Checksum) -> [u8; 2 * CHECKSUM_BYTES] {
+    let mut digits = [0; 2 * CHECKSUM_BYTES];
+    let halves = sum.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+    digits.iter_mut().zip(halves).for_each(|(place, half)| *place = digit(half));
+    digits
 }
 
 /// A document whose checksum holds.
