@@ -57,6 +57,8 @@ impl TypeDescriptor {
 pub struct TraitsData {
     /// See [`Traits::idempotent_create`].
     pub idempotent_create: bool,
+    /// See [`Traits::ready_at_once`].
+    pub ready_at_once: bool,
     /// See [`Traits::settle`]; milliseconds.
     pub settle_ms: u64,
     /// See [`Traits::ready_timeout`]; milliseconds.
@@ -80,6 +82,7 @@ impl From<Traits> for TraitsData {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             idempotent_create: traits.idempotent_create,
+            ready_at_once: traits.ready_at_once,
             settle_ms: ms(traits.settle),
             ready_timeout_ms: ms(traits.ready_timeout),
             ready_interval_ms: ms(traits.ready_interval),
@@ -93,6 +96,7 @@ impl From<TraitsData> for Traits {
     fn from(data: TraitsData) -> Self {
         Self {
             idempotent_create: data.idempotent_create,
+            ready_at_once: data.ready_at_once,
             settle: Duration::from_millis(data.settle_ms),
             ready_timeout: Duration::from_millis(data.ready_timeout_ms),
             ready_interval: Duration::from_millis(data.ready_interval_ms),

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Answer, Ask, PlanInput, Request, RequestId, instance::Instances, rows::Rows, target::Targets};
 use crate::{
