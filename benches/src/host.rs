@@ -60,9 +60,14 @@ impl Host {
         self.stack.plan(template, PlanOptions::default()).await.expect("it can be planned")
     }
 
-    /// Carries a plan out to its end.
+    /// Carries a plan out to its end, with so many calls at once as the program does.
     pub async fn apply(&self, plan: Plan) -> RunReport {
-        let run = self.stack.apply(plan, ApplyOptions::default()).await.expect("nothing is in the way");
+        self.apply_with(plan, ApplyOptions::default()).await
+    }
+
+    /// Carries a plan out to its end.
+    pub async fn apply_with(&self, plan: Plan, options: ApplyOptions) -> RunReport {
+        let run = self.stack.apply(plan, options).await.expect("nothing is in the way");
         let report = run.finish().await.expect("it ends");
         assert_eq!(report.status, RunStatus::Succeeded);
         report

@@ -38,7 +38,16 @@ impl Bus {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let recorded = Recorded { seq: state.next, at: self.shared.clock.now(), event };
         state.next += 1;
-        state.listeners.retain(|listener| listener.send(recorded.clone()).is_ok());
+        match &mut *state.listeners {
+            [] => {}
+            // Mostly there is one, which gets it without a copy.
+            [only] => {
+                if only.send(recorded).is_err() {
+                    state.listeners.clear();
+                }
+            }
+            _ => state.listeners.retain(|listener| listener.send(recorded.clone()).is_ok()),
+        }
     }
 
     /// Returns a stream of the events sent from now on.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::{
     error::suggest,
-    value::{Kind, Path, Step, Value, convert},
+    value::{Kind, Path, Step, Type, Value, convert},
 };
 
 use super::{Attribute, Block, NestedBlock, Nesting, Schema};
@@ -35,6 +35,9 @@ impl Schema {
     /// # Errors
     /// Everything that is wrong: attributes that do not exist or are of the wrong type.
     pub fn conform(&self, value: &Value) -> Result<Value, Problems> {
+        if self.block.fits(value) {
+            return Ok(value.clone());
+        }
         Coercion::run(&self.block, value, Source::Resource)
     }
 
@@ -249,16 +252,27 @@ fn unsupported(block: &Block, name: &str) -> String {
 }
 
 impl Block {
+    /// Returns whether a value is an object of the implied type already; blocks that hold others are not looked into.
+    fn fits(&self, value: &Value) -> bool {
+        let Kind::Object(fields) = value.kind() else { return false };
+        let part_fits = |((name, part), (expected, attribute)): (&(Arc<str>, Value), (&Arc<str>, &Attribute))| {
+            name == expected && (part.has_type(&attribute.ty) || (attribute.ty == Type::Any && !part.is_null()))
+        };
+        self.blocks.is_empty()
+            && fields.len() == self.attributes.len()
+            && fields.iter().zip(&self.attributes).all(part_fits)
+    }
+
     fn deprecations(&self, value: &Value, path: &Path, found: &mut Problems) {
         for (name, part) in value.entries() {
             if part.is_null() {
                 continue;
             }
-            let path = path.clone().attr(Arc::clone(name));
             if let Some(instead) = self.attributes.get(name).and_then(|attribute| attribute.deprecated.as_ref()) {
-                found.push((path.clone(), instead.clone()));
+                found.push((path.clone().attr(Arc::clone(name)), instead.clone()));
             }
             if let Some(nested) = self.blocks.get(name) {
+                let path = path.clone().attr(Arc::clone(name));
                 let stands = !part.is_known() || nested.count_blocks(part) > 0;
                 if let Some(instead) = nested.block.deprecated.as_ref().filter(|_| stands) {
                     found.push((path.clone(), instead.clone()));
@@ -270,15 +284,15 @@ impl Block {
 
     fn validate_values(&self, value: &Value, path: &Path, found: &mut Problems) {
         for (name, part) in value.entries() {
-            let path = path.clone().attr(Arc::clone(name));
             if let Some(attribute) = self.attributes.get(name) {
                 for check in &attribute.checks {
                     if let Some(what) = check.verdict(part) {
-                        found.push((path.clone(), format!("`{name}` {what}")));
+                        found.push((path.clone().attr(Arc::clone(name)), format!("`{name}` {what}")));
                     }
                 }
             }
             if let Some(nested) = self.blocks.get(name) {
+                let path = path.clone().attr(Arc::clone(name));
                 nested.each_nested(part, &path, &mut |block, path| nested.block.validate_values(block, path, found));
             }
         }

@@ -177,12 +177,13 @@ impl Stack {
     ) -> Result<(Option<Plan>, Vec<Diagnostic>)> {
         let mut waiting = std::collections::VecDeque::new();
         let mut under_way = FuturesUnordered::new();
+        let stack: Arc<str> = self.key.to_string().into();
         loop {
             waiting.extend(planner.requests());
             while under_way.len() < options.parallelism.max(1)
                 && let Some((id, request)) = waiting.pop_front()
             {
-                under_way.push(self.ask(id, request, registry, options));
+                under_way.push(self.ask(id, request, Arc::clone(&stack), registry, options));
             }
             // Biased, so that a cancelled plan takes no further answer.
             tokio::select! {
@@ -202,16 +203,17 @@ impl Stack {
         &self,
         id: RequestId,
         request: Request,
+        stack: Arc<str>,
         registry: &Arc<Registry>,
         options: &PlanOptions,
     ) -> (RequestId, Answer) {
         let inner = &self.engine.inner;
-        let address = request.address.to_string();
+        let address: Arc<str> = request.address.to_string().into();
         let info = CallInfo {
             object_id: request.object_id,
-            address: Arc::from(address.as_str()),
+            address: Arc::clone(&address),
             type_name: Arc::clone(&request.type_name),
-            stack: Arc::from(self.key.to_string()),
+            stack,
             tenant: Arc::clone(&self.key.tenant),
             attempt: 1,
             tags: inner.tags.clone(),
@@ -219,22 +221,22 @@ impl Stack {
             ..CallInfo::default()
         };
         let ctx = Context::new(info, Arc::clone(&inner.clock), options.cancellation.child_token());
-        let send = |event: Event| {
+        let send = |event: &dyn Fn(String) -> Event| {
             if let Some(bus) = &options.events {
-                bus.send(event);
+                bus.send(event(address.to_string()));
             }
         };
         let resource =
             || registry.resource(&request.type_name).ok_or_else(|| registry.unknown_resource(&request.type_name));
         let answer = match request.ask {
             Ask::Read(object) => {
-                send(Event::RefreshStarted { address: address.clone() });
+                send(&|address| Event::RefreshStarted { address });
                 let read = match resource() {
                     Ok(resource) => resource.read(&ctx, &object).await,
                     Err(error) => Err(error),
                 };
-                let drifted = !matches!(&read, Ok(Some(found)) if found.attributes == object.attributes);
-                send(Event::RefreshFinished { address, drifted });
+                let drifted = || !matches!(&read, Ok(Some(found)) if found.attributes == object.attributes);
+                send(&|address| Event::RefreshFinished { address, drifted: drifted() });
                 Answer::Read(read)
             }
             Ask::Plan(plan) => Answer::Plan(match resource() {
@@ -242,12 +244,12 @@ impl Stack {
                 Err(error) => Err(error),
             }),
             Ask::ReadData(config) => {
-                send(Event::RefreshStarted { address: address.clone() });
+                send(&|address| Event::RefreshStarted { address });
                 let read = match registry.data_source(&request.type_name) {
                     Some(source) => source.read(&ctx, config).await,
                     None => Err(registry.unknown_resource(&request.type_name)),
                 };
-                send(Event::RefreshFinished { address, drifted: false });
+                send(&|address| Event::RefreshFinished { address, drifted: false });
                 Answer::Data(read)
             }
             Ask::Import(wanted) => Answer::Import(match resource() {

@@ -1,4 +1,9 @@
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension as _};
 use stackwright::{
@@ -11,6 +16,15 @@ use stackwright::{
 };
 
 use crate::error::storage;
+
+/// How many entries of a journal one statement writes, where there are so many.
+const MANY: usize = 24;
+
+/// Parameters: the run, the number of the first entry, their bodies.
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| {
+    let rows: Vec<String> = (0..MANY).map(|idx| format!("(?1, ?2 + {idx}, ?{})", idx + 3)).collect();
+    format!("INSERT INTO entries (run, seq, body) VALUES {}", rows.join(", "))
+});
 
 /// One write transaction, and what was looked up in it.
 ///
@@ -123,9 +137,7 @@ impl<'a> Work<'a> {
         for segment in &commit.segments {
             self.put_segment(key, stack.id, segment)?;
         }
-        for entry in &commit.entries {
-            self.append(key, stack.id, entry)?;
-        }
+        self.append_all(key, stack.id, &commit.entries)?;
         let mut changed = false;
         if let Some(write) = &commit.stack {
             changed |= self.put_stack(key, stack.id, write)?;
@@ -205,6 +217,41 @@ impl<'a> Work<'a> {
         }
         let insert = "INSERT INTO segments (run, number, body) VALUES (?1, ?2, ?3)";
         self.execute(insert, (run.id, segment.number, &*segment.body)).map(drop)
+    }
+
+    /// Appends entries; those that follow on what is there go many at a time.
+    fn append_all(&mut self, key: &StackKey, stack: i64, mut entries: &[EntryRecord]) -> Result<()> {
+        while let Some((first, rest)) = entries.split_first() {
+            let run = self.run_of(key, stack, first.run)?;
+            let follows =
+                |(entry, seq): (&EntryRecord, i64)| entry.run == first.run && i64::try_from(entry.seq) == Ok(seq);
+            entries = match entries.split_first_chunk::<MANY>() {
+                Some((many, rest)) if many.iter().zip(run.end..).all(follows) => {
+                    self.append_many(run, many)?;
+                    self.runs.insert(first.run, RunNote { end: run.end + MANY as i64, ..run });
+                    rest
+                }
+                _ => {
+                    self.append(key, stack, first)?;
+                    rest
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Appends entries that follow on what is there, in one statement.
+    fn append_many(&self, run: RunNote, entries: &[EntryRecord; MANY]) -> Result<()> {
+        self.sql(|connection| {
+            let mut insert = connection.prepare_cached(&INSERT_MANY)?;
+            insert.raw_bind_parameter(1, run.id)?;
+            insert.raw_bind_parameter(2, run.end)?;
+            for (place, entry) in (3..).zip(entries) {
+                insert.raw_bind_parameter(place, &*entry.body)?;
+            }
+            insert.raw_execute()
+        })?;
+        Ok(())
     }
 
     fn append(&mut self, key: &StackKey, stack: i64, entry: &EntryRecord) -> Result<()> {

@@ -20,8 +20,11 @@ const GROUP_BYTES: usize = 8 << 20;
 
 /// One call and who waits for it.
 trait Task: Send {
-    /// Runs it, inside a transaction that is not durable yet.
+    /// Runs it, inside a transaction that is not durable yet, so that it changes everything or nothing.
     fn run(&mut self, work: &mut Work<'_>);
+
+    /// Runs it as the only one of its transaction; returns whether that is to be kept.
+    fn run_alone(&mut self, work: &mut Work<'_>) -> bool;
 
     /// Tells the caller how it ended: as it ran, unless the transaction `failed`.
     fn finish(self: Box<Self>, failed: Option<Error>);
@@ -42,6 +45,13 @@ where
         if let Some(call) = self.call.take() {
             self.result = Some(work.attempt(call));
         }
+    }
+
+    fn run_alone(&mut self, work: &mut Work<'_>) -> bool {
+        if let Some(call) = self.call.take() {
+            self.result = Some(call(work));
+        }
+        matches!(self.result, Some(Ok(_)))
     }
 
     fn finish(self: Box<Self>, failed: Option<Error>) {
@@ -175,6 +185,14 @@ fn transact(connection: &Connection, group: &mut [Call], place: &Place) -> Resul
         return Err(Failed::Moved);
     }
     let mut work = Work::new(connection, &place.path);
+    if let [only] = group {
+        // The transaction itself is what can be taken back; a savepoint would copy every page that is changed.
+        let keeps = only.task.run_alone(&mut work);
+        if connection.is_autocommit() {
+            return Err(Failed::Ended);
+        }
+        return connection.execute_batch(if keeps { "COMMIT" } else { "ROLLBACK" }).map_err(Failed::Sql);
+    }
     for call in group {
         call.task.run(&mut work);
         if connection.is_autocommit() {

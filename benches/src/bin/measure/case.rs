@@ -5,6 +5,7 @@ use std::{
 };
 
 use rustix::time::{ClockId, clock_gettime};
+use stackwright::stack::ApplyOptions;
 use stackwright_benches::{Host, Shape, read};
 
 use crate::counting::Counting;
@@ -24,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) storage: Storage,
     /// Whether allocations are counted, which takes time.
     pub(crate) counts: bool,
+    /// How many calls an apply makes at once.
+    pub(crate) parallelism: usize,
 }
 
 /// What one phase took.
@@ -45,22 +48,29 @@ pub(crate) struct Sample {
 }
 
 impl Case {
-    pub(crate) fn arguments(&self) -> [String; 4] {
+    pub(crate) fn arguments(&self) -> [String; 5] {
         let storage = match self.storage {
             Storage::Memory => "memory",
             Storage::Sqlite => "sqlite",
         };
         let counts = if self.counts { "counted" } else { "timed" };
-        [self.shape.name().to_owned(), self.size.to_string(), storage.to_owned(), counts.to_owned()]
+        [
+            self.shape.name().to_owned(),
+            self.size.to_string(),
+            storage.to_owned(),
+            counts.to_owned(),
+            self.parallelism.to_string(),
+        ]
     }
 
     pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
-        let [shape, size, storage, counts] = arguments else { return None };
+        let [shape, size, storage, counts, parallelism] = arguments else { return None };
         Some(Self {
             shape: Shape::parse(shape)?,
             size: size.parse().ok()?,
             storage: if storage == "sqlite" { Storage::Sqlite } else { Storage::Memory },
             counts: counts == "counted",
+            parallelism: parallelism.parse().ok()?,
         })
     }
 
@@ -71,6 +81,7 @@ impl Case {
             allocator.begin();
         }
         let watch = Watch { allocator };
+        let options = ApplyOptions { parallelism: self.parallelism, ..ApplyOptions::default() };
         runtime.block_on(async {
             let host = match self.storage {
                 Storage::Memory => Host::in_memory(),
@@ -78,7 +89,7 @@ impl Case {
             };
             let (parse, template) = watch.take(async { read(&text) }).await;
             let (first, plan) = watch.take(host.plan(&template)).await;
-            let (apply, _) = watch.take(host.apply(plan)).await;
+            let (apply, _) = watch.take(host.apply_with(plan, options)).await;
             let (again, plan) = watch.take(host.plan(&template)).await;
             assert!(plan.is_empty(), "what was applied needs nothing");
             Sample { phases: [parse, first, apply, again], peak_bytes: peak_bytes() }

@@ -2,7 +2,7 @@
 //! Markdown tables: times, what they come to for one instance, and memory.
 //!
 //! ```text
-//! measure [--runs N] [--cpu] [--shape NAME]… [INSTANCES …]
+//! measure [--runs N] [--cpu] [--parallelism N] [--shape NAME]… [INSTANCES …]
 //! ```
 //!
 //! Every figure is the median of `--runs` new processes (5 unless given), each of which does everything once: what a
@@ -15,6 +15,7 @@ mod table;
 
 use std::process::{Command, ExitCode};
 
+use stackwright::stack::ApplyOptions;
 use stackwright_benches::{Shape, sizes};
 
 use crate::{
@@ -29,7 +30,7 @@ static ALLOCATOR: Counting = Counting::new();
 /// The argument that tells a process to measure one case and print its sample.
 const CASE: &str = "--case";
 
-const USAGE: &str = "usage: measure [--runs N] [--cpu] [--shape NAME]… [INSTANCES …]";
+const USAGE: &str = "usage: measure [--runs N] [--cpu] [--parallelism N] [--shape NAME]… [INSTANCES …]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,17 +51,20 @@ fn main() -> ExitCode {
 struct Wanted {
     runs: usize,
     clock: Clock,
+    parallelism: usize,
     shapes: Vec<Shape>,
     sizes: Vec<usize>,
 }
 
 impl Wanted {
     fn parse(arguments: &[String]) -> Option<Self> {
-        let mut wanted = Self { runs: 5, clock: Clock::Wall, shapes: Vec::new(), sizes: Vec::new() };
+        let parallelism = ApplyOptions::default().parallelism;
+        let mut wanted = Self { runs: 5, clock: Clock::Wall, parallelism, shapes: Vec::new(), sizes: Vec::new() };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
                 "--runs" => wanted.runs = rest.next()?.parse().ok().filter(|runs| *runs > 0)?,
+                "--parallelism" => wanted.parallelism = rest.next()?.parse().ok().filter(|most| *most > 0)?,
                 "--cpu" => wanted.clock = Clock::Cpu,
                 "--shape" => wanted.shapes.push(Shape::parse(rest.next()?)?),
                 size => wanted.sizes.push(size.parse().ok().filter(|size| *size > 0)?),
@@ -79,9 +83,10 @@ impl Wanted {
         let mut lines = Vec::new();
         for &shape in &self.shapes {
             for &size in &self.sizes {
-                let measure = |storage| self.median(&Case { shape, size, storage, counts: false });
-                let (memory, sqlite) = (measure(Storage::Memory)?, measure(Storage::Sqlite)?);
-                let counted = sample(&Case { shape, size, storage: Storage::Sqlite, counts: true })?;
+                let case = |storage, counts| Case { shape, size, storage, counts, parallelism: self.parallelism };
+                let memory = self.median(&case(Storage::Memory, false))?;
+                let sqlite = self.median(&case(Storage::Sqlite, false))?;
+                let counted = sample(&case(Storage::Sqlite, true))?;
                 lines.push(Line { shape, size, memory, sqlite, counted });
             }
         }

@@ -40,17 +40,26 @@ pub(super) struct PlanDoc<V> {
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeDoc<V> {
     pub address: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_address: Option<Address>,
     pub type_name: Arc<str>,
     pub provider: Arc<str>,
     pub action: Action,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<V>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<V>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replace_paths: Vec<Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prior_object: Option<ObjectId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectId>,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub deposed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub importing: Option<String>,
 }
 
@@ -63,27 +72,48 @@ pub(super) enum ConfigDoc<V> {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PlannedDoc<V> {
+    /// What the change says that there will be: as it mostly is.
+    AsChanged,
+    Value(V),
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StepDoc<V> {
     pub id: StepId,
     pub change: ChangeIdx,
     pub action: StepAction,
     pub address: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub object_id: Option<ObjectId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prior: Option<ObjectId>,
     pub config: ConfigDoc<V>,
-    pub planned: Option<V>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned: Option<PlannedDoc<V>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub planned_private: Option<Json>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<JoinId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<ObjectId>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wholes: Vec<Target>,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub create_before_destroy: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub prevent_destroy: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub has_conditions: bool,
     pub cost: u64,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[derive(Serialize, Deserialize)]

@@ -6,10 +6,12 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::doc::{ChangeDoc, ConfigDoc, DriftDoc, InputsDoc, OutputDoc, PlanDoc, ReadDoc, RowUpdateDoc, StepDoc};
+use super::doc::{
+    ChangeDoc, ConfigDoc, DriftDoc, InputsDoc, OutputDoc, PlanDoc, PlannedDoc, ReadDoc, RowUpdateDoc, StepDoc,
+};
 use crate::{
     error::{Error, Result},
-    plan::{Inputs, Plan, RowUpdate, StepConfig},
+    plan::{Inputs, Plan, RowUpdate, Step, StepConfig},
     state::{
         RowRecord,
         codec::{RecordSealer, Sealer, encode_row},
@@ -77,6 +79,7 @@ pub(super) fn pack<'p>(plan: &'p Plan, id: String, how: &dyn Pack) -> Result<Pla
             importing: change.importing.clone(),
         })
     });
+    let after_of = |step: &Step| plan.change(step.change).and_then(|change| change.after.as_ref());
     let steps = plan.steps.iter().enumerate().map(|(idx, step)| {
         let config = |config| how.value(format_args!("steps/{idx}/config"), config);
         let private = step.planned_private.as_ref().map(|bytes| how.bytes(&format!("steps/{idx}/private"), bytes));
@@ -92,7 +95,11 @@ pub(super) fn pack<'p>(plan: &'p Plan, id: String, how: &dyn Pack) -> Result<Pla
                 StepConfig::Known(value) => ConfigDoc::Known(config(value)?),
                 StepConfig::Residual(value) => ConfigDoc::Residual(config(value)?),
             },
-            planned: optional(format_args!("steps/{idx}/planned"), step.planned.as_ref())?,
+            planned: match &step.planned {
+                None => None,
+                Some(planned) if after_of(step) == Some(planned) => Some(PlannedDoc::AsChanged),
+                Some(planned) => Some(PlannedDoc::Value(how.value(format_args!("steps/{idx}/planned"), planned)?)),
+            },
             planned_private: private.transpose()?,
             needs: step.needs.clone(),
             joins: step.joins.clone(),

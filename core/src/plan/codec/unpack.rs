@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::doc::{ConfigDoc, InputsDoc, PlanDoc, RowUpdateDoc, StepDoc};
+use super::doc::{ConfigDoc, InputsDoc, PlanDoc, PlannedDoc, RowUpdateDoc, StepDoc};
 use crate::{
     error::{Error, ErrorKind, Result},
     plan::{Change, Drift, Inputs, OutputChange, Plan, PlannedReadOf, RowUpdate, Step, StepConfig},
@@ -46,8 +46,9 @@ impl Unpack<'_> {
                 importing: change.importing,
             })
         });
-        let changes = changes.collect::<Result<_>>()?;
-        let steps = doc.steps.into_iter().enumerate().map(|(idx, step)| self.step(idx, step)).collect::<Result<_>>()?;
+        let changes: Vec<Change> = changes.collect::<Result<_>>()?;
+        let steps = doc.steps.into_iter().enumerate().map(|(idx, step)| self.step(idx, step, &changes));
+        let steps = steps.collect::<Result<_>>()?;
         let outputs = doc.outputs.into_iter().map(|(name, output)| {
             let output = OutputChange {
                 before: self.optional(&format!("outputs/{name}/before"), output.before.as_ref())?,
@@ -97,7 +98,7 @@ impl Unpack<'_> {
         })
     }
 
-    fn step(&self, idx: usize, step: StepDoc<Json>) -> Result<Step> {
+    fn step(&self, idx: usize, step: StepDoc<Json>, changes: &[Change]) -> Result<Step> {
         let field = format!("steps/{idx}/config");
         let private = step.planned_private.map(|json| self.record.open_bytes(&format!("steps/{idx}/private"), &json));
         Ok(Step {
@@ -106,7 +107,13 @@ impl Unpack<'_> {
                 ConfigDoc::Known(json) => StepConfig::Known(self.value(&field, &json)?),
                 ConfigDoc::Residual(json) => StepConfig::Residual(self.value(&field, &json)?),
             },
-            planned: self.optional(&format!("steps/{idx}/planned"), step.planned.as_ref())?,
+            planned: match step.planned {
+                None => None,
+                Some(PlannedDoc::AsChanged) => {
+                    changes.get(step.change.0 as usize).and_then(|change| change.after.clone())
+                }
+                Some(PlannedDoc::Value(json)) => Some(self.value(&format!("steps/{idx}/planned"), &json)?),
+            },
             planned_private: private.transpose()?.map(|bytes| Arc::from(bytes.as_slice())),
             id: step.id,
             change: step.change,

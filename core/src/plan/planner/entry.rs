@@ -53,7 +53,7 @@ impl Entry {
 impl Planner {
     /// Collects instances and objects that go, sorted by address; deposed objects after the one of their address.
     pub(super) fn entries(&mut self) -> Vec<Entry> {
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(self.instances.iter().count());
         for instance in self.instances.iter() {
             let node = instance.node;
             if let (Some(outcome), false) = (&instance.outcome, self.table.has_failed(node)) {

@@ -112,9 +112,23 @@ impl Default for PlanOptions {
 pub struct ObjectIds(Box<dyn FnMut() -> ObjectId + Send>);
 
 impl ObjectIds {
-    /// Returns random ids, as [`ObjectId::mint`] does.
+    /// Returns ids of which the first is random, as [`ObjectId::mint`] makes it, and the others count up from it in their
+    /// last 32 bits.
+    ///
+    /// What is made by one plan lies side by side wherever it is kept in the order of ids, so that a store writes few
+    /// pages for many rows.
     pub fn random() -> Self {
-        Self(Box::new(ObjectId::mint))
+        let mut minted: u32 = 0;
+        let mut first = ObjectId::mint().as_u128();
+        Self(Box::new(move || {
+            if minted == u32::MAX {
+                first = ObjectId::mint().as_u128();
+                minted = 0;
+            }
+            let id = (first & !u128::from(u32::MAX)) | u128::from(minted);
+            minted += 1;
+            ObjectId::from_u128(id)
+        }))
     }
 
     /// Returns ids that count up from a number, for tests and simulations.

@@ -74,7 +74,7 @@ impl Residue {
             let declares = table.declares_conditions(&address.module().path(), &key);
             if declares {
                 let node = self.locate(address)?;
-                let value = self.objects.get(address).map(|known| known.value.clone());
+                let value = self.known(address).map(|known| known.value.clone());
                 problems.extend(self.conditions(node, |block| block.lifecycle.preconditions.clone(), None)?);
                 problems.extend(self.conditions(
                     node,

@@ -8,7 +8,7 @@ use crate::{
     address::Address,
     error::{Diagnostics as _, Error, Result},
     plan::{
-        Action, Inputs, Plan, TypeSource,
+        Action, Change, Inputs, Plan, TypeSource,
         node::{Env, Evaluated, Event, FilesSeen, ModuleIdx, NodeId, Options, Place, Replay, Table, Touched},
         planner::seconds,
     },
@@ -29,10 +29,10 @@ use crate::{
 pub struct Residue {
     pub(super) plan: Arc<Plan>,
     pub(super) types: Arc<dyn TypeSource>,
-    /// What instances are, as far as that is known.
-    pub(super) objects: HashMap<Address, Known>,
-    /// Place of each instance in the plan's changes.
-    pub(super) changes: HashMap<Address, usize>,
+    /// What instances are, as far as that is known, by their places in the plan's changes.
+    objects: Vec<Option<Known>>,
+    /// The same of those that the plan has no change for.
+    others: HashMap<Address, Known>,
     pub(super) table: Option<Table>,
     /// Nodes whose values are not final: computed anew when something was applied.
     pub(super) passing: Vec<NodeId>,
@@ -53,38 +53,67 @@ impl Residue {
     /// # Errors
     /// None yet; a snapshot that cannot be read is found out when it is needed.
     pub fn open(plan: Arc<Plan>, rows: &[Row], types: Arc<dyn TypeSource>) -> Result<Self> {
-        let mut objects: HashMap<Address, Known> = HashMap::new();
-        for row in rows.iter().filter(|row| row.status != RowStatus::Deposed) {
-            objects.insert(row.address.clone(), Known { value: row.attributes.clone(), is_final: true });
-        }
-        let mut changes = HashMap::new();
-        for (place, change) in plan.changes.iter().enumerate().filter(|(_, change)| !change.deposed) {
-            changes.insert(change.address.clone(), place);
-            if let Some(after) = &change.after {
-                let known = Known { value: after.clone(), is_final: change.action == Action::NoOp };
-                objects.insert(change.address.clone(), known);
-            }
-        }
-        for read in &plan.reads {
-            if let Some(value) = &read.value {
-                objects.insert(read.address.clone(), Known { value: value.clone(), is_final: true });
-            }
-        }
         // A change without a step leaves nothing to wait for: only what is marked differs.
-        let stepped: HashSet<&Address> = plan.steps.iter().map(|step| &step.address).collect();
-        for (address, known) in &mut objects {
-            known.is_final |= !stepped.contains(address);
+        let mut stepped = vec![false; plan.changes.len()];
+        for step in &plan.steps {
+            if let Some(flag) = stepped.get_mut(step.change.0 as usize) {
+                *flag = true;
+            }
         }
-        Ok(Self {
+        let known = |(change, stepped): (&Change, bool)| {
+            let value = change.after.clone().filter(|_| !change.deposed)?;
+            Some(Known { value, is_final: change.action == Action::NoOp || !stepped })
+        };
+        let objects = plan.changes.iter().zip(stepped).map(known).collect();
+        let mut residue = Self {
             plan: Arc::clone(&plan),
             types,
             objects,
-            changes,
+            others: HashMap::new(),
             table: None,
             passing: Vec::new(),
             open: HashSet::new(),
             drawn: Arc::default(),
-        })
+        };
+        for row in rows.iter().filter(|row| row.status != RowStatus::Deposed) {
+            if residue.known(&row.address).is_none() {
+                residue.know(&row.address, Known { value: row.attributes.clone(), is_final: true });
+            }
+        }
+        for read in &plan.reads {
+            if let Some(value) = &read.value {
+                residue.know(&read.address, Known { value: value.clone(), is_final: true });
+            }
+        }
+        Ok(residue)
+    }
+
+    /// Returns the change of an instance; not that of a deposed object. O(log n), n changes.
+    pub(super) fn change_of(&self, address: &Address) -> Option<&Change> {
+        self.plan.changes.get(self.place(address)?)
+    }
+
+    /// Changes are sorted by address; of one address, those of deposed objects come last.
+    fn place(&self, address: &Address) -> Option<usize> {
+        let place = self.plan.changes.partition_point(|change| change.address < *address);
+        let change = self.plan.changes.get(place)?;
+        (change.address == *address && !change.deposed).then_some(place)
+    }
+
+    /// Returns what is known of an instance. O(log n), n changes.
+    pub(super) fn known(&self, address: &Address) -> Option<&Known> {
+        match self.place(address) {
+            Some(place) => self.objects.get(place)?.as_ref(),
+            None => self.others.get(address),
+        }
+    }
+
+    /// Takes what an instance is; returns what was known of it before.
+    pub(super) fn know(&mut self, address: &Address, known: Known) -> Option<Known> {
+        match self.place(address).and_then(|place| self.objects.get_mut(place)) {
+            Some(slot) => slot.replace(known),
+            None => self.others.insert(address.clone(), known),
+        }
     }
 
     /// Returns the table, made from the plan's snapshot when it is first needed.
@@ -154,7 +183,7 @@ impl Residue {
             self.table()?.fail(node);
             return Ok(());
         };
-        match self.objects.get(&address).cloned() {
+        match self.known(&address).cloned() {
             Some(known) => {
                 if !known.is_final {
                     self.open.insert(node);

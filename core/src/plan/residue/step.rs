@@ -92,13 +92,13 @@ impl Residue {
             AddressMode::Data => self.types.data_source(address.type_name()),
         }
         .map_or(value.clone(), |schema| schema.mark_sensitive(&value));
-        let marks = self.changes.get(address).and_then(|place| self.plan.changes.get(*place)?.after.as_ref());
+        let marks = self.change_of(address).and_then(|change| change.after.as_ref());
         let value = match marks {
             // What the template marks stays marked, whatever the type returned.
             Some(after) => value.mark_with_paths(&after.unmark_deep_with_paths().1),
             None => value,
         };
-        let old = self.objects.insert(address.clone(), Known { value: value.clone(), is_final: true });
+        let old = self.know(address, Known { value: value.clone(), is_final: true });
         let Some(table) = self.table.as_mut() else { return };
         let was_final = old.as_ref().is_some_and(|old| old.is_final);
         if was_final && old.is_some_and(|old| !old.value.same(&value)) {

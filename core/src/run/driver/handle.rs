@@ -117,7 +117,10 @@ impl RunHandle {
     /// # Cancellation
     /// Dropping the future leaves the run going.
     pub async fn finish(self) -> Result<RunReport> {
-        match self.task.await {
+        let Self { events, task, .. } = self;
+        // Nobody reads them any more; what is sent from now on need not be kept.
+        drop(events);
+        match task.await {
             Ok(result) => result,
             Err(error) => Err(Error::bug("the task of a run ended early; resume the run").because(error)),
         }

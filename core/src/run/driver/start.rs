@@ -13,7 +13,7 @@ use super::{
     ledger::Ledger,
     parts::DriverParts,
     task::{Prepared, Shared},
-    writer::{Write, Writer},
+    writer::{Encoder, Sink, Write, Writer},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -179,16 +179,21 @@ impl Launch {
         guard: Arc<Guard>,
     ) -> Result<RunReport> {
         let mut writer = Writer {
-            run: self.record.id,
-            store: parts.store,
-            lease: parts.lease,
-            sealer: parts.sealer.clone(),
-            clock: Arc::clone(&parts.clock),
+            encoder: Encoder {
+                run: self.record.id,
+                sealer: parts.sealer.clone(),
+                clock: Arc::clone(&parts.clock),
+                next_seq: self.next_seq,
+            },
+            sink: Sink {
+                store: parts.store,
+                lease: parts.lease,
+                clock: Arc::clone(&parts.clock),
+                patience: parts.options.store_patience,
+            },
             bus: parts.bus.clone(),
-            patience: parts.options.store_patience,
-            next_seq: self.next_seq,
         };
-        writer.write(vec![self.first]).await?;
+        writer.write(self.first).await?;
         parts.bus.send(Event::RunStarted {
             run: self.record.id.to_string(),
             step_count: self.machine.open_count() as u64,

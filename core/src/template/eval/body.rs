@@ -1,6 +1,7 @@
 //! Bodies of blocks: what a schema makes of attributes, nested blocks and `dynamic` blocks.
 
 use std::{
+    cell::OnceCell,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -371,12 +372,15 @@ fn is_set(body: &Body, name: &str) -> bool {
 struct Places {
     /// What is not set, but was probably meant by something that is.
     meant: HashSet<Path>,
-    spans: HashMap<Path, Span>,
+    /// Only looked at where something is wrong.
+    spans: Vec<(Path, Span)>,
+    /// The same by path, once somebody asked.
+    index: OnceCell<HashMap<Path, Span>>,
 }
 
 impl Places {
     fn add(&mut self, path: Path, span: Span) {
-        self.spans.entry(path).or_insert(span);
+        self.spans.push((path, span));
     }
 
     /// Returns where the part at a path stands, or else the nearest part around it.
@@ -389,8 +393,10 @@ impl Places {
                 step => step.clone(),
             })
             .collect();
+        // Of several that have a path the first is meant.
+        let spans = self.index.get_or_init(|| self.spans.iter().rev().cloned().collect());
         loop {
-            if let Some(span) = self.spans.get(&path) {
+            if let Some(span) = spans.get(&path) {
                 return *span;
             }
             if path.pop().is_none() {
