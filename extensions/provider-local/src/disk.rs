@@ -195,6 +195,11 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
             renamed => return renamed.map_err(io::Error::from),
         }
     }
+    rename_by_looking(from, to)
+}
+
+/// The same in two steps.
+fn rename_by_looking(from: &Path, to: &Path) -> io::Result<()> {
     if fs::symlink_metadata(to).is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -231,5 +236,43 @@ pub(crate) fn check_path(text: &str) -> Result<()> {
     match Path::new(text).components().next_back() {
         Some(Component::Normal(_)) => Ok(()),
         _ => refuse("ends with no name, so it means the root, or a folder that was there before"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_appeared_meanwhile_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        for rename in [rename_to_free, rename_by_looking] {
+            fs::write(&path, "theirs").expect("a file");
+            let temporary = folder.path().join("temporary");
+            fs::write(&temporary, "mine").expect("a file");
+            let error = rename(&temporary, &path).expect_err("it is taken");
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read_to_string(&path).expect("a file"), "theirs");
+            fs::remove_file(&path).expect("the file");
+            rename(&temporary, &path).expect("it is free");
+            assert_eq!(fs::read_to_string(&path).expect("a file"), "mine");
+        }
+        let error = write(&path, b"other", 0o644, Over::Nothing, "key").expect_err("it is taken");
+        assert_eq!(error.code(), "local.exists");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "mine");
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(names, ["file"], "what was written beside it is gone");
+    }
+
+    #[test]
+    fn paths_end_with_a_name() {
+        for good in ["a", "/a", "a/b", "./a", "../a", "a/", "/a/../b"] {
+            assert!(check_path(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/", ".", "..", "a/..", "a\0"] {
+            assert!(check_path(bad).is_err(), "{bad}");
+        }
     }
 }

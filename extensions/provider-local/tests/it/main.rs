@@ -4,6 +4,7 @@ mod command;
 mod contract;
 mod directory;
 mod docs;
+mod environment;
 mod file;
 mod host;
 mod http;
