@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use stackwright::{error::Effect, resource::Evidence, resource::Object, resource::Recovery, value::Value};
+use stackwright::{
+    error::Effect,
+    resource::{Evidence, Object, Recovery},
+    value::Value,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::process;

@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use stackwright::{resource::Readiness, value::Type, value::Value};
+use stackwright::{
+    resource::Readiness,
+    value::{Type, Value},
+};
 
 use super::{calm, process};
 use crate::support::{Wire, Yard, dead, given, is_running, kill, kin, map, pid, text, texts, with};

@@ -2,7 +2,10 @@
 
 use std::{process::Command, sync::Arc};
 
-use stackwright::{resource::Evidence, resource::Object, resource::Readiness, resource::Recovery, state::ObjectId};
+use stackwright::{
+    resource::{Evidence, Object, Readiness, Recovery},
+    state::ObjectId,
+};
 
 use super::{calm, process, tamper};
 use crate::support::{Wire, Yard, dead, is_running, pid, refused, start_of};

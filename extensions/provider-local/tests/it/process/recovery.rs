@@ -1,11 +1,17 @@
 //! What becomes of a process when the engine dies.
 
-use std::{fs, process::Command, sync::Arc, sync::Mutex};
+use std::{
+    fs,
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use stackwright::{
-    Error, ErrorKind, Result, error::Effect, resource::Checkpoint, resource::Evidence, resource::Object,
-    resource::Recovery, value::Value,
+    Error, ErrorKind, Result,
+    error::Effect,
+    resource::{Checkpoint, Evidence, Object, Recovery},
+    value::Value,
 };
 
 use super::{calm, process};

@@ -2,7 +2,12 @@
 
 use std::fs;
 
-use stackwright::{ErrorKind, error::Effect, error::Retry, resource::ObjectState, value::Type, value::Value};
+use stackwright::{
+    ErrorKind,
+    error::{Effect, Retry},
+    resource::ObjectState,
+    value::{Type, Value},
+};
 
 use super::{calm, process};
 use crate::support::{Wire, Yard, given, is_running, map, pid, refused, text, texts, with};
