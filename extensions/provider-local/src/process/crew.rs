@@ -1,6 +1,6 @@
 //! Who belongs to a process, and how all of them are ended.
 
-use std::{collections::HashSet, io, time::Duration};
+use std::{io, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 use stackwright::{
@@ -134,7 +134,6 @@ pub(super) async fn stop(ctx: &Context, owner: Owner, patience: Duration) -> Res
     let begun = clock.monotonic();
     let elapsed = || clock.monotonic().saturating_sub(begun);
     let mut known: Vec<Entry> = Vec::new();
-    let mut asked: HashSet<(u32, String)> = HashSet::new();
     loop {
         let (whose, before) = (owner.clone(), known.clone());
         let crew = blocking(move || whose.crew(&before)).await.map_err(|error| error.effect(Effect::Unknown))?;
@@ -143,10 +142,9 @@ pub(super) async fn stop(ctx: &Context, owner: Owner, patience: Duration) -> Res
         }
         let force = if elapsed() < patience { Force::Ask } else { Force::Kill };
         let mut refused = None;
+        // Whoever is found while they are asked was not there before: the others are waited for.
         for entry in &crew {
-            if asked.insert((entry.pid, entry.start.clone())) || force == Force::Kill {
-                refused = signal(entry, force).err().or(refused);
-            }
+            refused = signal(entry, force).err().or(refused);
         }
         // One that may not be signalled keeps none of the others.
         if let Some(error) = refused {

@@ -44,9 +44,13 @@ fn stop_patience(attributes: &Value) -> Duration {
     Duration::from_secs(number(attributes, "stop_timeout_seconds").unwrap_or(10))
 }
 
-/// Returns whether a process has to be started anew to become what is planned. One that was started with just that
+/// Returns whether a process has to be started anew to become what is planned. One that died and left others behind
+/// has; one that was started with just that
 /// already, such as one that was adopted, has not.
 fn needs_restart(prior: &Object, planned: &Value) -> bool {
+    if get(&prior.attributes, "pid").is_null() {
+        return true;
+    }
     if !differ(&prior.attributes, planned, &STARTED_WITH) {
         return false;
     }
@@ -150,7 +154,10 @@ impl Resource for Process {
             return Ok(Some(object.clone()));
         }
         self.watch.ended(&identity).await;
-        Ok(None)
+        // What it started may live on and be in the way of the next one: then there is still something to end.
+        let left = Owner::of(identity).crew(&[])?;
+        let headless = || with(&object.attributes, [("pid", Value::null(Type::Number))]);
+        Ok((!left.is_empty()).then(|| Object { attributes: headless(), ..object.clone() }))
     }
 
     async fn update(&self, ctx: &Context, prior: &Object, planned: Value) -> Outcome {

@@ -121,7 +121,7 @@ impl Driven {
     /// Plans and makes.
     pub(crate) async fn try_create(&self, given: &Value) -> Outcome {
         match self.plan(None, given).await {
-            Ok(response) => self.resource.create(&self.context(), response.planned).await,
+            Ok(response) => bounded(self.resource.create(&self.context(), response.planned)).await,
             Err(error) => Outcome::failed(error),
         }
     }
@@ -134,7 +134,7 @@ impl Driven {
     /// Plans and changes.
     pub(crate) async fn try_update(&self, prior: &Object, given: &Value) -> Outcome {
         match self.plan(Some(prior), given).await {
-            Ok(response) => self.resource.update(&self.context(), prior, response.planned).await,
+            Ok(response) => bounded(self.resource.update(&self.context(), prior, response.planned)).await,
             Err(error) => Outcome::failed(error),
         }
     }
@@ -148,7 +148,7 @@ impl Driven {
     }
 
     pub(crate) async fn delete(&self, object: &Object) {
-        gone(self.resource.delete(&self.context(), object).await);
+        gone(bounded(self.resource.delete(&self.context(), object)).await);
     }
 
     pub(crate) async fn import(&self, id: &str) -> Result<Option<Object>> {
@@ -180,6 +180,11 @@ impl Driven {
         let paths = self.resource.schema().changed_paths(&prior.attributes, &planned);
         paths.iter().map(ToString::to_string).collect()
     }
+}
+
+/// Waits for a call, but not for ever.
+async fn bounded<T>(call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, call).await.expect("the call ends")
 }
 
 /// Returns the object of an outcome without problems.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use stackwright::{
     error::Effect,
     resource::{Evidence, Object, Recovery},
-    value::Value,
+    value::{Type, Value},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -48,19 +48,31 @@ async fn delete_kills_what_does_not_listen() {
 }
 
 #[tokio::test]
-async fn delete_reaches_children_of_a_leader_that_died() {
+async fn children_of_a_leader_that_died_are_ended_before_the_next_one_starts() {
     let (yard, driven) = (Yard::new(), process());
     let wire = Wire::new(&yard, "wire");
     let script = format!("{}; sleep 1000 & echo $! >&3; exec sleep 1000", wire.open());
-    let object = driven.create(&yard.script(&script)).await;
+    let config = yard.script(&script);
+    let object = driven.create(&config).await;
     let child: u32 = wire.line().parse().expect("a number");
     kill(pid(&object));
     dead(pid(&object)).await;
     assert!(is_running(child));
     let evidence = Evidence { id: None, partial: None, prior: Some(object.clone()), planned: None };
     assert_eq!(driven.recover(&evidence).await, Recovery::Found(object.clone()), "a lost delete is not done yet");
-    driven.delete(&object).await;
+    // A plan sees it, and starts it anew instead of beside what is left.
+    let headless = driven.read(&object).await.expect("something is left");
+    assert_eq!(headless.attributes.attribute("pid"), Some(&Value::null(Type::Number)));
+    assert!(driven.changes(&headless, &config).await.contains(&".pid".to_owned()));
+    let next = driven.update(&headless, &config).await;
+    assert!(!is_running(child) && is_running(pid(&next)));
+    let child: u32 = wire.line().parse().expect("a number");
+    kill(pid(&next));
+    dead(pid(&next)).await;
+    assert!(is_running(child));
+    driven.delete(&driven.read(&next).await.expect("something is left")).await;
     assert_eq!(wire.end(), Vec::<String>::new());
+    assert_eq!(driven.read(&next).await, None);
     assert_eq!(driven.recover(&evidence).await, Recovery::Absent);
 }
 

@@ -41,33 +41,26 @@ async fn a_stale_or_reused_number_means_nobody_and_is_never_killed() {
             serde_json::from_slice(object.private.as_deref().expect("bytes")).expect("JSON");
         private["start"].as_str().expect("a start").to_owned()
     };
-    let later = format!("{}", start(&bystander).parse::<u64>().expect("ticks") + 1);
+    let later = (start(&bystander).parse::<u64>().expect("ticks") + 1).to_string();
+    // Nothing but the number ties each of these to the bystander.
+    let unmarked = tamper(&bystander, |private| drop(private.remove("mark")));
     for (what, stranger) in [
-        ("another start", tamper(&bystander, |private| drop(private.insert("start".into(), later.clone().into())))),
-        ("another boot", tamper(&bystander, |private| drop(private.insert("boot".into(), "another".into())))),
+        ("another start", tamper(&unmarked, |private| drop(private.insert("start".into(), later.clone().into())))),
+        ("another boot", tamper(&unmarked, |private| drop(private.insert("boot".into(), "another".into())))),
         (
             "another mark",
-            tamper(&bystander, |private| drop(private.insert("mark".into(), ObjectId::mint().to_string().into()))),
+            tamper(&unmarked, |private| drop(private.insert("mark".into(), ObjectId::mint().to_string().into()))),
         ),
-        ("nobody's number", Object { id: "4194300".to_owned(), ..bystander.clone() }),
+        ("nobody's number", Object { id: "4194300".to_owned(), ..unmarked.clone() }),
     ] {
         let owner = process();
         assert_eq!(owner.read(&stranger).await, None, "{what}");
         let evidence =
             Evidence { id: Some(stranger.id.clone()), partial: None, prior: Some(stranger.clone()), planned: None };
-        // The mark of the bystander counts where it is what the private bytes name.
-        if what == "another mark" {
-            assert_eq!(owner.recover(&evidence).await, Recovery::Absent, "{what}");
-        }
+        assert_eq!(owner.recover(&evidence).await, Recovery::Absent, "{what}");
         let not_ready = owner.resource.ready(&owner.context(), &stranger).await.expect("an answer");
         assert!(matches!(not_ready, Readiness::Failed { .. }), "{what}");
-        if what != "another mark" {
-            // Without the mark nothing ties the stranger to the bystander.
-            let unmarked = tamper(&stranger, |private| drop(private.remove("mark")));
-            owner.delete(&unmarked).await;
-        } else {
-            owner.delete(&stranger).await;
-        }
+        owner.delete(&stranger).await;
         assert!(is_running(pid(&bystander)), "{what}: the bystander lives");
     }
     driven.delete(&bystander).await;

@@ -109,6 +109,27 @@ async fn one_that_fails_says_how_it_ended_and_what_it_printed_last() {
 }
 
 #[tokio::test]
+async fn one_that_dies_while_somebody_else_answers_is_not_ready() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (yard, driven) = (Yard::new(), process());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let ready = given([("http", text(url))]);
+    let object = driven.create(&with(&yard.script("exec sleep 1000"), [("ready", ready)])).await;
+    let answers = async {
+        let (mut stream, _) = listener.accept().await.expect("a guest");
+        let _ = stream.read(&mut [0; 4096]).await;
+        kill(pid(&object));
+        dead(pid(&object)).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    };
+    let ctx = driven.context();
+    let (answer, ()) = tokio::join!(driven.resource.ready(&ctx, &object), answers);
+    let answer = answer.expect("an answer");
+    assert!(matches!(answer, Readiness::Failed { .. }), "{answer:?}");
+}
+
+#[tokio::test]
 async fn somebody_else_who_answers_does_not_make_it_ready() {
     let (yard, driven) = (Yard::new(), process());
     let wire = Wire::new(&yard, "wire");

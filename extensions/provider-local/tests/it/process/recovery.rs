@@ -64,6 +64,22 @@ async fn a_lost_create_is_found_by_its_mark_or_by_what_was_noted() {
 }
 
 #[tokio::test]
+async fn what_it_started_in_another_session_is_not_taken_for_it() {
+    let (yard, driven) = (Yard::new(), process());
+    let wire = Wire::new(&yard, "wire");
+    let script = format!("{}; setsid sh -c 'echo up >&3; exec sleep 1000' & wait", wire.open());
+    let config = yard.script(&script);
+    let object = driven.create(&config).await;
+    assert_eq!(wire.line(), "up");
+    let planned = driven.plan(None, &config).await.expect("a plan").planned;
+    let evidence = Evidence { id: None, partial: None, prior: None, planned: Some(planned) };
+    let Recovery::Found(found) = driven.recover(&evidence).await else { panic!("it runs") };
+    assert_eq!(found.id, object.id, "both carry its mark and lead a session; the older one is it");
+    driven.delete(&object).await;
+    wire.end();
+}
+
+#[tokio::test]
 async fn one_that_wrote_over_its_environment_is_found_by_what_was_noted() {
     let (yard, driven) = (Yard::new(), process());
     let wire = Wire::new(&yard, "wire");
