@@ -60,6 +60,10 @@ demo-test: build ## The demo from end to end, with its drift, its change and its
 bench: ## Benchmarks: parse, evaluate, plan, apply (minutes).
 	$(CARGO) bench -p stackwright-benches
 
+.PHONY: bench-measure
+bench-measure: ## Tables of times, memory and allocations over the number of instances (minutes).
+	@$(CARGO) run --release --quiet -p stackwright-benches --bin measure
+
 .PHONY: bench-peer
 bench-peer: ## The same shapes through `terraform`, where it is on PATH.
 	@benches/peer.sh
