@@ -96,8 +96,10 @@ killed() {
     ' "$log" || { cat "$log" >&2; fail "$language: something was created again that was there, or with another key"; }
     # What is sensitive is sealed.
     grep -aq hunter2 "$folder"/state.db* && fail "$language: a token lies in the state in the open"
-    step "$folder" update
-    step "$folder" destroy
+    # The type's next version brings the rows along.
+    SPIKE_SCHEMA=2 step "$folder" upgrade
+    SPIKE_SCHEMA=2 step "$folder" update
+    SPIKE_SCHEMA=2 step "$folder" destroy
     say "ok: $language: killed with $exist of 6 buckets (creation $number, $point), resumed, nothing lost or doubled"
 }
 
@@ -110,6 +112,8 @@ prove() {
     step "$work/$language-faults" faults
     [ "$(count '^recovered raised by-key found$' "$work/$language-faults/log")" = 1 ] \
         || fail "$language: the creation that raised was not looked up"
+    [ "$(count '^create B-' "$work/$language-faults/log")" = 0 ] \
+        || fail "$language: what the type refuses once it is known was created"
     say "ok: $language: refused, torn and raised creations end as the contract says"
     SPIKE_BLOCK=3:cancel step "$work/$language-cancel" cancel
     step "$work/$language-cancel" verify

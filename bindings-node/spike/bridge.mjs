@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 
 const native = createRequire(import.meta.url)(process.env.STACKWRIGHT_NATIVE);
 
-const OPTIONAL = ['plan', 'import', 'ready', 'recover'];
+const OPTIONAL = ['validate', 'plan', 'import', 'ready', 'recover', 'upgrade'];
 
 /** An error with all that the engine's errors say; a resource type throws it, a host catches it. */
 export class StackwrightError extends Error {
@@ -67,6 +67,8 @@ class Context {
 }
 
 const REPLIES = {
+  validate: () => 'valid',
+  upgrade: (attributes) => ({ upgraded: attributes }),
   plan: (planned) => ({ planned }),
   create: (thing) => ({ outcome: { object: { complete: thing } } }),
   update: (thing) => ({ outcome: { object: { complete: thing } } }),

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Partial, StackwrightError } from './bridge.mjs';
 
+// With 2, a bucket also has a region, which older rows do not know of.
+const VERSION = Number(process.env.SPIKE_SCHEMA ?? '1');
 const SCHEMA = new URL('../../tests/bindings/schema.json', import.meta.url);
 
 /** One file per bucket, named by the key that it was made with; and a log of what happened. */
@@ -87,14 +89,25 @@ function wantedOf({ value: { name, size, source } }) {
   return { name, size, source };
 }
 
+function schema() {
+  const schema = JSON.parse(fs.readFileSync(SCHEMA, 'utf8'));
+  if (VERSION === 2) {
+    schema.version = 2;
+    schema.block.attributes.region = { type: 'string', computed: true };
+  }
+  return schema;
+}
+
 function thing({ id, name, size, source }) {
   const computed = { token: `hunter2-${name}`, url: `https://buckets.example/${name}` };
+  if (VERSION === 2) computed.region = 'eu';
   return { id, attributes: { id, name, size, source, ...computed } };
 }
 
 /** The resource type. It has neither `plan` nor `ready`: the engine does without. */
 export class Bucket {
-  schema = JSON.parse(fs.readFileSync(SCHEMA, 'utf8'));
+  schema = schema();
+  upgraded = 0;
   traits = {};
   #begun = 0;
   #stopNumber;
@@ -107,6 +120,18 @@ export class Bucket {
     const [number, stopAt] = (process.env.SPIKE_BLOCK ?? '0:').split(':');
     [this.#stopNumber, this.#stopAt] = [Number(number), stopAt];
     this.waiting = new Promise((resolve) => (this.#waits = resolve));
+  }
+
+  async validate(ctx, { config }) {
+    const { name } = config.value;
+    if (name !== null && name !== name.toLowerCase()) {
+      throw new StackwrightError('invalid_input', 'buckets are written in small letters', { code: 'acme.name' });
+    }
+  }
+
+  async upgrade(ctx, { attributes }) {
+    this.upgraded += 1;
+    return { ...attributes, region: 'eu' };
   }
 
   async create(ctx, { planned }) {

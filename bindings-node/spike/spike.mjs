@@ -23,6 +23,14 @@ async function carryOut(engine, files, { mode = 'normal', ...options } = {}) {
   return (await plan.apply({ parallelism: 3, who: 'spike', ...options })).finish();
 }
 
+async function refuses(engine, text, code, problem) {
+  await assert.rejects(engine.plan({ 'main.tf': text }), (error) => {
+    assert.ok(error instanceof StackwrightError);
+    assert.deepEqual([error.kind, error.code], ['invalid_input', code]);
+    return error.rest.diagnostics.some((found) => found.code.startsWith(problem));
+  });
+}
+
 const commands = {
   async apply(engine) {
     const plan = await engine.plan(template('main.tf'));
@@ -64,6 +72,15 @@ const commands = {
     assert.deepEqual([plan.data.is_empty, plan.data.changes], [true, []]);
   },
 
+  async upgrade(engine, bucket) {
+    const plan = await engine.plan(template('main.tf'));
+    assert.deepEqual([plan.data.changes, bucket.upgraded], [[], 6]);
+    const report = await (await plan.apply()).finish();
+    assert.equal(report.status, 'succeeded');
+    const again = await engine.plan(template('main.tf'));
+    assert.deepEqual([again.data.changes, bucket.upgraded], [[], 6]);
+  },
+
   async update(engine, bucket) {
     const plan = await engine.plan(template('main.tf', ['count.index + 1', 'count.index + 10']));
     assert.deepEqual(plan.data.changes.map(([, action]) => action), Array(4).fill('update'));
@@ -97,11 +114,14 @@ const commands = {
     const all = ['raised', 'refused', 'torn'];
     assert.deepEqual(await statuses(), all.map((name) => [name, 'current']));
     assert.deepEqual(names(), all);
-    await assert.rejects(engine.plan({ 'main.tf': 'resource "acme_bukkit" "a" {' }), (error) => {
-      assert.ok(error instanceof StackwrightError);
-      assert.deepEqual([error.kind, error.code], ['invalid_input', 'template.invalid']);
-      return error.rest.diagnostics.length > 0;
-    });
+    await refuses(engine, 'resource "acme_bukkit" "a" {', 'template.invalid', 'syntax.');
+    await refuses(engine, 'resource "acme_bucket" "a" {\n name = "Loud"\n}', 'plan.failed', 'acme.name');
+    // What is wrong only comes out once it is known: before anything is made.
+    const files = { ...template('faults.tf'), 'late.tf': template('late.tf')['main.tf'] };
+    const third = await carryOut(engine, files);
+    const refused = third.problems.map(({ address, error }) => [address, error.code, error.effect]);
+    assert.deepEqual(refused, [['acme_bucket.late', 'acme.name', 'none']]);
+    assert.deepEqual(names(), ['early', ...all]);
   },
 
   async cancel(engine, bucket) {

@@ -7,7 +7,7 @@ import traceback
 
 import stackwright_spike as native
 
-OPTIONAL = ("plan", "import", "ready", "recover")
+OPTIONAL = ("validate", "plan", "import", "ready", "recover", "upgrade")
 
 
 class StackwrightError(Exception):
@@ -68,8 +68,12 @@ class Context:
 
 def reply(verb, result):
     """Returns the reply for what a method returned."""
+    if verb == "validate":
+        return "valid"
     if verb == "plan":
         return {"planned": result}
+    if verb == "upgrade":
+        return {"upgraded": result}
     if verb in ("create", "update"):
         return {"outcome": {"object": {"complete": result}}}
     if verb == "delete":

@@ -9,6 +9,8 @@ import uuid
 
 from bridge import Partial, StackwrightError
 
+# With 2, a bucket also has a region, which older rows do not know of.
+VERSION = int(os.environ.get("SPIKE_SCHEMA", "1"))
 SCHEMA = pathlib.Path(__file__).parents[2] / "tests" / "bindings" / "schema.json"
 
 
@@ -83,26 +85,46 @@ def url_of(name):
     return f"https://buckets.example/{name}"
 
 
+def schema():
+    schema = json.loads(SCHEMA.read_text())
+    if VERSION == 2:
+        schema["version"] = 2
+        schema["block"]["attributes"]["region"] = {"type": "string", "computed": True}
+    return schema
+
+
 def thing(bucket):
     attributes = {name: bucket[name] for name in ("id", "name", "size", "source")}
     name = bucket["name"]
+    if VERSION == 2:
+        attributes["region"] = "eu"
     return {"id": bucket["id"], "attributes": {**attributes, "token": f"hunter2-{name}", "url": url_of(name)}}
 
 
 class Bucket:
     """The resource type. Some verbs are coroutines, some plain functions."""
 
-    schema = json.loads(SCHEMA.read_text())
+    schema = schema()
     traits = {"ready_interval_ms": 10}
 
     def __init__(self, folder):
         self.cloud = Cloud(folder)
         self.begun = 0
+        self.upgraded = 0
         self.seen = set()
         self.waiting = asyncio.Event()
         # Where the creation with this number stops for ever: `3:before`, `3:made`, `3:noted`, or `3:cancel`.
         number, _, self.stop_at = os.environ.get("SPIKE_BLOCK", "0:").partition(":")
         self.stop_number = int(number)
+
+    async def validate(self, ctx, config):
+        name = config["value"]["name"]
+        if name is not None and name != name.lower():
+            raise StackwrightError("invalid_input", "buckets are written in small letters", code="acme.name")
+
+    async def upgrade(self, ctx, version, attributes):
+        self.upgraded += 1
+        return {**attributes, "region": "eu"}
 
     async def plan(self, ctx, prior, config, proposed):
         # The address is known from the name alone, before the bucket is there.

@@ -68,6 +68,16 @@ async def verify(engine, bucket):
     expect("a second plan", (plan.data["is_empty"], plan.data["changes"]), (True, []))
 
 
+async def upgrade(engine, bucket):
+    plan = await engine.plan(template("main.tf"))
+    expect("changes", plan.data["changes"], [])
+    expect("rows upgraded", bucket.upgraded, 6)
+    report = await (await plan.apply()).finish()
+    expect("status", report["status"], "succeeded")
+    plan = await engine.plan(template("main.tf"))
+    expect("nothing is left to do", (plan.data["changes"], bucket.upgraded), ([], 6))
+
+
 async def update(engine, bucket):
     files = template("main.tf", **{"count.index + 1": "count.index + 10"})
     plan = await engine.plan(files)
@@ -83,6 +93,17 @@ async def destroy(engine, bucket):
     expect("status", report["status"], "succeeded")
     expect("rows", await engine.state(), [])
     expect("buckets", bucket.cloud.buckets(), [])
+
+
+async def refuses(engine, text, code, problem):
+    try:
+        await engine.plan({"main.tf": text})
+    except StackwrightError as error:
+        expect("an error of the engine's", (error.kind, error.code), ("invalid_input", code))
+        codes = [found["code"] for found in error.rest["diagnostics"]]
+        expect(f"{problem} among {codes}", any(found.startswith(problem) for found in codes), True)
+    else:
+        raise SystemExit(f"a template was accepted: {text}")
 
 
 async def faults(engine, bucket):
@@ -102,12 +123,13 @@ async def faults(engine, bucket):
     rows = [(row["address"].split(".")[1], row["status"]) for row in await engine.state()]
     expect("rows", rows, [(name, "current") for name in ("raised", "refused", "torn")])
     expect("buckets", sorted(found["name"] for found in bucket.cloud.buckets()), ["raised", "refused", "torn"])
-    try:
-        await engine.plan({"main.tf": 'resource "acme_bukkit" "a" {'})
-        raise SystemExit("a broken template was accepted")
-    except StackwrightError as error:
-        expect("an error of the engine's", (error.kind, error.code), ("invalid_input", "template.invalid"))
-        expect("diagnostics", len(error.rest["diagnostics"]) > 0, True)
+    await refuses(engine, 'resource "acme_bukkit" "a" {', "template.invalid", "syntax.")
+    await refuses(engine, 'resource "acme_bucket" "a" {\n name = "Loud"\n}', "plan.failed", "acme.name")
+    # What is wrong only comes out once it is known: before anything is made.
+    report = await carry_out(engine, {**template("faults.tf"), "late.tf": template("late.tf")["main.tf"]})
+    problems = [(p["address"], p["error"]["code"], p["error"]["effect"]) for p in report["problems"]]
+    expect("problems", problems, [("acme_bucket.late", "acme.name", "none")])
+    expect("buckets", sorted(found["name"] for found in bucket.cloud.buckets()), ["early", "raised", "refused", "torn"])
 
 
 async def cancel(engine, bucket):
@@ -138,7 +160,8 @@ async def cancel(engine, bucket):
     expect("status", report["status"], "succeeded")
 
 
-COMMANDS = {command.__name__: command for command in (apply, resume, verify, update, destroy, faults, cancel)}
+STEPS = (apply, resume, verify, upgrade, update, destroy, faults, cancel)
+COMMANDS = {command.__name__: command for command in STEPS}
 
 
 async def main(command, folder):

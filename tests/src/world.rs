@@ -109,6 +109,7 @@ struct Inner {
     created: BTreeMap<String, u32>,
     reads: u32,
     fickle: bool,
+    picky: bool,
     now: Timestamp,
     calls: BTreeMap<(String, &'static str), u32>,
     effect_count: u64,
@@ -134,6 +135,11 @@ impl World {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets types refuse every input that is known.
+    pub fn be_picky(&self) {
+        self.inner().picky = true;
     }
 
     /// Puts an object there, as if it had been made long ago.
@@ -389,6 +395,14 @@ impl Resource for Toy {
             call_timeout: Duration::from_secs(3),
             ..Traits::default()
         }
+    }
+
+    async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
+        let input = config.attribute("input").and_then(Value::as_str);
+        if self.world.inner().picky && input.is_some() {
+            return Err(Error::new(ErrorKind::InvalidInput, "toy.input", "it takes no input"));
+        }
+        Ok(())
     }
 
     async fn create(&self, ctx: &Context, planned: Value) -> Outcome {

@@ -547,6 +547,20 @@ fn a_plan_that_comes_out_otherwise_has_no_effect() {
 }
 
 #[test]
+fn what_a_type_refuses_once_it_is_known_has_no_effect() {
+    let scene = Scene::new(&[Node::new(Kind::Create), Node::new(Kind::Create).input(0)]);
+    let stage = Stage::new(&scene, 0);
+    stage.world.be_picky();
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Failed);
+    let [problem] = &report.problems[..] else { panic!("{:?}", report.problems) };
+    assert_eq!((&*problem.address, &*problem.error.code), ("toy_thing.n1", "toy.input"));
+    assert_eq!(stage.world.call_count("toy_thing.n0", "create"), 1);
+    assert_eq!(stage.world.call_count("toy_thing.n1", "create"), 0);
+    check_sound(&stage, "picky");
+}
+
+#[test]
 fn an_unknown_value_never_reaches_a_type() {
     let mut scene = Scene::new(&[Node::new(Kind::Create), Node::new(Kind::Create).input(0)]);
     // Its source never says anything, so that evaluation leaves the input unknown.

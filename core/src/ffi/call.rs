@@ -76,6 +76,11 @@ impl fmt::Debug for Bytes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Call {
+    /// Check a configuration beyond what the schema can say.
+    Validate {
+        /// What the template says.
+        config: Document,
+    },
     /// Adjust a proposed change.
     Plan {
         /// The object as it is; `None` when it is to be created.
@@ -128,12 +133,20 @@ pub enum Call {
         /// What was asked for; `None` when it was a delete.
         planned: Option<Document>,
     },
+    /// Bring attributes that an older schema version stored into today's shape.
+    Upgrade {
+        /// The version of the schema that they were stored with.
+        version: u64,
+        /// As they were stored, as plain JSON.
+        attributes: Json,
+    },
 }
 
 impl Call {
     /// Returns which verb it is.
     pub const fn verb(&self) -> Verb {
         match self {
+            Self::Validate { .. } => Verb::Validate,
             Self::Plan { .. } => Verb::Plan,
             Self::Create { .. } => Verb::Create,
             Self::Read { .. } => Verb::Read,
@@ -142,6 +155,7 @@ impl Call {
             Self::Import { .. } => Verb::Import,
             Self::Ready { .. } => Verb::Ready,
             Self::Recover { .. } => Verb::Recover,
+            Self::Upgrade { .. } => Verb::Upgrade,
         }
     }
 }
@@ -307,6 +321,8 @@ pub struct PlanResponse {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
+    /// To `validate`: nothing is wrong. What is wrong is an [`Error`](Self::Error).
+    Valid,
     /// To `plan`.
     Planned(PlanResponse),
     /// To `create`, `update` and `delete`.
@@ -317,6 +333,8 @@ pub enum Reply {
     Readiness(Readiness),
     /// To `recover`.
     Recovery(Recovery),
+    /// To `upgrade`: the attributes as the schema has them today, as plain JSON.
+    Upgraded(Json),
     /// To any: it failed. For a verb that changes things this is an outcome that left everything as it was.
     Error(Failure),
 }
@@ -333,11 +351,13 @@ impl Reply {
     /// Returns the name of its kind.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
+            Self::Valid => "valid",
             Self::Planned(_) => "planned",
             Self::Outcome(_) => "outcome",
             Self::Object(_) => "object",
             Self::Readiness(_) => "readiness",
             Self::Recovery(_) => "recovery",
+            Self::Upgraded(_) => "upgraded",
             Self::Error(_) => "error",
         }
     }

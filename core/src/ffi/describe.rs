@@ -36,7 +36,7 @@ pub struct TypeDescriptor {
     /// What the type promises.
     #[serde(default)]
     pub traits: TraitsData,
-    /// Which of `plan`, `import`, `ready` and `recover` it implements.
+    /// Which of `validate`, `plan`, `import`, `ready`, `recover` and `upgrade` it implements.
     #[serde(default)]
     pub verbs: BTreeSet<Verb>,
 }

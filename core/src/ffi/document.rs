@@ -143,6 +143,18 @@ fn within(path: &mut Path, step: Step, part: &Value, unknown: &mut Vec<Path>) ->
     json
 }
 
+/// Returns JSON whose numbers are as a document's, so that a host that reads them as doubles loses no digit.
+pub(super) fn plain(json: Json) -> Json {
+    match json {
+        Json::Number(number) => {
+            Number::parse(&number.to_string()).map_or(Json::Number(number), |number| write_number(&number))
+        }
+        Json::Array(parts) => Json::Array(parts.into_iter().map(plain).collect()),
+        Json::Object(fields) => Json::Object(fields.into_iter().map(|(name, part)| (name, plain(part))).collect()),
+        other => other,
+    }
+}
+
 /// A number that a double holds exactly or prints the same is a number, any other text: most hosts read JSON numbers
 /// as doubles.
 fn write_number(number: &Number) -> Json {
@@ -192,6 +204,8 @@ mod tests {
         assert_eq!(json("9007199254740993"), r#""9007199254740993""#);
         assert_eq!(json("0.1"), "0.1");
         assert_eq!(json("0.10000000000000000001"), r#""0.10000000000000000001""#);
+        let stored = serde_json::from_str(r#"{"a":[9007199254740993,7],"b":"x"}"#).expect("JSON");
+        assert_eq!(plain(stored).to_string(), r#"{"a":["9007199254740993",7],"b":"x"}"#);
     }
 
     #[test]

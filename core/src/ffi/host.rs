@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Call, CallContext, Document, Facts, Object, Readiness, Recovery, Reply, Request, TypeDescriptor,
-    document::unreadable,
+    document::{plain, read_json, unreadable},
 };
 use crate::{
     error::{Effect, Error, ErrorKind, Result},
@@ -123,6 +123,17 @@ impl Resource for HostResource {
         self.descriptor.traits.into()
     }
 
+    async fn validate(&self, ctx: &Context, config: &Value) -> Result<()> {
+        if !self.has(Verb::Validate) {
+            return Ok(());
+        }
+        let read = |reply| match reply {
+            Reply::Valid => Ok(()),
+            other => Err(wrong(Verb::Validate, &other)),
+        };
+        self.ask(ctx, Call::Validate { config: Document::of(config) }, read).await
+    }
+
     async fn plan(&self, ctx: &Context, request: resource::PlanRequest) -> Result<resource::PlanResponse> {
         if !self.has(Verb::Plan) {
             return Ok(resource::PlanResponse {
@@ -205,6 +216,17 @@ impl Resource for HostResource {
             })
         };
         self.ask(ctx, call, read).await
+    }
+
+    async fn upgrade(&self, ctx: &Context, version: u64, attributes: serde_json::Value) -> Result<Value> {
+        if !self.has(Verb::Upgrade) {
+            return Err(resource::upgrade_unsupported(version));
+        }
+        let read = |reply| match reply {
+            Reply::Upgraded(attributes) => read_json(&attributes, &self.ty),
+            other => Err(wrong(Verb::Upgrade, &other)),
+        };
+        self.ask(ctx, Call::Upgrade { version, attributes: plain(attributes) }, read).await
     }
 }
 

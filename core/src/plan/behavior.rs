@@ -199,6 +199,25 @@ fn newer_schemas_upgrade_rows_and_older_ones_refuse() {
 }
 
 #[test]
+fn what_a_type_upgrades_is_planned_with_and_kept() {
+    let mut world = World::default();
+    world.settle(&thing("a", "secret = \"s3cret\""));
+    world.types = Arc::new(Types { thing_version: 1 });
+    world.options.refresh = false;
+    let plan = world.plan(&thing("a", "secret = \"s3cret\""));
+    assert!(plan.steps.is_empty());
+    let [RowUpdate::Put(row)] = &plan.row_updates[..] else { panic!("{:?}", plan.row_updates) };
+    assert_eq!((row.schema_version, row.attributes.attribute("note")), (1, Some(&Value::string("from 0"))));
+    assert!(row.attributes.attribute("secret").is_some_and(Value::is_sensitive));
+    world.settle(&thing("a", "secret = \"s3cret\""));
+    world.types = Arc::new(Types { thing_version: 2 });
+    assert_eq!(
+        world.fail(&thing("a", "secret = \"s3cret\"")),
+        ["resource.upgrade_unsupported: nobody knows version 1"]
+    );
+}
+
+#[test]
 fn marks_follow_values() {
     let mut world = World::default();
     let text = |sensitive: bool| {

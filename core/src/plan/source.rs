@@ -1,10 +1,9 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{Error, ErrorKind, Result, suggest},
+    error::suggest,
     resource::{Registry, Traits},
     schema::Schema,
-    value::Value,
 };
 
 /// What planning has to know of resource types, data sources and providers without asking anything of the world.
@@ -22,18 +21,6 @@ pub trait TypeSource: fmt::Debug + Send + Sync {
 
     /// Returns the name of the provider that owns a type.
     fn provider_of(&self, type_name: &str) -> Arc<str>;
-
-    /// Checks a configuration beyond what the schema can say, with unknowns allowed.
-    ///
-    /// # Errors
-    /// As [`Resource::validate`](crate::resource::Resource::validate).
-    fn validate(&self, type_name: &str, config: &Value) -> Result<()>;
-
-    /// Brings attributes that an older schema version stored into today's shape.
-    ///
-    /// # Errors
-    /// As [`Resource::upgrade`](crate::resource::Resource::upgrade).
-    fn upgrade(&self, type_name: &str, version: u64, attributes: &Value) -> Result<Value>;
 
     /// Returns the registered type whose name is most like this one.
     fn nearest(&self, type_name: &str) -> Option<String>;
@@ -64,18 +51,6 @@ impl TypeSource for Registry {
 
     fn provider_of(&self, type_name: &str) -> Arc<str> {
         Arc::from(Self::provider_of(self, type_name))
-    }
-
-    fn validate(&self, type_name: &str, config: &Value) -> Result<()> {
-        Self::resource(self, type_name).map_or(Ok(()), |resource| resource.validate(config))
-    }
-
-    fn upgrade(&self, type_name: &str, version: u64, attributes: &Value) -> Result<Value> {
-        let resource = Self::resource(self, type_name).ok_or_else(|| self.unknown_resource(type_name))?;
-        let json = crate::value::to_json_value(attributes).map_err(|problem| {
-            Error::new(ErrorKind::Bug, "engine.bug", "stored attributes have no JSON form").because(problem)
-        })?;
-        resource.upgrade(version, json)
     }
 
     fn nearest(&self, type_name: &str) -> Option<String> {

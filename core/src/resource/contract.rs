@@ -66,10 +66,13 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
 
     /// Checks a configuration beyond what the schema can say, with unknowns allowed.
     ///
+    /// Called before every [`plan`](Self::plan): while planning, and once more right before the change where something
+    /// became known in between. Must not change anything, and need not look at the world.
+    ///
     /// # Errors
     /// An `InvalidInput` error with diagnostics (their spans are set by the engine) or a message.
-    fn validate(&self, config: &Value) -> Result<()> {
-        let _ = config;
+    async fn validate(&self, ctx: &Context, config: &Value) -> Result<()> {
+        let _ = (ctx, config);
         Ok(())
     }
 
@@ -123,16 +126,21 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
 
     /// Brings attributes that an older schema version stored into today's shape.
     ///
+    /// Called while planning, before the object is read. The provider's configuration may be missing or partly unknown:
+    /// everything that is needed has to be in the attributes.
+    ///
     /// # Errors
     /// `resource.upgrade_unsupported` unless the type overrides it.
-    fn upgrade(&self, version: u64, attributes: serde_json::Value) -> Result<Value> {
-        let _ = attributes;
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "resource.upgrade_unsupported",
-            format!("state was written with schema version {version}, which this type cannot read"),
-        ))
+    async fn upgrade(&self, ctx: &Context, version: u64, attributes: serde_json::Value) -> Result<Value> {
+        let _ = (ctx, attributes);
+        Err(upgrade_unsupported(version))
     }
+}
+
+/// Checks a configuration, then plans: the two are always asked together.
+pub(crate) async fn checked_plan(resource: &dyn Resource, ctx: &Context, request: PlanRequest) -> Result<PlanResponse> {
+    resource.validate(ctx, &request.config).await?;
+    resource.plan(ctx, request).await
 }
 
 /// Does what [`Resource::recover`] does by default, for types that override it only sometimes.
@@ -166,6 +174,15 @@ pub fn import_unsupported(ctx: &Context) -> Error {
         ErrorKind::Unsupported,
         "resource.import_unsupported",
         format!("`{}` objects cannot be imported", ctx.info().type_name),
+    )
+}
+
+/// Returns the error of [`Resource::upgrade`] by default.
+pub fn upgrade_unsupported(version: u64) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "resource.upgrade_unsupported",
+        format!("state was written with schema version {version}, which this type cannot read"),
     )
 }
 

@@ -26,7 +26,10 @@ mod terraform_data;
 pub mod typed;
 
 pub use context::{CallInfo, Checkpoint, Context, Progress};
-pub use contract::{DataSource, Provider, Resource, Traits, import_unsupported, recover_by_reading};
+pub(crate) use contract::checked_plan;
+pub use contract::{
+    DataSource, Provider, Resource, Traits, import_unsupported, recover_by_reading, upgrade_unsupported,
+};
 pub use layer::Layer;
 pub use outcome::{Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
 pub use registry::{FIRST_REVISION, Kind, Registry};

@@ -13,14 +13,14 @@ use crate::{
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
     event::{Bus, Event},
     plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId},
-    resource::{CallInfo, Context, Registry},
+    resource::{CallInfo, Context, Registry, checked_plan},
     schema::Schema,
     template::{
         RawVariables, SchemaSource, Template, check,
         eval::{DirectoryFiles, FileAccess, NoFiles},
         resolve_variables,
     },
-    value::Value,
+    value::{Value, to_json_value},
 };
 
 /// An object that exists and is to be taken into state.
@@ -229,6 +229,11 @@ impl Stack {
         let resource =
             || registry.resource(&request.type_name).ok_or_else(|| registry.unknown_resource(&request.type_name));
         let answer = match request.ask {
+            Ask::Upgrade { version, attributes } => Answer::Upgrade(match (resource(), to_json_value(&attributes)) {
+                (Ok(resource), Ok(attributes)) => resource.upgrade(&ctx, version, attributes).await,
+                (Err(error), _) => Err(error),
+                (_, Err(problem)) => Err(Error::bug("stored attributes have no JSON form").because(problem)),
+            }),
             Ask::Read(object) => {
                 send(&|address| Event::RefreshStarted { address });
                 let read = match resource() {
@@ -240,7 +245,7 @@ impl Stack {
                 Answer::Read(read)
             }
             Ask::Plan(plan) => Answer::Plan(match resource() {
-                Ok(resource) => resource.plan(&ctx, *plan).await,
+                Ok(resource) => checked_plan(&*resource, &ctx, *plan).await,
                 Err(error) => Err(error),
             }),
             Ask::ReadData(config) => {

@@ -153,7 +153,7 @@ impl Resource for Directory {
         Traits { idempotent_create: true, ..Traits::default() }
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
+    async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
         text(config, "path").map_or(Ok(()), disk::check_path)
     }
 

@@ -201,7 +201,7 @@ impl Resource for File {
         Traits { idempotent_create: true, ..Traits::default() }
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
+    async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
         let set = |name: &str| config.attribute(name).is_some_and(|value| !value.is_null() && value.is_known());
         if set("content") && set("content_base64") {
             return Err(Error::new(

@@ -119,6 +119,9 @@ async fn optional_verbs_that_a_type_lacks_are_not_asked() {
     assert_eq!(resource.plan(&ctx, request).await.expect("it is proposed").planned, planned());
     assert_eq!(resource.ready(&ctx, &object()).await.expect("it is ready"), resource::Readiness::Ready(object()));
     assert_eq!(resource.import(&ctx, "b-7").await.expect_err("no import").code(), "resource.import_unsupported");
+    assert!(resource.validate(&ctx, &planned()).await.is_ok());
+    let refused = resource.upgrade(&ctx, 0, json!({})).await.expect_err("no upgrade");
+    assert_eq!(refused.code(), "resource.upgrade_unsupported");
     let lost = Evidence { id: None, partial: None, prior: None, planned: Some(planned()) };
     let blind = resource.recover(&ctx, &lost).await.expect("an answer");
     assert!(matches!(blind, resource::Recovery::CannotTell { .. }));
@@ -130,7 +133,7 @@ async fn optional_verbs_that_a_type_lacks_are_not_asked() {
 
 #[tokio::test]
 async fn verbs_that_a_type_has_are_asked() {
-    let verbs = [Verb::Plan, Verb::Ready, Verb::Import, Verb::Recover];
+    let verbs = [Verb::Validate, Verb::Plan, Verb::Ready, Verb::Import, Verb::Recover, Verb::Upgrade];
     let proposed = value(Value::unknown_with(Type::String, Refinement::not_null()));
     let document = serde_json::to_value(Document::of(&proposed)).expect("JSON");
     let replies = [
@@ -138,8 +141,12 @@ async fn verbs_that_a_type_has_are_asked() {
         json!({ "readiness": { "not_yet": { "reason": "it is being copied" } } }),
         json!({ "object": wire() }),
         json!({ "recovery": { "found": wire() } }),
+        json!("valid"),
+        json!({ "error": { "kind": "invalid_input", "code": "acme.name", "message": "buckets are written small" } }),
+        json!({ "upgraded": { "id": "b-7", "name": "assets" } }),
+        json!({ "upgraded": { "nmae": "assets" } }),
     ];
-    let (resource, _) = bucket(&verbs, replies);
+    let (resource, script) = bucket(&verbs, replies);
     let ctx = context();
     let request = PlanRequest { prior: Some(object()), config: proposed.clone(), proposed: proposed.clone() };
     let response = resource.plan(&ctx, request).await.expect("an answer");
@@ -151,6 +158,14 @@ async fn verbs_that_a_type_has_are_asked() {
     assert_eq!(resource.import(&ctx, "b-7").await.expect("an answer"), Some(object()));
     let lost = Evidence { id: None, partial: None, prior: None, planned: Some(planned()) };
     assert_eq!(resource.recover(&ctx, &lost).await.expect("an answer"), resource::Recovery::Found(object()));
+    assert!(resource.validate(&ctx, &planned()).await.is_ok());
+    assert_eq!(resource.validate(&ctx, &planned()).await.expect_err("a refusal").code(), "acme.name");
+    let upgraded = resource.upgrade(&ctx, 0, json!({ "title": "assets" })).await.expect("an answer");
+    assert_eq!(upgraded, value(Value::string("b-7")));
+    assert_eq!(resource.upgrade(&ctx, 0, json!({})).await.expect_err("it does not fit").code(), "host.reply");
+    let requests = script.requests.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = json!({ "upgrade": { "version": 0, "attributes": { "title": "assets" } } });
+    assert_eq!(requests.get(6).map(|request| &request["call"]), Some(&asked));
 }
 
 #[tokio::test]

@@ -146,7 +146,8 @@ impl Planner {
         };
         let fits = matches!(
             (open.request, &answer),
-            ("read", Answer::Read(_))
+            ("upgrade", Answer::Upgrade(_))
+                | ("read", Answer::Read(_))
                 | ("plan", Answer::Plan(_))
                 | ("read_data", Answer::Data(_))
                 | ("import", Answer::Import(_))
@@ -158,11 +159,12 @@ impl Planner {
             return self.advance();
         }
         match (self.table.kind(open.node).clone(), answer) {
+            (NodeKind::Task { number }, Answer::Upgrade(result)) => self.row_was_upgraded(open.node, number, result),
             (NodeKind::Task { number }, Answer::Read(result)) => self.row_was_read(open.node, number, result),
             (_, Answer::Plan(result)) => self.was_planned(open.node, result),
             (_, Answer::Data(result)) => self.data_was_read(open.node, result),
             (_, Answer::Import(result)) => self.was_imported(open.node, result),
-            (_, Answer::Read(_)) => self.table.fail(open.node),
+            (_, Answer::Upgrade(_) | Answer::Read(_)) => self.table.fail(open.node),
         }
         self.advance();
     }
@@ -286,6 +288,6 @@ impl std::fmt::Debug for Planner {
 impl Ask {
     /// Returns whether an unknown provider configuration stands in the way.
     pub(super) const fn touches_world(&self) -> bool {
-        !matches!(self, Self::Plan(_))
+        !matches!(self, Self::Plan(_) | Self::Upgrade { .. })
     }
 }

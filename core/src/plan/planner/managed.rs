@@ -74,11 +74,6 @@ impl Planner {
     /// Evaluates the block, its preconditions and what it waits for.
     fn configure(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
         let Some((config, _)) = self.evaluated(instance)? else { return Err(Go::Fail) };
-        if let Err(error) = self.input.types.validate(&instance.key.type_name, &config.unmark_deep().0) {
-            let span = Some(instance.block.span);
-            self.blame(&error, &instance.address, span);
-            return Err(Go::Fail);
-        }
         instance.forced = self.forced(instance)?;
         if !self.preconditions(instance)? {
             return Err(Go::Fail);

@@ -21,7 +21,8 @@ pub struct Request {
     pub type_name: Arc<str>,
     /// The provider that owns it.
     pub provider: Arc<str>,
-    /// The provider's configuration, not marked; `None` where it has none. Unknown parts only in requests to plan.
+    /// The provider's configuration, not marked; `None` where it has none. Unknown parts only in requests to
+    /// plan and to upgrade.
     pub provider_config: Option<Value>,
     /// The object, if there is one.
     pub object_id: Option<ObjectId>,
@@ -32,9 +33,16 @@ pub struct Request {
 /// What a [`Request`] asks. Values are not marked.
 #[derive(Clone, Debug)]
 pub enum Ask {
+    /// What attributes that an older version of the schema stored are today. Answered with [`Answer::Upgrade`].
+    Upgrade {
+        /// The version of the schema that they were stored with.
+        version: u64,
+        /// As they were stored.
+        attributes: Value,
+    },
     /// How the object is now. Answered with [`Answer::Read`].
     Read(Object),
-    /// What the object would become. Answered with [`Answer::Plan`].
+    /// Whether the configuration is right, and what the object would become. Answered with [`Answer::Plan`].
     Plan(Box<PlanRequest>),
     /// What a data source says; the configuration is wholly known. Answered with [`Answer::Data`].
     ReadData(Value),
@@ -43,9 +51,10 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// Returns what kind of question it is: `read`, `plan`, `read_data` or `import`.
+    /// Returns what kind of question it is: `upgrade`, `read`, `plan`, `read_data` or `import`.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Upgrade { .. } => "upgrade",
             Self::Read(_) => "read",
             Self::Plan(_) => "plan",
             Self::ReadData(_) => "read_data",
@@ -57,6 +66,8 @@ impl Ask {
 /// The answer to a [`Request`]. Values need not be marked: what the schema calls sensitive is marked when they arrive.
 #[derive(Debug)]
 pub enum Answer {
+    /// The attributes as the type's schema has them today.
+    Upgrade(Result<Value>),
     /// The object as it is; `None` where it is gone.
     Read(Result<Option<Object>>),
     /// What it would become.

@@ -199,6 +199,9 @@ impl Planner {
                 return self.table.wait(node, vec![config]);
             }
         }
+        if row.schema_version < info.schema.version {
+            return self.ask_upgrade(node, &row);
+        }
         let row = match self.shaped(row, &info.schema) {
             Ok(row) => row,
             Err(error) => {
@@ -236,6 +239,43 @@ impl Planner {
             ask: Ask::Read(object),
         };
         self.ask(node, request);
+    }
+
+    /// Asks the type what a row of an older version of its schema says today.
+    fn ask_upgrade(&mut self, node: NodeId, row: &Row) {
+        let provider = self.provider_of(row);
+        let request = Request {
+            address: row.address.clone(),
+            type_name: Arc::clone(&row.type_name),
+            provider_config: self.provider_config(&provider),
+            provider,
+            object_id: Some(row.object_id),
+            ask: Ask::Upgrade { version: row.schema_version, attributes: row.attributes.unmark_deep().0 },
+        };
+        self.ask(node, request);
+    }
+
+    /// Takes what a row says today, and goes on looking at it.
+    pub(super) fn row_was_upgraded(&mut self, node: NodeId, number: u32, result: Result<Value>) {
+        let Some(known) = self.rows.get(number) else { return self.table.fail(node) };
+        let row = known.row.clone();
+        let info = self.input.types.resource(&row.type_name);
+        match (result, info) {
+            (Ok(upgraded), Some(info)) => {
+                let (_, marks) = row.attributes.unmark_deep_with_paths();
+                let attributes = upgraded.mark_with_paths(&present(&upgraded, marks));
+                if let Some(known) = self.rows.get_mut(number) {
+                    known.row = Row { attributes, schema_version: info.schema.version, ..row };
+                }
+                self.table.resume(node);
+            }
+            (Err(error), _) => {
+                let span = self.block_span(&row.address);
+                self.blame(&error, &row.address, span);
+                self.table.fail(node);
+            }
+            (Ok(_), None) => self.table.fail(node),
+        }
     }
 
     /// Takes what reading an object came to.
@@ -301,27 +341,19 @@ impl Planner {
         conformed(&info.schema, attributes, address, type_name)
     }
 
-    /// Returns a row whose attributes follow today's schema.
+    /// Returns a row whose attributes follow today's schema, which they were stored with or upgraded to.
     fn shaped(&self, row: Row, schema: &Schema) -> Result<Row> {
-        let attributes = match row.schema_version.cmp(&schema.version) {
-            std::cmp::Ordering::Less => {
-                let (plain, marks) = row.attributes.unmark_deep_with_paths();
-                let upgraded = self.input.types.upgrade(&row.type_name, row.schema_version, &plain)?;
-                upgraded.mark_with_paths(&marks)
-            }
-            std::cmp::Ordering::Equal => row.attributes.clone(),
-            std::cmp::Ordering::Greater => {
-                let message = format!(
-                    "state was written with version {} of the schema of `{}`, this program has version {}",
-                    row.schema_version, row.type_name, schema.version
-                );
-                return Err(crate::Error::new(crate::ErrorKind::Unsupported, "plan.schema_newer", message));
-            }
-        };
-        let (plain, marks) = attributes.unmark_deep_with_paths();
+        if row.schema_version > schema.version {
+            let message = format!(
+                "state was written with version {} of the schema of `{}`, this program has version {}",
+                row.schema_version, row.type_name, schema.version
+            );
+            return Err(crate::Error::new(crate::ErrorKind::Unsupported, "plan.schema_newer", message));
+        }
+        let (plain, marks) = row.attributes.unmark_deep_with_paths();
         let plain = conformed(schema, &plain, &row.address, &row.type_name)?;
         let attributes = plain.mark_with_paths(&present(&plain, marks));
-        Ok(Row { attributes, schema_version: schema.version, ..row })
+        Ok(Row { attributes, ..row })
     }
 
     /// Returns where the block of an address is written.

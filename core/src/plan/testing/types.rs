@@ -81,24 +81,21 @@ impl TypeSource for Types {
         Arc::from(type_name.split('_').next().unwrap_or(type_name))
     }
 
-    fn validate(&self, _: &str, config: &Value) -> Result<()> {
-        match config.attribute("name").and_then(Value::as_str) {
-            Some("forbidden") => Err(Error::new(ErrorKind::InvalidInput, "thing.name", "the name is forbidden")),
-            _ => Ok(()),
-        }
-    }
-
-    fn upgrade(&self, _: &str, _: u64, attributes: &Value) -> Result<Value> {
-        Ok(attributes.clone())
-    }
-
     fn nearest(&self, type_name: &str) -> Option<String> {
         crate::error::suggest(type_name, ["thing", "free", "lookup"]).map(str::to_owned)
     }
 }
 
+/// Checks and plans as the types do.
+pub(in crate::plan) fn check_and_plan(type_name: &str, request: PlanRequest) -> Result<PlanResponse> {
+    match request.config.attribute("name").and_then(Value::as_str) {
+        Some("forbidden") => Err(Error::new(ErrorKind::InvalidInput, "thing.name", "the name is forbidden")),
+        _ => Ok(plan_as_type(type_name, request)),
+    }
+}
+
 /// Plans as the two types do.
-pub(in crate::plan) fn plan_as_type(type_name: &str, request: PlanRequest) -> PlanResponse {
+pub(super) fn plan_as_type(type_name: &str, request: PlanRequest) -> PlanResponse {
     let PlanRequest { prior, proposed, .. } = request;
     if type_name != "free" {
         return PlanResponse { planned: proposed, requires_replace: Vec::new(), private: None };
@@ -120,6 +117,18 @@ pub(in crate::plan) fn plan_as_type(type_name: &str, request: PlanRequest) -> Pl
     let planned = Value::object([("id", id), ("input", input), ("output", output), ("replace", replace)]);
     let requires_replace = if replaces { vec![Path::root().attr("replace")] } else { Vec::new() };
     PlanResponse { planned, requires_replace, private: None }
+}
+
+/// Brings attributes into today's shape: the note says where they come from. Version 1 is forgotten.
+pub(super) fn upgrade(version: u64, attributes: &Value) -> Result<Value> {
+    if version == 1 {
+        return Err(Error::new(ErrorKind::Unsupported, "resource.upgrade_unsupported", "nobody knows version 1"));
+    }
+    let parts = attributes.entries().map(|(name, value)| {
+        let value = if &**name == "note" { Value::string(format!("from {version}")) } else { value.clone() };
+        (Arc::clone(name), value)
+    });
+    Ok(Value::object(parts.collect::<Vec<_>>()))
 }
 
 /// Fills in what the types compute.

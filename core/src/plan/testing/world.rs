@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::types::{Types, complete, plan_as_type};
+use super::types::{Types, check_and_plan, complete, plan_as_type, upgrade};
 use crate::{
     address::Address,
     error::Diagnostic,
@@ -102,7 +102,8 @@ impl World {
 
     fn answer(&self, request: Request) -> Answer {
         match request.ask {
-            Ask::Plan(plan) => Answer::Plan(Ok(plan_as_type(&request.type_name, *plan))),
+            Ask::Upgrade { version, attributes } => Answer::Upgrade(upgrade(version, &attributes)),
+            Ask::Plan(plan) => Answer::Plan(check_and_plan(&request.type_name, *plan)),
             Ask::Read(object) => {
                 let found = request.object_id.and_then(|id| self.objects.get(&id));
                 Answer::Read(Ok(found.map(|attributes| Object { attributes: attributes.clone(), ..object })))

@@ -31,6 +31,8 @@ pub trait Layer: fmt::Debug + Send + Sync + 'static {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verb {
+    /// `validate`.
+    Validate,
     /// `plan`.
     Plan,
     /// `create`.
@@ -47,6 +49,8 @@ pub enum Verb {
     Ready,
     /// `recover`.
     Recover,
+    /// `upgrade`.
+    Upgrade,
 }
 
 impl Verb {
@@ -58,6 +62,7 @@ impl Verb {
     /// Returns its name.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Validate => "validate",
             Self::Plan => "plan",
             Self::Create => "create",
             Self::Read => "read",
@@ -66,6 +71,7 @@ impl Verb {
             Self::Import => "import",
             Self::Ready => "ready",
             Self::Recover => "recover",
+            Self::Upgrade => "upgrade",
         }
     }
 }
@@ -138,8 +144,11 @@ impl<P: Policy> Resource for Layered<P> {
         self.inner.traits()
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
-        self.inner.validate(config)
+    async fn validate(&self, ctx: &Context, config: &Value) -> Result<()> {
+        let inner = &self.inner;
+        let call =
+            |ctx: Context| -> BoxFuture<'_, Result<()>> { Box::pin(async move { inner.validate(&ctx, config).await }) };
+        self.policy.around(ctx, Verb::Validate, self.traits(), &call).await
     }
 
     async fn plan(&self, ctx: &Context, request: PlanRequest) -> Result<PlanResponse> {
@@ -205,8 +214,12 @@ impl<P: Policy> Resource for Layered<P> {
         self.policy.around(ctx, Verb::Recover, self.traits(), &call).await
     }
 
-    fn upgrade(&self, version: u64, attributes: serde_json::Value) -> Result<Value> {
-        self.inner.upgrade(version, attributes)
+    async fn upgrade(&self, ctx: &Context, version: u64, attributes: serde_json::Value) -> Result<Value> {
+        let (inner, attributes) = (&self.inner, &attributes);
+        let call = |ctx: Context| -> BoxFuture<'_, Result<Value>> {
+            Box::pin(async move { inner.upgrade(&ctx, version, attributes.clone()).await })
+        };
+        self.policy.around(ctx, Verb::Upgrade, self.traits(), &call).await
     }
 }
 

@@ -125,7 +125,8 @@ impl Policy for Limit {
         _traits: Traits,
         call: &(dyn Fn(Context) -> BoxFuture<'a, T> + Send + Sync),
     ) -> T {
-        if verb == Verb::Ready {
+        // The engine waits between these, or they ask nothing of the other side.
+        if matches!(verb, Verb::Ready | Verb::Validate | Verb::Upgrade) {
             return call(ctx.clone()).await;
         }
         let gate = self.gate(ctx);

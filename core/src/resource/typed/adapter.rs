@@ -161,9 +161,9 @@ impl<R: TypedResource> Resource for Typed<R> {
         self.resource.traits()
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
+    async fn validate(&self, ctx: &Context, config: &Value) -> Result<()> {
         match self.shape.asked_if_known(config)? {
-            Some(inputs) => self.resource.validate(&inputs),
+            Some(inputs) => self.resource.validate(ctx, &inputs).await,
             None => Ok(()),
         }
     }
@@ -257,8 +257,8 @@ impl<R: TypedResource> Resource for Typed<R> {
         })
     }
 
-    fn upgrade(&self, version: u64, attributes: serde_json::Value) -> Result<Value> {
-        let (inputs, outputs) = self.resource.upgrade(version, attributes)?;
+    async fn upgrade(&self, ctx: &Context, version: u64, attributes: serde_json::Value) -> Result<Value> {
+        let (inputs, outputs) = self.resource.upgrade(ctx, version, attributes).await?;
         self.shape.object(&inputs, outputs.as_ref())
     }
 }

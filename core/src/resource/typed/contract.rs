@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    resource::{Context, Traits},
+    resource::{Context, Traits, upgrade_unsupported},
 };
 
 /// A type of thing that the engine can manage, in terms of structs.
@@ -45,8 +45,8 @@ pub trait TypedResource: fmt::Debug + Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// An `InvalidInput` error, whose message quotes no secrets.
-    fn validate(&self, inputs: &Self::Inputs) -> Result<()> {
-        let _ = inputs;
+    async fn validate(&self, ctx: &Context, inputs: &Self::Inputs) -> Result<()> {
+        let _ = (ctx, inputs);
         Ok(())
     }
 
@@ -108,13 +108,14 @@ pub trait TypedResource: fmt::Debug + Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// `resource.upgrade_unsupported` unless the type overrides it.
-    fn upgrade(&self, version: u64, attributes: serde_json::Value) -> Result<(Self::Inputs, Option<Self::Outputs>)> {
-        let _ = attributes;
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "resource.upgrade_unsupported",
-            format!("state was written with schema version {version}, which this type cannot read"),
-        ))
+    async fn upgrade(
+        &self,
+        ctx: &Context,
+        version: u64,
+        attributes: serde_json::Value,
+    ) -> Result<(Self::Inputs, Option<Self::Outputs>)> {
+        let _ = (ctx, attributes);
+        Err(upgrade_unsupported(version))
     }
 }
 

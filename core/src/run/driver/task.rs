@@ -15,7 +15,7 @@ use crate::{
     plan::{StepAction, StepId},
     resource::{
         CallInfo, Checkpoint, Context, DataSource, Evidence, Object, Outcome, PlanRequest, Progress, Readiness,
-        Recovery, Resource, Traits,
+        Recovery, Resource, Traits, checked_plan,
     },
     run::refine::{bare, for_state, refines, remark},
     schema::Schema,
@@ -260,7 +260,7 @@ async fn plan_again_with(shared: &Arc<Shared>, link: &Link, job: &Job, prepared:
     let bounds = job.bounds(shared);
     let context = job.context(shared, link.step, &bounds.token);
     let resource = Arc::clone(&job.resource);
-    let answer = bounds.run(async move { resource.plan(&context, request).await }).await??;
+    let answer = bounds.run(async move { checked_plan(&*resource, &context, request).await }).await??;
     let forced: Vec<Path> = match &job.prior {
         Some(prior) => answer
             .requires_replace

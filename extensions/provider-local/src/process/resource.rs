@@ -129,7 +129,7 @@ impl Resource for Process {
         }
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
+    async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
         schema::check(config)
     }
 

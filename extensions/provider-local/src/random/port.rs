@@ -158,7 +158,7 @@ impl Resource for Port {
         Traits { idempotent_create: true, ..Traits::default() }
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
+    async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
         bounds(config).map_or(Ok(()), |(min, max)| check(min, max))
     }
 

@@ -95,7 +95,7 @@ impl Resource for SelfSignedCert {
         Traits { idempotent_create: true, ..Traits::default() }
     }
 
-    fn validate(&self, config: &Value) -> Result<()> {
+    async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
         make::check(config)
     }
 

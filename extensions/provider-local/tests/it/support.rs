@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use rustix::process::{Pid, Signal};
 use stackwright::{
     Result,
@@ -106,7 +107,7 @@ impl Driven {
         let config = schema.coerce(given).unwrap_or_else(|problems| panic!("{problems:?}"));
         let problems = schema.validate_values(&config);
         assert!(problems.is_empty(), "{problems:?}");
-        self.resource.validate(&config)?;
+        self.resource.validate(&self.context(), &config).now_or_never().expect("it looks at nothing")?;
         Ok(config)
     }
 

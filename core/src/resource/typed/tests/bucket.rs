@@ -132,7 +132,7 @@ impl TypedResource for Bucket {
         2
     }
 
-    fn validate(&self, inputs: &BucketInputs) -> Result<()> {
+    async fn validate(&self, _: &Context, inputs: &BucketInputs) -> Result<()> {
         if inputs.tier == Some(Tier::VeryCold) && inputs.versioned {
             return Err(Error::new(ErrorKind::InvalidInput, "resource.input", "very cold buckets keep no versions"));
         }
@@ -200,7 +200,12 @@ impl TypedResource for Bucket {
         })
     }
 
-    fn upgrade(&self, version: u64, attributes: serde_json::Value) -> Result<(BucketInputs, Option<BucketOutputs>)> {
+    async fn upgrade(
+        &self,
+        _: &Context,
+        version: u64,
+        attributes: serde_json::Value,
+    ) -> Result<(BucketInputs, Option<BucketOutputs>)> {
         let name = attributes.get("title").and_then(|title| title.as_str()).unwrap_or_default();
         Ok((BucketInputs { versioned: version == 1, ..inputs(name) }, None))
     }

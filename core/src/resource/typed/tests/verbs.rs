@@ -146,10 +146,10 @@ async fn what_the_structs_do_not_take_has_no_effect() {
 async fn validation_waits_until_all_is_known() {
     let bucket = typed(Bucket::default());
     let cold = |name| [("name", name), ("tier", s("very_cold")), ("versioned", Value::bool(true))];
-    assert!(bucket.validate(&config(&bucket, cold(unknown()))).is_ok());
-    let error = bucket.validate(&config(&bucket, cold(s("logs")))).expect_err("it is refused");
+    assert!(bucket.validate(&context(), &config(&bucket, cold(unknown()))).await.is_ok());
+    let error = bucket.validate(&context(), &config(&bucket, cold(s("logs")))).await.expect_err("it is refused");
     assert_eq!(error.message(), "very cold buckets keep no versions");
-    assert!(bucket.validate(&config(&bucket, [("name", s("logs"))])).is_ok());
+    assert!(bucket.validate(&context(), &config(&bucket, [("name", s("logs"))])).await.is_ok());
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn import_ready_and_upgrade() {
     let not_yet = Readiness::NotYet { reason: "warming up".to_owned() };
     assert_eq!(bucket.ready(&context(), &object).await.expect("an answer"), not_yet);
 
-    let upgraded = bucket.upgrade(1, serde_json::json!({"title": "old"})).expect("it is upgraded");
+    let upgraded = bucket.upgrade(&context(), 1, serde_json::json!({"title": "old"})).await.expect("it is upgraded");
     assert_eq!(upgraded.attribute("name"), Some(&s("old")));
     assert_eq!(upgraded.attribute("versioned"), Some(&Value::bool(true)));
     assert_eq!(upgraded.attribute("url"), Some(&Value::null(Type::String)));
