@@ -60,6 +60,29 @@ fn all_of_a_block_is_one_word() {
 }
 
 #[test]
+fn what_instances_share_is_computed_once() {
+    let computed = |body: &str| {
+        let text = b(body).replace('@', "30").replace("KIND", "a");
+        let mut world = World::default();
+        let plan = world.plan(&text);
+        let first = world.shared_count;
+        world.run(&plan);
+        assert!(world.plan(&text).is_empty());
+        (first, world.shared_count)
+    };
+    assert_eq!(computed("name = join(\",\", thing.a[*].id)"), (1, 1));
+    assert_eq!(computed("name = \"${count.index} ${length(thing.a[*].id)}\""), (1, 1));
+    assert_eq!(computed("name = join(tostring(count.index), [for one in thing.a : one.id])"), (1, 1));
+    // Of an arm that is not taken the type is.
+    assert_eq!(computed("name = true ? \"x\" : join(\",\", thing.a[*].id)"), (1, 1));
+    // What differs from instance to instance is not.
+    assert_eq!(computed("name = join(tostring(count.index), [thing.a[count.index].id])"), (0, 0));
+    let condition =
+        "lifecycle {\n precondition {\n condition = length(thing.a[*].id) == 30\n error_message = \"\"\n }\n}";
+    assert_eq!(computed(condition), (1, 1));
+}
+
+#[test]
 fn what_was_made_with_many_is_one_word() {
     let locals = "locals {\n ids = [for i in range(@) : thing.a[i].id]\n some = slice(local.ids, 0, 2)\n}\n";
     check(&(b("name = join(\",\", local.ids)") + locals));

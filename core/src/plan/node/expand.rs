@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Event, ModuleIdx, NodeId, NodeKind, Table, Touched};
+use super::{
+    Event, ModuleIdx, NodeId, NodeKind, Table, Touched,
+    memo::{Memo, expressions},
+};
 use crate::{
     address::{Address, InstanceKey},
     error::{Diagnostic, Span},
@@ -77,6 +80,8 @@ pub(in crate::plan) struct Repeat {
     pub count_index: Option<u64>,
     pub each_key: Option<Arc<str>>,
     pub each_value: EachValue,
+    /// The block or call that is repeated.
+    pub owner: Option<NodeId>,
 }
 
 /// The instances of a block or a call.
@@ -108,10 +113,13 @@ impl Table {
         let Some((module, key, _)) = self.block_of(id) else { return self.fail(id) };
         let Some(block) = self.module(module).module.resources.get(key) else { return self.fail(id) };
         let (repetition, span, name) = (block.repetition.clone(), block.span, key.to_string());
-        match self.repetition(module, &repetition, span, &name) {
+        match self.repetition(id, module, &repetition, span, &name) {
             Attempt::Waits(on) => self.wait(id, on),
             Attempt::Failed => self.fail(id),
             Attempt::Known(repeats, touched) => {
+                if repeats.iter().nth(1).is_some() {
+                    self.share_block(id);
+                }
                 let keys = repeats.map(|key, _| self.add(NodeKind::Instance { block: id, key }));
                 let wanted: Vec<NodeId> = keys.iter().copied().collect();
                 self.node_mut(id).expansion = Some(Arc::new(Expansion { keys, repeats }));
@@ -128,10 +136,16 @@ impl Table {
     pub(super) fn expand_call(&mut self, id: NodeId, module: ModuleIdx, name: &Arc<str>) {
         let Some(call) = self.module(module).module.calls.get(name) else { return self.fail(id) };
         let (repetition, span) = (call.repetition.clone(), call.span);
-        match self.repetition(module, &repetition, span, &format!("module.{name}")) {
+        match self.repetition(id, module, &repetition, span, &format!("module.{name}")) {
             Attempt::Waits(on) => self.wait(id, on),
             Attempt::Failed => self.fail(id),
             Attempt::Known(repeats, touched) => {
+                if repeats.iter().nth(1).is_some() {
+                    let call = self.module(module).module.calls.get(name);
+                    let inputs = call.into_iter().flat_map(|call| call.inputs.values());
+                    let memo = Memo::of(inputs.map(AsRef::as_ref));
+                    self.memos.extend(memo.map(|memo| (id, memo)));
+                }
                 let mut broken = false;
                 let keys = repeats.map(|key, repeat| {
                     let opened = self.open_called(module, name, id, key, repeat.clone());
@@ -149,13 +163,20 @@ impl Table {
         }
     }
 
-    fn repetition(&mut self, module: ModuleIdx, repetition: &Repetition, span: Span, name: &str) -> Attempt {
+    fn repetition(
+        &mut self,
+        owner: NodeId,
+        module: ModuleIdx,
+        repetition: &Repetition,
+        span: Span,
+        name: &str,
+    ) -> Attempt {
         let Some(expr) = repetition.expr() else {
             let only = Keys::One(Repeat::default());
             return if self.spend(1, span) { Attempt::Known(only, Touched::default()) } else { Attempt::Failed };
         };
         if let Repetition::ForEach(_) = repetition
-            && let Some(attempt) = self.for_each_of_block(module, expr)
+            && let Some(attempt) = self.for_each_of_block(owner, module, expr)
         {
             return attempt;
         }
@@ -167,8 +188,8 @@ impl Table {
         let (poisoned, touched) = (evaluated.poisoned, evaluated.touched.clone());
         let Some(value) = self.settle(evaluated, None) else { return Attempt::Failed };
         let keys = match repetition {
-            Repetition::Count(_) => count(&value, self.options.instance_limit),
-            _ => for_each(&value, &touched),
+            Repetition::Count(_) => count(owner, &value, self.options.instance_limit),
+            _ => for_each(owner, &value, &touched),
         };
         match keys {
             Ok(keys) => {
@@ -186,7 +207,7 @@ impl Table {
     }
 
     /// `for_each = type.name`: the instances of one block follow those of another, key by key.
-    fn for_each_of_block(&mut self, module: ModuleIdx, expr: &Expr) -> Option<Attempt> {
+    fn for_each_of_block(&mut self, owner: NodeId, module: ModuleIdx, expr: &Expr) -> Option<Attempt> {
         let block = self.whole_block(module, expr)?;
         if !self.is_done(block) {
             return Some(Attempt::Waits(vec![block]));
@@ -197,8 +218,12 @@ impl Table {
         let expansion = Arc::clone(self.expansion(block)?);
         let Keys::Each(map) = &expansion.keys else { return None };
         let repeat = |(key, node): (&Arc<str>, &NodeId)| {
-            let repeat =
-                Repeat { count_index: None, each_key: Some(Arc::clone(key)), each_value: EachValue::Node(*node) };
+            let repeat = Repeat {
+                count_index: None,
+                each_key: Some(Arc::clone(key)),
+                each_value: EachValue::Node(*node),
+                owner: Some(owner),
+            };
             (Arc::clone(key), repeat)
         };
         let amount = map.len();
@@ -231,6 +256,17 @@ impl Table {
                 .is_some_and(|expansion| !matches!(expansion.keys, Keys::One(_))),
             _ => false,
         }
+    }
+
+    /// Has the instances of a block share what is the same for all of them.
+    fn share_block(&mut self, id: NodeId) {
+        let Some((module, key, _)) = self.block_of(id) else { return };
+        let Some(block) = self.module(module).module.resources.get(key) else { return };
+        let lifecycle = &block.lifecycle;
+        let conditions = lifecycle.preconditions.iter().chain(&lifecycle.postconditions);
+        let conditions = conditions.flat_map(|condition| [&*condition.condition, &*condition.error_message]);
+        let memo = Memo::of(expressions(&block.body).into_iter().chain(conditions));
+        self.memos.extend(memo.map(|memo| (id, memo)));
     }
 
     /// Takes room for instances from the budget.
@@ -302,7 +338,7 @@ fn too_many(limit: usize, span: Span) -> Diagnostic {
         .help("make `count` or `for_each` smaller, split the template, or have the host raise the limit")
 }
 
-fn count(value: &Value, limit: usize) -> Result<Keys<Repeat>, Trouble> {
+fn count(owner: NodeId, value: &Value, limit: usize) -> Result<Keys<Repeat>, Trouble> {
     const WORD: &str = "count";
     if value.is_sensitive() {
         return Err(Trouble::Sensitive(WORD));
@@ -316,7 +352,7 @@ fn count(value: &Value, limit: usize) -> Result<Keys<Repeat>, Trouble> {
         Ok(Kind::Number(number)) => match number.to_u64() {
             Some(count) if count > limit as u64 => Err(Trouble::TooMany(limit)),
             Some(count) => {
-                let one = |idx| Repeat { count_index: Some(idx), ..Repeat::default() };
+                let one = |idx| Repeat { count_index: Some(idx), owner: Some(owner), ..Repeat::default() };
                 Ok(Keys::Count((0..count).map(one).collect()))
             }
             None if number.is_negative() => wrong("is negative"),
@@ -327,7 +363,7 @@ fn count(value: &Value, limit: usize) -> Result<Keys<Repeat>, Trouble> {
     }
 }
 
-fn for_each(value: &Value, touched: &Touched) -> Result<Keys<Repeat>, Trouble> {
+fn for_each(owner: NodeId, value: &Value, touched: &Touched) -> Result<Keys<Repeat>, Trouble> {
     const WORD: &str = "for_each";
     if value.marks().contains(Marks::SENSITIVE) {
         return Err(Trouble::Sensitive(WORD));
@@ -337,6 +373,7 @@ fn for_each(value: &Value, touched: &Touched) -> Result<Keys<Repeat>, Trouble> {
             count_index: None,
             each_key: Some(Arc::clone(key)),
             each_value: EachValue::Made(value, touched.clone()),
+            owner: Some(owner),
         };
         (Arc::clone(key), repeat)
     };

@@ -23,6 +23,7 @@ mod env;
 mod evaluate;
 mod expand;
 mod label;
+mod memo;
 mod module;
 mod scope;
 mod table;

@@ -1,10 +1,17 @@
 use std::{cell::RefCell, sync::Arc};
 
-use super::{Keys, ModuleIdx, NodeId, Repeat, Table, Touched, expand::EachValue};
+use super::{
+    Keys, ModuleIdx, NodeId, Repeat, Table, Touched,
+    expand::EachValue,
+    memo::{Known, Memo},
+};
 use crate::{
     address::{InstanceKey, Mode},
     error::{Diagnostic, Span, suggest},
-    template::eval::{Request, Resolution, Scope},
+    template::{
+        eval::{Recall, Request, Resolution, Scope},
+        syntax::Expr,
+    },
     value::{Type, Value},
 };
 
@@ -14,6 +21,8 @@ pub(in crate::plan) struct NodeScope<'a> {
     module: ModuleIdx,
     repeat: &'a Repeat,
     this: Option<&'a Value>,
+    /// What is the same for all instances.
+    memo: Option<&'a Memo>,
     asked: RefCell<Asked>,
 }
 
@@ -27,6 +36,8 @@ pub(in crate::plan) struct Asked {
     /// Whether something that failed was used.
     pub poisoned: bool,
     each: bool,
+    /// How many nodes had been used where expressions began that are to be remembered.
+    marks: Vec<usize>,
 }
 
 impl<'a> NodeScope<'a> {
@@ -38,7 +49,8 @@ impl<'a> NodeScope<'a> {
         repeat: &'a Repeat,
         this: Option<&'a Value>,
     ) -> Self {
-        Self { table, module, repeat, this, asked: RefCell::default() }
+        let memo = repeat.owner.and_then(|owner| table.memos.get(&owner));
+        Self { table, module, repeat, this, memo, asked: RefCell::default() }
     }
 
     /// Returns what was asked for.
@@ -199,6 +211,28 @@ impl NodeScope<'_> {
 }
 
 impl Scope for NodeScope<'_> {
+    fn recall(&self, expr: &Expr, typing: bool) -> Recall {
+        let Some(memo) = self.memo.filter(|memo| memo.keeps(expr)) else { return Recall::Never };
+        let mut asked = self.asked.borrow_mut();
+        let Some(known) = memo.recall(expr, typing) else {
+            let used_count = asked.used.len();
+            asked.marks.push(used_count);
+            return Recall::Wanted;
+        };
+        asked.poisoned |= known.used.iter().any(|id| self.table.has_failed(*id));
+        asked.used.extend(&known.used);
+        Recall::Known { value: known.value, met_unknown: known.met_unknown }
+    }
+
+    fn remember(&self, expr: &Expr, typing: bool, outcome: Option<(Value, bool)>) {
+        let mut asked = self.asked.borrow_mut();
+        let Some(mark) = asked.marks.pop() else { return };
+        if let (Some(memo), Some((value, met_unknown))) = (self.memo, outcome) {
+            let used = asked.used.get(mark..).unwrap_or_default().to_vec();
+            memo.remember(expr, typing, Known { value, met_unknown, used });
+        }
+    }
+
     fn resolve_type(&self, request: &Request<'_>, span: Span) -> Resolution {
         let inst = self.table.module(self.module);
         let own = match request {

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Env, Expansion, ModuleIdx, ModuleInst, Touched};
+use super::{Env, Expansion, ModuleIdx, ModuleInst, Touched, memo::Memo};
 use crate::{
     address::InstanceKey,
     error::Diagnostic,
@@ -119,6 +119,8 @@ pub(in crate::plan) struct Table {
     pub(super) providers: HashMap<Arc<str>, NodeId>,
     pub(super) calls: HashMap<NodeId, Arc<Expansion<ModuleIdx>>>,
     pub(super) instance_count: usize,
+    /// What is the same for all instances of a block or call, by its node.
+    pub(super) memos: HashMap<NodeId, Memo>,
     /// Problems so far, in no order.
     pub(in crate::plan) problems: Vec<Diagnostic>,
     /// Conditions that cannot be decided yet: output preconditions and variable validations.
@@ -149,6 +151,7 @@ impl Table {
             providers: HashMap::new(),
             calls: HashMap::new(),
             instance_count: 0,
+            memos: HashMap::new(),
             problems: Vec::new(),
             undecided: Vec::new(),
             queue: VecDeque::new(),
@@ -227,6 +230,12 @@ impl Table {
 
     pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.index()]
+    }
+
+    /// Returns how often something that instances share was computed.
+    #[cfg(test)]
+    pub(in crate::plan) fn shared_count(&self) -> usize {
+        self.memos.values().map(Memo::computed_count).sum()
     }
 
     /// Asks for a node, unless somebody did already.
@@ -347,6 +356,9 @@ impl Table {
 
     /// Forgets the values of nodes, so that they are computed again when somebody asks.
     pub(in crate::plan) fn forget(&mut self, ids: &[NodeId]) {
+        if !ids.is_empty() {
+            self.memos.values_mut().for_each(Memo::clear);
+        }
         for &id in ids {
             let node = self.node_mut(id);
             if node.phase == Phase::Done && !matches!(node.kind, NodeKind::Block { .. } | NodeKind::Call { .. }) {

@@ -190,6 +190,12 @@ impl Planner {
         (plan, self.problems)
     }
 
+    /// Returns how often something that instances share was computed.
+    #[cfg(test)]
+    pub(in crate::plan) fn shared_count(&self) -> usize {
+        self.table.shared_count()
+    }
+
     fn collect(&mut self) {
         self.problems.append(&mut self.table.problems);
     }

@@ -31,6 +31,8 @@ pub(in crate::plan) struct World {
     /// Whether answers come in reverse order.
     pub reverse: bool,
     pub types: Arc<Types>,
+    /// How often the last plan computed something that instances share.
+    pub shared_count: usize,
 }
 
 impl Default for World {
@@ -46,6 +48,7 @@ impl Default for World {
             variables: BTreeMap::new(),
             reverse: false,
             types: Arc::default(),
+            shared_count: 0,
         }
     }
 }
@@ -84,6 +87,7 @@ impl World {
             Ok(planner) => planner,
             Err(problems) => return (None, problems),
         };
+        self.shared_count = 0;
         loop {
             let mut requests = planner.requests();
             if requests.is_empty() {
@@ -97,6 +101,7 @@ impl World {
                 planner.answer(id, answer);
             }
         }
+        self.shared_count = planner.shared_count();
         planner.finish()
     }
 

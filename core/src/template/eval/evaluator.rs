@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Context, Functions, Options, Problem, Scope, frame::Frame};
+use super::{Context, Functions, Options, Problem, Recall, Scope, frame::Frame};
 use crate::{
     error::{Diagnostic, Diagnostics as _, Span},
     template::syntax::{Expr, ExprKind, Literal, ObjectItem, ObjectKey},
@@ -224,12 +224,12 @@ impl<'a> Evaluator<'a> {
             ExprKind::Binary(binary) => self.binary(binary, frame),
             ExprKind::Unary(op, operand) => self.unary(*op, operand, expr.span, frame),
             ExprKind::Conditional(conditional) => self.conditional(conditional, expr.span, frame),
-            ExprKind::Call(call) => self.call(call, expr.span, frame),
+            ExprKind::Call(call) => self.shared(expr, frame, |this| this.call(call, expr.span, frame)),
             ExprKind::Tuple(items) => self.tuple(items, expr.span, frame),
             ExprKind::Object(items) => self.object(items, expr.span, frame),
-            ExprKind::ForTuple(each) => self.for_tuple(each, expr.span, frame),
-            ExprKind::ForObject(each) => self.for_object(each, expr.span, frame),
-            ExprKind::Splat(splat) => self.splat(splat, expr.span, frame),
+            ExprKind::ForTuple(each) => self.shared(expr, frame, |this| this.for_tuple(each, expr.span, frame)),
+            ExprKind::ForObject(each) => self.shared(expr, frame, |this| this.for_object(each, expr.span, frame)),
+            ExprKind::Splat(splat) => self.shared(expr, frame, |this| this.splat(splat, expr.span, frame)),
             ExprKind::SplatItem => match super::frame::find_item(frame) {
                 Some(item) => item.clone(),
                 None => Value::unknown(Type::Any),
@@ -252,6 +252,31 @@ impl<'a> Evaluator<'a> {
                     Diagnostic::error("eval.number", "the number is too large or too small to work with").at(span),
                 ),
             },
+        }
+    }
+
+    /// Evaluates an expression unless the scope knows what it comes to. Inside of loops nobody does.
+    fn shared(&mut self, expr: &Expr, frame: Option<&Frame<'_>>, run: impl FnOnce(&mut Self) -> Value) -> Value {
+        if frame.is_some() {
+            return run(self);
+        }
+        match self.scope.recall(expr, self.typing > 0) {
+            Recall::Never => run(self),
+            Recall::Known { value, met_unknown } => {
+                self.met_unknown |= met_unknown;
+                value
+            }
+            Recall::Wanted => {
+                let before = self.problem_count();
+                let pending = std::mem::replace(&mut self.pending, false);
+                let met_unknown = std::mem::replace(&mut self.met_unknown, false);
+                let value = run(self);
+                let sound = self.problem_count() == before && !self.pending && !self.exhausted;
+                self.scope.remember(expr, self.typing > 0, sound.then(|| (value.clone(), self.met_unknown)));
+                self.pending |= pending;
+                self.met_unknown |= met_unknown;
+                value
+            }
         }
     }
 

@@ -55,4 +55,4 @@ pub use files::{DirectoryFiles, FileAccess, NoFiles};
 pub use functions::{Body, Call, Function, Functions, Parameter, TypeOf};
 pub use options::{Budget, NotYet, Observation, ObservationKind, Options, SystemWorld, World};
 pub use problem::Problem;
-pub use scope::{EmptyScope, Request, Resolution, Scope};
+pub use scope::{EmptyScope, Recall, Request, Resolution, Scope};

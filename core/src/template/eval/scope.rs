@@ -1,6 +1,7 @@
 use crate::{
     address::{InstanceKey, Mode},
     error::{Diagnostic, Span},
+    template::syntax::Expr,
     value::Value,
 };
 
@@ -20,6 +21,19 @@ pub trait Scope {
     /// [`resolve`](Self::resolve). The answer must not hang on what the scope happens to have already.
     fn resolve_type(&self, request: &Request<'_>, span: Span) -> Resolution {
         self.resolve(request, span)
+    }
+
+    /// Returns what an expression came to in another place, if it is one that comes to the same here. `typing` says that
+    /// only its type counts.
+    fn recall(&self, expr: &Expr, typing: bool) -> Recall {
+        let (_, _) = (expr, typing);
+        Recall::Never
+    }
+
+    /// Takes what an expression came to of which [`recall`](Self::recall) said that it is wanted: the value, and whether it
+    /// met something that is not known; nothing where it has a problem or something is pending.
+    fn remember(&self, expr: &Expr, typing: bool, outcome: Option<(Value, bool)>) {
+        let (_, _, _) = (expr, typing, outcome);
     }
 }
 
@@ -86,6 +100,22 @@ pub enum Resolution {
     /// when its code is `template.reference` or `template.unsupported`: what is not declared is a mistake wherever it
     /// stands. An instance that happens not to exist is `eval.part`.
     Failed(Diagnostic),
+}
+
+/// What a scope says of an expression that may come to the same in several places.
+#[derive(Clone, Debug)]
+pub enum Recall {
+    /// Nothing: it is evaluated wherever it stands.
+    Never,
+    /// It came to this before.
+    Known {
+        /// The value.
+        value: Value,
+        /// Whether it met something that is not known.
+        met_unknown: bool,
+    },
+    /// [`Scope::remember`] is to be told what it comes to.
+    Wanted,
 }
 
 impl From<Value> for Resolution {
