@@ -155,6 +155,7 @@ pub const CODES: &[CodeInfo] = &[
     info("template.label", "a block has too many or too few labels"),
     info("template.missing", "something required is not there"),
     info("template.name", "a name cannot be used"),
+    info("template.override", "an override file changes what it cannot change"),
     info("template.provider", "a provider is not known"),
     info("template.quoted", "a reference is written in quotes"),
     info("template.reference", "a reference leads nowhere"),

@@ -13,6 +13,7 @@ mod constant;
 mod dependency;
 mod front;
 mod module;
+mod overlay;
 mod resource;
 mod settings;
 mod tree;

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::{Problems, body::unknown, call, front, resource, settings, variable};
+use super::{Problems, body::unknown, call, front, overlay::overlay, resource, settings, variable};
 
 /// The kinds of blocks that stand at the top of a file.
 const KINDS: [&str; 8] = ["resource", "data", "variable", "locals", "output", "module", "provider", "terraform"];
@@ -33,25 +33,26 @@ pub(super) fn module(
     let mut module = Module { dir: Arc::clone(dir), ..Module::default() };
     let mut found = Problems::default();
     let mut bodies: Vec<Body> = Vec::new();
+    let mut overrides: Vec<Body> = Vec::new();
     for (path, text) in files.in_dir(dir) {
         let kind = FileKind::of(path);
-        match kind {
-            FileKind::Native | FileKind::Json => {}
-            FileKind::Override => {
-                let id = sources.add(Arc::clone(path), Arc::clone(text));
-                found.unsupported(&format!("the override file `{path}`"), Span::new(id, 0, 0));
-                continue;
-            }
-            FileKind::Values | FileKind::Other => continue,
+        if matches!(kind, FileKind::Values | FileKind::Other) {
+            continue;
         }
         let id = sources.add(Arc::clone(path), Arc::clone(text));
-        let (body, errors) = front::parse(kind, id, text);
+        let (body, errors) = front::parse(path, id, text);
         if !errors.is_empty() {
             found.damage.extend(errors.iter().filter(|error| error.is_error()).filter_map(Diagnostic::span));
             module.lost.extend(declared_in(text));
             found.list.extend(errors);
         }
-        bodies.push(body);
+        if kind == FileKind::Override { overrides.push(body) } else { bodies.push(body) }
+    }
+    if !overrides.is_empty() {
+        alone(&bodies, edition, &mut found);
+    }
+    for over in overrides {
+        overlay(&mut bodies, over, &mut found);
     }
     for body in bodies {
         file(body, edition, &mut module, &mut found);
@@ -59,6 +60,17 @@ pub(super) fn module(
     module.damage = found.damage;
     problems.append(&mut found.list);
     module
+}
+
+/// Reports what is wrong with the primary files whatever is laid over them. What `terraform` blocks ask for may well be
+/// overridden.
+fn alone(bodies: &[Body], edition: Edition, problems: &mut Problems) {
+    let mut module = Module::default();
+    for body in bodies {
+        let mut body = body.clone();
+        body.blocks.retain(|block| block.kind.as_str() != "terraform");
+        file(body, edition, &mut module, problems);
+    }
 }
 
 fn file(body: Body, edition: Edition, module: &mut Module, problems: &mut Problems) {

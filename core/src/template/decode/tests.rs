@@ -1,3 +1,5 @@
+mod overrides;
+
 use crate::{
     address::{Mode, ModulePath},
     template::{
@@ -298,15 +300,6 @@ terraform {
             "61 template.version <\">= 99\"> the module asks for another version: >= 99",
             "63 template.version <\"latest\"> `latest` is not a condition on a version; write one such as `>= 1.2.0`",
         ],
-    );
-}
-
-#[test]
-fn overrides_are_refused() {
-    let (template, problems) = parse_files(&[("main.tf", ""), ("x_override.tf", "locals {}\n")]);
-    assert_eq!(
-        lines(template.sources(), &problems),
-        ["1 template.unsupported <> the override file `x_override.tf` is not supported yet"]
     );
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     error::{Diagnostic, SourceId, Span},
@@ -22,7 +22,7 @@ pub(in crate::template) fn parse_body(source: SourceId, text: &str) -> (Body, Ve
         Err(problem) => (nothing, vec![problem]),
         Ok(node) => {
             let mut reader = Reader { source, problems: Vec::new() };
-            let body = reader.body(node, Place::Top).unwrap_or(nothing);
+            let body = reader.file(node, nothing);
             (body, reader.problems)
         }
     }
@@ -38,6 +38,7 @@ enum Place {
     Module,
     Terraform,
     RequiredProviders,
+    Provider,
     Lifecycle,
     Dynamic,
     /// All properties are arguments.
@@ -53,8 +54,10 @@ enum Form {
     Expression,
     /// An argument whose strings mean themselves.
     Literal,
-    /// An argument whose string, or whose strings in an array, are expressions: types, references.
+    /// An argument whose strings (by themselves, in an array, in an object) are expressions: types, references.
     Code,
+    /// An argument whose strings mean themselves, other than those of `configuration_aliases`.
+    Requirement,
 }
 
 impl Place {
@@ -64,24 +67,32 @@ impl Place {
             (Self::Top, "variable") => Form::Blocks(1, Self::Variable),
             (Self::Top, "output") => Form::Blocks(1, Self::Output),
             (Self::Top, "module") => Form::Blocks(1, Self::Module),
-            (Self::Top, "provider" | "check") => Form::Blocks(1, Self::Plain),
+            (Self::Top, "provider") => Form::Blocks(1, Self::Provider),
+            (Self::Top, "check") => Form::Blocks(1, Self::Plain),
             (Self::Top, "terraform") => Form::Blocks(0, Self::Terraform),
             (Self::Top, _) => Form::Blocks(0, Self::Plain),
             (Self::Variable, "type") => Form::Code,
             (Self::Variable, "validation") => Form::Blocks(0, Self::Plain),
             (Self::Variable, _) => Form::Literal,
             (Self::Output | Self::Lifecycle, "precondition" | "postcondition") => Form::Blocks(0, Self::Plain),
+            (Self::Output, "description" | "sensitive" | "ephemeral") | (Self::Provider, "alias" | "version") => {
+                Form::Literal
+            }
+            (Self::Lifecycle, "create_before_destroy" | "prevent_destroy") => Form::Literal,
             (Self::Resource, "lifecycle") => Form::Blocks(0, Self::Lifecycle),
             (Self::Resource, "connection") => Form::Blocks(0, Self::Plain),
             (Self::Resource, "provisioner") => Form::Blocks(1, Self::Plain),
-            (Self::Resource | Self::Plain, "dynamic") => Form::Blocks(1, Self::Dynamic),
-            (Self::Output | Self::Resource | Self::Module, "depends_on") | (Self::Resource, "provider") => Form::Code,
+            (Self::Resource | Self::Provider | Self::Plain, "dynamic") => Form::Blocks(1, Self::Dynamic),
+            (Self::Output | Self::Resource | Self::Module, "depends_on")
+            | (Self::Resource, "provider")
+            | (Self::Module, "providers") => Form::Code,
             (Self::Lifecycle, "ignore_changes" | "replace_triggered_by") => Form::Code,
             (Self::Module, "source" | "version") => Form::Literal,
             (Self::Terraform, "required_providers") => Form::Blocks(0, Self::RequiredProviders),
             (Self::Terraform, "backend" | "provider_meta") => Form::Blocks(1, Self::Plain),
             (Self::Terraform, "cloud") => Form::Blocks(0, Self::Plain),
-            (Self::Terraform | Self::RequiredProviders, _) => Form::Literal,
+            (Self::RequiredProviders, _) => Form::Requirement,
+            (Self::Terraform, _) => Form::Literal,
             (Self::Dynamic, "content") => Form::Blocks(0, Self::Plain),
             (Self::Dynamic, "iterator") => Form::Code,
             _ => Form::Expression,
@@ -95,6 +106,17 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads a whole text: an object, or an array of objects that are read as if they were one.
+    fn file(&mut self, node: Node, nothing: Body) -> Body {
+        let Kind::Array(items) = node.kind else { return self.body(node, Place::Top).unwrap_or(nothing) };
+        let mut whole = nothing;
+        for body in items.into_iter().filter_map(|item| self.body(item, Place::Top)) {
+            whole.attributes.extend(body.attributes);
+            whole.blocks.extend(body.blocks);
+        }
+        whole
+    }
+
     /// Reads the properties of an object; anything else is reported.
     fn body(&mut self, node: Node, place: Place) -> Option<Body> {
         let span = node.span;
@@ -117,8 +139,12 @@ impl Reader {
                 continue;
             }
             let expr = match form {
-                Form::Literal => literal(&value),
+                Form::Literal => {
+                    self.problems.extend(twice_inside(&value));
+                    literal(&value)
+                }
                 Form::Code => self.code(&value),
+                Form::Requirement => self.requirement(&value),
                 _ => self.expression(&value, 1),
             };
             let span = name.span.to(value.span);
@@ -145,7 +171,8 @@ impl Reader {
                 }
             }
             (Kind::Object(entries), 1..) => {
-                for (name, value) in entries.into_iter().filter(|(name, _)| &*name.decoded != "//") {
+                // Only a body has comments: among labels, `//` is a label.
+                for (name, value) in entries {
                     let label = Label { text: Arc::clone(&name.decoded), quoted: true, span: name.span };
                     let labels = labels.iter().cloned().chain([label]).collect();
                     self.blocks(kind, labels, missing - 1, value, place, into);
@@ -173,8 +200,25 @@ impl Reader {
                 });
                 Expr::new(ExprKind::Tuple(items.collect()), node.span)
             }
+            Kind::Object(entries) => {
+                let items = entries.iter().map(|(name, value)| ObjectItem {
+                    key: ObjectKey::Expr(self.embedded(name, 2, hcl::parse_expression)),
+                    value: self.code(value),
+                });
+                Expr::new(ExprKind::Object(items.collect()), node.span)
+            }
             _ => literal(node),
         }
+    }
+
+    /// Reads an entry of `required_providers`.
+    fn requirement(&mut self, node: &Node) -> Expr {
+        let Kind::Object(entries) = &node.kind else { return literal(node) };
+        let items = entries.iter().map(|(name, value)| ObjectItem {
+            key: ObjectKey::Expr(Expr::new(ExprKind::Literal(Literal::String(Arc::clone(&name.decoded))), name.span)),
+            value: if &*name.decoded == "configuration_aliases" { self.code(value) } else { literal(value) },
+        });
+        Expr::new(ExprKind::Object(items.collect()), node.span)
     }
 
     /// Reads a value whose strings are templates. `depth` counts the nodes from the argument down to it.
@@ -186,6 +230,7 @@ impl Reader {
             Kind::String(text) => return self.template(text, depth),
             Kind::Array(items) => ExprKind::Tuple(items.iter().map(|item| self.expression(item, depth + 1)).collect()),
             Kind::Object(entries) => {
+                self.problems.extend(twice(entries));
                 let items = entries.iter().map(|(name, value)| ObjectItem {
                     key: ObjectKey::Expr(self.template(name, depth + 1)),
                     value: self.expression(value, depth + 1),
@@ -224,6 +269,29 @@ impl Reader {
             expr.span = text.span;
         }
         expr
+    }
+}
+
+/// Returns what is wrong with an object that has a property twice.
+fn twice(entries: &[(Text, Node)]) -> Option<Diagnostic> {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for (name, _) in entries {
+        if let Some(first) = seen.insert(&name.decoded, name.span) {
+            let problem = Diagnostic::error("syntax.duplicate_attribute", format!("`{}` is set twice", name.decoded));
+            return Some(problem.label(name.span, "again here").label(first, "first here"));
+        }
+    }
+    None
+}
+
+/// Returns what is wrong with objects, at any depth, that have a property twice.
+pub(super) fn twice_inside(node: &Node) -> Vec<Diagnostic> {
+    match &node.kind {
+        Kind::Array(items) => items.iter().flat_map(twice_inside).collect(),
+        Kind::Object(entries) => {
+            twice(entries).into_iter().chain(entries.iter().flat_map(|(_, value)| twice_inside(value))).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -2,13 +2,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     schema::{self, Nesting},
-    template::syntax::{Attribute, Block, Body, Expr, ExprKind, Ident, Label, Literal},
+    template::syntax::{Attribute, Block, Body, Expr, ExprKind, Ident, Label, Literal, Traversal},
 };
 
 /// Returns a body in which the blocks of a schema are blocks. A body that was not read from JSON is returned as it is.
 ///
 /// In JSON, a nested block is a property that holds an object, or an array of objects, one for each block; blocks with a
 /// label are the properties of an object. What has another form stays an argument.
+///
+/// `dynamic` is a block at every level, unless the schema knows better.
 ///
 /// Blocks inside blocks are sorted out when the inner body is looked at: call this for every level.
 ///
@@ -22,14 +24,23 @@ pub fn with_schema_blocks<'a>(body: &'a Body, schema: &schema::Block) -> Cow<'a,
         let name = attribute.name.as_str();
         schema.blocks.contains_key(name) && !schema.attributes.contains_key(name)
     };
-    if !body.attributes.iter().any(is_block) {
+    let is_dynamic = |attribute: &Attribute| {
+        attribute.name.as_str() == "dynamic"
+            && !schema.attributes.contains_key("dynamic")
+            && !schema.blocks.contains_key("dynamic")
+    };
+    if !body.attributes.iter().any(|attribute| is_block(attribute) || is_dynamic(attribute)) {
         return Cow::Borrowed(body);
     }
     let mut sorted = Body { attributes: Vec::new(), ..body.clone() };
     for attribute in &body.attributes {
         let nested = schema.blocks.get(attribute.name.as_str()).filter(|_| is_block(attribute));
         let labelled = nested.is_some_and(|nested| nested.nesting == Nesting::Map);
-        let blocks = nested.and_then(|_| blocks(&attribute.name, &attribute.expr, labelled));
+        let blocks = match nested {
+            Some(_) => blocks(&attribute.name, &attribute.expr, labelled),
+            None if is_dynamic(attribute) => dynamic_blocks(&attribute.name, &attribute.expr),
+            None => None,
+        };
         match blocks {
             Some(blocks) => sorted.blocks.extend(blocks),
             None => sorted.attributes.push(attribute.clone()),
@@ -68,4 +79,27 @@ fn blocks(kind: &Ident, expr: &Expr, labelled: bool) -> Option<Vec<Block>> {
         }
         _ => None,
     }
+}
+
+/// Returns `dynamic` blocks inside a block of the schema, which reading could not tell from an argument.
+fn dynamic_blocks(kind: &Ident, expr: &Expr) -> Option<Vec<Block>> {
+    let mut found = blocks(kind, expr, true)?;
+    for block in &mut found {
+        let (content, mut rest): (Vec<_>, Vec<_>) = std::mem::take(&mut block.body.attributes)
+            .into_iter()
+            .partition(|attribute| attribute.name.as_str() == "content");
+        for attribute in rest.iter_mut().filter(|attribute| attribute.name.as_str() == "iterator") {
+            // The text is the name of a variable.
+            if let Some(name) = attribute.expr.as_string() {
+                let root = Ident::new(name, attribute.expr.span);
+                let word = ExprKind::Traversal(Traversal { root, steps: Vec::new() });
+                attribute.expr = Arc::new(Expr::new(word, attribute.expr.span));
+            }
+        }
+        for attribute in content {
+            block.body.blocks.extend(blocks(&attribute.name, &attribute.expr, false)?);
+        }
+        block.body.attributes = rest;
+    }
+    Some(found)
 }

@@ -238,3 +238,81 @@ fn blocks_of_another_form_stay_arguments() {
     assert_eq!(sorted.attributes.len(), 1);
     assert!(sorted.blocks.is_empty());
 }
+
+/// Terraform 1.11.4 takes each of these, or refuses it, the same way.
+#[test]
+fn some_strings_mean_themselves() {
+    let accept = |text: &str| {
+        let (template, problems) = parse_files(&[("main.tf.json", text)]);
+        assert_eq!(lines(template.sources(), &problems), Vec::<String>::new(), "{text}");
+        template
+    };
+    let refuse = |text: &str, expect: &str| {
+        let (template, problems) = parse_files(&[("main.tf.json", text)]);
+        assert_eq!(lines(template.sources(), &problems), [expect], "{text}");
+    };
+    let template = accept(
+        r#"{"variable": {"a": {"type": "string", "default": "${x}", "sensitive": "true"}},
+            "output": {"o": {"value": 1, "description": "d ${y}", "sensitive": "true"}}}"#,
+    );
+    assert!(template.root().variables["a"].sensitive && template.root().outputs["o"].sensitive);
+    assert_eq!(template.root().outputs["o"].description.as_deref(), Some("d ${y}"));
+    accept(r#"{"resource": {"acme_vpc": {"a": {"lifecycle": {"create_before_destroy": "true"}}}}}"#);
+    refuse(
+        r#"{"resource": {"acme_vpc": {"a": {"lifecycle": {"create_before_destroy": "${true}"}}}}}"#,
+        "1 template.static <\"${true}\"> `create_before_destroy` is not a bool: a bool is required",
+    );
+    refuse(
+        r#"{"resource": {"acme_vpc": {"b": {"depends_on": ["${acme_vpc.a}"]}}}}"#,
+        "1 syntax.unexpected <$> expected a value, found `$`",
+    );
+    refuse(
+        r#"{"resource": {"acme_vpc": {"b": {"depends_on": "acme_vpc.a"}}}}"#,
+        "1 template.static <acme_vpc.a> `depends_on` is a list of references in brackets",
+    );
+    refuse(
+        r#"{"variable": {"a": {"type": "\"string\""}}}"#,
+        "1 template.type <\"\\\"string\\\"\"> the type `string` is written in quotes",
+    );
+}
+
+#[test]
+fn a_file_may_be_an_array_and_only_bodies_have_comments() {
+    let text = r#"[{"locals": {"//": "c", "a": 1}}, {"locals": [{"b": 2}, null]}, {"output": null}]"#;
+    let (template, problems) = parse_files(&[("main.tf.json", text)]);
+    assert_eq!(lines(template.sources(), &problems), Vec::<String>::new());
+    assert_eq!(template.root().locals.len(), 2);
+    let (template, problems) = parse_files(&[("main.tf.json", r#"{"output": {"//": {"value": 1}}}"#)]);
+    assert_eq!(lines(template.sources(), &problems), ["1 template.name <\"//\"> `//` is not a valid name"]);
+}
+
+#[test]
+fn a_property_of_a_value_is_there_once() {
+    for text in [
+        r#"{"output": {"o": {"value": [{"a": 1, "a": 2}]}}}"#,
+        r#"{"variable": {"o": {"default": [{"a": 1, "a": 2}]}}}"#,
+    ] {
+        let (template, problems) = parse_files(&[("main.tf.json", text)]);
+        assert_eq!(lines(template.sources(), &problems), ["1 syntax.duplicate_attribute <\"a\"> `a` is set twice"]);
+    }
+    let (_, problems) = parse_values(SourceId(0), r#"{"a": {"b": 1, "b": 2}}"#);
+    assert_eq!(problems.len(), 1);
+}
+
+#[test]
+fn blocks_inside_blocks_may_be_dynamic() {
+    let inner = Block::new().attribute("x", Attribute::optional(Type::Number));
+    let rule = Block::new().block("inner", NestedBlock::list(inner));
+    let schema = Schema::new(0).block("rule", NestedBlock::list(rule));
+    let text = r#"{"rule": {"dynamic": {"inner": {"for_each": "${local.a}", "iterator": "it", "content": {"x": "${it.value}"}}}}}"#;
+    let (body, problems) = parse_body(SourceId(0), &format!(r#"{{"provider": {{"acme": {text}}}}}"#));
+    assert!(problems.is_empty(), "{problems:?}");
+    let native = "rule {\n  dynamic \"inner\" {\n    for_each = local.a\n    iterator = it\n    content {\n      x = it.value\n    }\n  }\n}\n";
+    let (native, problems) = hcl::parse(SourceId(0), native);
+    assert!(problems.is_empty(), "{problems:?}");
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    show(&body.blocks[0].body, Some(&schema.block), &mut left, "");
+    show(&native, Some(&schema.block), &mut right, "");
+    assert_eq!(left.join("\n"), right.join("\n"));
+    assert!(left.len() == 5, "{left:?}");
+}

@@ -6,6 +6,7 @@ use crate::{
 };
 
 use super::{
+    body::twice_inside,
     node::{Kind, Node, Text},
     reader::read,
 };
@@ -24,11 +25,12 @@ pub(in crate::template) fn parse_values(source: SourceId, text: &str) -> (Body, 
         let message = format!("{} stands where an object of names and values is expected", node.kind_name());
         return (nothing, vec![Diagnostic::error("syntax.unexpected", message).at(node.span)]);
     };
+    let problems = entries.iter().flat_map(|(_, value)| twice_inside(value)).collect();
     let attributes = entries.into_iter().filter(|(name, _)| &*name.decoded != "//").map(|(name, value)| {
         let expr = Arc::new(literal(&value));
         Attribute { span: name.span.to(value.span), name: ident(&name), expr }
     });
-    (Body { attributes: attributes.collect(), ..nothing }, Vec::new())
+    (Body { attributes: attributes.collect(), ..nothing }, problems)
 }
 
 pub(super) fn ident(name: &Text) -> Ident {

@@ -1,0 +1,7 @@
+output "size" {
+  sensitive = true
+}
+
+output "sise" {
+  value = 2
+}
