@@ -76,6 +76,7 @@ pub const CODES: &[CodeInfo] = &[
     info("plan.import_missing", "there is no object with the id to import"),
     info("plan.inconsistent", "a step came out otherwise than it was approved"),
     info("plan.prevent_destroy", "an object would go that must not"),
+    info("plan.provider_gone", "the configuration that manages an object is not in the template any more"),
     info("plan.provider_missing", "a provider that needs a configuration has none"),
     info("plan.provider_unknown", "a provider cannot be asked before apply"),
     info("plan.repetition", "`count` or `for_each` has a value that makes no instances"),

@@ -28,6 +28,8 @@ mod growth;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod provider_tests;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod testing;

@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     check::sites::{Owner, Site, for_each_site},
-    model::{Dependency, Module, ResourceKey, Template},
+    model::{Dependency, Module, ResourceBlock, ResourceKey, Template},
     reference::{Referent, references},
 };
 
@@ -130,7 +130,7 @@ pub fn drawn_graph(template: &Template) -> Graph<StaticNode, ()> {
 /// # Complexity
 /// O(declarations + references), modules counted once per call.
 pub fn static_graph(template: &Template) -> Graph<StaticNode, Option<Span>> {
-    let mut builder = Builder { graph: Graph::new(), by_node: HashMap::new() };
+    let mut builder = Builder { template, graph: Graph::new(), by_node: HashMap::new() };
     for (path, module) in template.modules() {
         builder.declare(path, module);
     }
@@ -140,12 +140,13 @@ pub fn static_graph(template: &Template) -> Graph<StaticNode, Option<Span>> {
     builder.graph
 }
 
-struct Builder {
+struct Builder<'a> {
+    template: &'a Template,
     graph: Graph<StaticNode, Option<Span>>,
     by_node: HashMap<StaticNode, NodeIdx>,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn node(&mut self, module: &ModulePath, kind: StaticKind) -> NodeIdx {
         let node = StaticNode { module: module.clone(), kind };
         if let Some(idx) = self.by_node.get(&node) {
@@ -171,7 +172,7 @@ impl Builder {
         let names = names.chain(module.locals.keys().cloned().map(StaticKind::Local));
         let names = names.chain(module.resources.keys().cloned().map(StaticKind::Resource));
         let names = names.chain(module.outputs.keys().cloned().map(StaticKind::Output));
-        for kind in names.chain(module.providers.keys().cloned().map(StaticKind::Provider)) {
+        for kind in names.chain(module.providers.keys().map(|name| StaticKind::Provider(Arc::from(name.to_string())))) {
             self.node(path, kind);
         }
         for kind in [StaticKind::Repetition, StaticKind::Order, StaticKind::Outputs, StaticKind::Everything] {
@@ -204,8 +205,7 @@ impl Builder {
             self.edge(everything, Some(node), None);
             self.edge(node, Some(repetition), None);
             self.edge(node, Some(order), None);
-            let name = resource.provider.as_ref().map_or(key.implied_provider(), |provider| &*provider.name);
-            let provider = self.provider(path, name);
+            let provider = self.provider(path, module, resource);
             self.edge(node, provider, None);
             self.order(path, node, &resource.depends_on);
         }
@@ -224,15 +224,16 @@ impl Builder {
         }
     }
 
-    /// Returns the configuration that a provider has in a module: its own, or that of the nearest one above it.
-    fn provider(&self, path: &ModulePath, name: &str) -> Option<NodeIdx> {
-        let mut path = path.clone();
-        loop {
-            if let Some(found) = self.find(&path, StaticKind::Provider(Arc::from(name))) {
-                return Some(found);
-            }
-            path = path.parent()?;
-        }
+    /// Returns the configuration that a block uses, if a block describes it.
+    fn provider(&self, path: &ModulePath, module: &Module, resource: &ResourceBlock) -> Option<NodeIdx> {
+        let (local, alias) = match &resource.provider {
+            Some(named) => (&*named.name.name, named.name.alias.as_deref()),
+            None => (resource.key.implied_provider(), None),
+        };
+        let provider = module.provider_called(local);
+        let found = self.template.provider_address(path, provider, alias)?;
+        let block = self.template.module(&found.module)?.provider_block(provider, found.alias.as_deref())?;
+        self.find(&found.module, StaticKind::Provider(Arc::from(block.name.to_string())))
     }
 
     fn site(&mut self, path: &ModulePath, module: &Module, site: Site<'_>, bound: &[Arc<str>]) {
@@ -241,7 +242,7 @@ impl Builder {
             Owner::Local(name) => (path.clone(), StaticKind::Local(Arc::clone(name))),
             Owner::Output(output) => (path.clone(), StaticKind::Output(Arc::clone(&output.name))),
             Owner::Resource(resource) => (path.clone(), StaticKind::Resource(resource.key.clone())),
-            Owner::Provider(provider) => (path.clone(), StaticKind::Provider(Arc::clone(&provider.name))),
+            Owner::Provider(provider) => (path.clone(), StaticKind::Provider(Arc::from(provider.name.to_string()))),
             Owner::Call(call) => (path.child(Arc::clone(&call.name)), StaticKind::Repetition),
             Owner::Input(call, name) => (path.child(Arc::clone(&call.name)), StaticKind::Variable(Arc::clone(name))),
         };

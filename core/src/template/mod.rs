@@ -17,6 +17,7 @@ pub mod hcl;
 mod json;
 mod load;
 mod model;
+mod provider;
 mod reference;
 pub mod syntax;
 mod vars;
@@ -30,9 +31,10 @@ pub use json::with_schema_blocks;
 pub use load::{FileKind, Files, LoadOptions};
 pub use model::{
     Condition, Defaults, Dependency, Edition, IgnoreChanges, Lifecycle, Local, Module, ModuleCall, Options, Output,
-    ProviderBlock, ProviderRef, Repetition, RequiredProvider, ResourceBlock, ResourceKey, Settings, Template,
-    TypeConstraint, Variable, VersionConstraint,
+    PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef, Repetition, RequiredProvider,
+    ResourceBlock, ResourceKey, Settings, Template, TypeConstraint, Variable, VersionConstraint,
 };
+pub(crate) use provider::{Found, look};
 pub use reference::{EachPart, Reference, Referent, references, resolve};
 pub use vars::{
     Origin, RawValue, RawVariable, RawVariables, VariableArgument, VariableSources, gather_variables, resolve_variables,

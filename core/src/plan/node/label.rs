@@ -21,6 +21,7 @@ impl Table {
             NodeKind::Block { module, key } => within(module, key.to_string()),
             NodeKind::Whole { block } => self.label(*block),
             NodeKind::Instance { .. } => self.address(id).map(|address| address.to_string()).unwrap_or_default(),
+            NodeKind::Provider { name } if name.contains('.') => name.to_string(),
             NodeKind::Provider { name } => format!("provider.{name}"),
             NodeKind::Task { .. } => "a task of the engine".to_owned(),
         }
@@ -47,7 +48,11 @@ impl Table {
                 let (module, key, _) = self.block_of(id)?;
                 declared(&module).resources.get(key).map(|block| block.span)
             }
-            NodeKind::Provider { name } => self.root().module.providers.get(name).map(|block| block.span),
+            NodeKind::Provider { name } => {
+                let address: crate::template::ProviderAddress = name.parse().ok()?;
+                let module = self.template.module(&address.module)?;
+                module.provider_block(&address.provider, address.alias.as_deref()).map(|block| block.span)
+            }
             NodeKind::Task { .. } => None,
         }
     }

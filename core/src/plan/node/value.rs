@@ -4,7 +4,6 @@ use super::{Evaluated, Keys, ModuleIdx, NodeId, NodeKind, Repeat, Table, Touched
 use crate::{
     address::InstanceKey,
     error::Diagnostic,
-    schema::Schema,
     template::{Condition, Variable},
     value::{Marks, Type, Value},
 };
@@ -62,7 +61,7 @@ impl Table {
     }
 
     /// Gives a node what an evaluation came to, or has it wait.
-    fn conclude(&mut self, id: NodeId, evaluated: Evaluated, finish: impl FnOnce(Value) -> Value) {
+    pub(super) fn conclude(&mut self, id: NodeId, evaluated: Evaluated, finish: impl FnOnce(Value) -> Value) {
         if !evaluated.waits.is_empty() {
             return self.wait(id, evaluated.waits);
         }
@@ -246,34 +245,6 @@ impl Table {
         self.gather(id, &parts, Stands::Always, |_| Self::nothing());
     }
 
-    /// Returns the node of a provider's configuration.
-    pub(in crate::plan) fn provider_node(&mut self, name: &str) -> NodeId {
-        if let Some(id) = self.providers.get(name) {
-            return *id;
-        }
-        let name: Arc<str> = Arc::from(name);
-        let id = self.add(NodeKind::Provider { name: Arc::clone(&name) });
-        self.providers.insert(name, id);
-        id
-    }
-
-    /// Returns the providers that were asked for, by name.
-    pub(in crate::plan) fn provider_nodes(&self) -> impl Iterator<Item = (&Arc<str>, NodeId)> {
-        self.providers.iter().map(|(name, id)| (name, *id))
-    }
-
-    fn provider(&mut self, id: NodeId, name: &Arc<str>) {
-        let Some(schema) = self.types.provider_schema(name) else {
-            return self.finish(id, Value::null(Type::Any), Touched::default());
-        };
-        let root = self.root();
-        let evaluated = match root.module.providers.get(name) {
-            Some(block) => self.evaluate_body(ModuleIdx::ROOT, &Repeat::default(), &block.body, &schema, block.span),
-            None => unconfigured(name, &schema),
-        };
-        self.conclude(id, evaluated, |value| schema.mark_sensitive(&value));
-    }
-
     /// Evaluates a condition.
     pub(in crate::plan) fn condition(
         &mut self,
@@ -324,22 +295,6 @@ impl Table {
                 .help(format!("the template demands it of `{subject}`")),
         );
         Verdict::Fails
-    }
-}
-
-/// Returns the configuration of a provider that no block configures: its defaults, if that is enough.
-fn unconfigured(name: &str, schema: &Schema) -> Evaluated {
-    match schema.coerce(&Value::empty_object()) {
-        Ok(value) => Evaluated::of(value),
-        Err(problems) => {
-            let list: Vec<String> = problems.into_iter().map(|(_, what)| what).collect();
-            let problem = Diagnostic::error(
-                "plan.provider_missing",
-                format!("provider `{name}` is not configured: {}", list.join("; ")),
-            )
-            .help(format!("add a `provider \"{name}\" {{ … }}` block to the root module"));
-            Evaluated { problems: vec![problem], ..Evaluated::of(Value::unknown(Type::Any)) }
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     error::{Diagnostic, Result},
     plan::{
         Mode, Reason,
-        node::{ModuleIdx, NodeId, Repeat, Touched, Verdict},
+        node::{Lookup, ModuleIdx, NodeId, Repeat, Touched, Verdict},
     },
     resource::Object,
     schema::Schema,
@@ -40,7 +40,10 @@ pub(super) struct Instance {
     pub key: ResourceKey,
     pub repeat: Repeat,
     pub schema: Arc<Schema>,
+    /// The text of the address of the provider's configuration.
     pub provider: Arc<str>,
+    /// The same as rows have it: empty where it follows from the type.
+    pub named_provider: Arc<str>,
     pub stage: Stage,
     /// The row of the object that is there.
     pub row: Option<u32>,
@@ -60,9 +63,9 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Returns the provider that the template names for it; empty where it follows from the type.
+    /// Returns the provider's configuration as rows have it: empty where it follows from the type.
     pub(super) fn named_provider(&self) -> Arc<str> {
-        self.block.provider.as_ref().map(|provider| Arc::clone(&provider.name)).unwrap_or_default()
+        Arc::clone(&self.named_provider)
     }
 }
 
@@ -99,10 +102,14 @@ impl Planner {
     /// Goes on with an instance.
     pub(super) fn work(&mut self, node: NodeId) {
         let instance = match self.instances.take(node) {
-            Some(instance) => Some(instance),
+            Some(instance) => Ok(instance),
             None => self.instance(node),
         };
-        let Some(mut instance) = instance else { return self.table.fail(node) };
+        let mut instance = match instance {
+            Ok(instance) => instance,
+            Err(Go::Wait(on)) => return self.table.wait(node, on),
+            Err(_) => return self.table.fail(node),
+        };
         if self.outputs_only && instance.stage == Stage::Look && instance.row.is_none() {
             return self.leave_alone(node, &instance.address);
         }
@@ -123,11 +130,11 @@ impl Planner {
         self.instances.put(instance);
     }
 
-    fn instance(&mut self, node: NodeId) -> Option<Box<Instance>> {
-        let address = self.table.address(node)?;
-        let (module, key, _) = self.table.block_of(node)?;
+    fn instance(&mut self, node: NodeId) -> Result<Box<Instance>, Go> {
+        let address = self.table.address(node).ok_or(Go::Fail)?;
+        let (module, key, _) = self.table.block_of(node).ok_or(Go::Fail)?;
         let key = key.clone();
-        let block = Arc::clone(self.table.module(module).module.resources.get(&key)?);
+        let block = self.table.module(module).module.resources.get(&key).map(Arc::clone).ok_or(Go::Fail)?;
         let schema = match key.mode {
             AddressMode::Managed => self.input.types.resource(&key.type_name).map(|info| info.schema),
             AddressMode::Data => self.input.types.data_source(&key.type_name),
@@ -143,14 +150,22 @@ impl Planner {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
             }
-            return None;
-        };
-        let provider = match &block.provider {
-            Some(provider) => Arc::clone(&provider.name),
-            None => self.input.types.provider_of(&key.type_name),
+            return Err(Go::Fail);
         };
         let repeat = self.table.repeat_of(node);
-        Some(Box::new(Instance {
+        let implied = self.input.types.provider_of(&key.type_name);
+        let span = block.provider.as_ref().map_or(block.span, |named| named.span);
+        let found = self.table.provider_lookup(module, block.provider.as_ref(), &implied, &repeat, span);
+        let (provider, named_provider): (Arc<str>, Arc<str>) = match found {
+            Lookup::Found(found) if found.is_root_default() && found.provider == implied => (implied, Arc::default()),
+            Lookup::Found(found) => {
+                let text: Arc<str> = found.to_string().into();
+                (Arc::clone(&text), text)
+            }
+            Lookup::Missing => return Err(Go::Fail),
+            Lookup::Waits(on) => return Err(Go::Wait(on)),
+        };
+        Ok(Box::new(Instance {
             node,
             address,
             module,
@@ -159,6 +174,7 @@ impl Planner {
             repeat,
             schema,
             provider,
+            named_provider,
             stage: Stage::Look,
             row: None,
             import: None,

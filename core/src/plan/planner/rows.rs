@@ -367,8 +367,29 @@ impl Planner {
         module.resources.get(&key).map(|block| block.span)
     }
 
+    /// Returns the address of the configuration that a row's object is looked at with: what the template says, as long
+    /// as it says something; else what managed it last.
     fn provider_of(&self, row: &Row) -> Arc<str> {
-        if row.provider.is_empty() { self.input.types.provider_of(&row.type_name) } else { Arc::clone(&row.provider) }
+        let implied = || self.input.types.provider_of(&row.type_name);
+        let last = || if row.provider.is_empty() { implied() } else { Arc::clone(&row.provider) };
+        let path = row.address.module().path();
+        let key = crate::template::ResourceKey::managed(
+            Arc::clone(&row.address.resource.type_name),
+            Arc::clone(&row.address.resource.name),
+        );
+        let Some(module) = self.input.template.module(&path) else { return last() };
+        let Some(block) = module.resources.get(&key) else { return last() };
+        let (provider, alias) = match &block.provider {
+            // Which of several is not known before the block's instances are.
+            Some(named) if named.key.is_some() => return last(),
+            Some(named) => (Arc::from(module.provider_called(&named.name.name)), named.name.alias.as_deref()),
+            None => (implied(), None),
+        };
+        match self.input.template.provider_address(&path, &provider, alias) {
+            Some(found) if found.is_root_default() => found.provider,
+            Some(found) => found.to_string().into(),
+            None => last(),
+        }
     }
 
     /// Returns the configuration of a provider as requests carry it: not marked, `None` where there is none.

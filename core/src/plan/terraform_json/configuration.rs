@@ -59,13 +59,15 @@ impl Writer<'_> {
             for (name, block) in &module.providers {
                 let key = if path.is_root() { name.to_string() } else { format!("{path}:{name}") };
                 let mut json = Map::new();
-                json.insert("name".into(), json!(name));
-                json.insert("full_name".into(), json!(name));
+                let provider = module.provider_called(&name.name);
+                json.insert("name".into(), json!(name.name));
+                json.insert("full_name".into(), json!(provider));
+                put(&mut json, "alias", json!(name.alias));
                 let version =
-                    module.settings.required_providers.get(name).and_then(|required| required.version.as_ref());
+                    module.settings.required_providers.get(&name.name).and_then(|required| required.version.as_ref());
                 put(&mut json, "version_constraint", version.map_or(Json::Null, |version| json!(version.as_str())));
                 put(&mut json, "module_address", json!(path.to_string()));
-                if let Some(schema) = self.types.provider_schema(name) {
+                if let Some(schema) = self.types.provider_schema(provider) {
                     put(&mut json, "expressions", expressions(&block.body, &schema.block));
                 }
                 providers.insert(key, Json::Object(json));

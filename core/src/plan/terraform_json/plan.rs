@@ -38,8 +38,11 @@ pub fn plan_json(plan: &Plan, types: &dyn TypeSource) -> Json {
     })
 }
 
-fn provider_name(provider: &str, type_name: &str, types: &dyn TypeSource) -> String {
-    if provider.is_empty() { types.provider_of(type_name).to_string() } else { provider.to_owned() }
+pub(super) fn provider_name(provider: &str, type_name: &str, types: &dyn TypeSource) -> String {
+    match provider.parse::<crate::template::ProviderAddress>() {
+        Ok(address) => address.provider.to_string(),
+        Err(_) => types.provider_of(type_name).to_string(),
+    }
 }
 
 fn schema_version(change: &Change, types: &dyn TypeSource) -> u64 {

@@ -32,7 +32,7 @@ pub fn state_json(rows: &[Row], outputs: &BTreeMap<String, Value>, types: &dyn T
     let mut tree = Tree::default();
     for row in sorted {
         let mut json = identity(&row.address);
-        let provider = if row.provider.is_empty() { types.provider_of(&row.type_name) } else { row.provider.clone() };
+        let provider = super::plan::provider_name(&row.provider, &row.type_name, types);
         json.insert("provider_name".into(), json!(provider));
         json.insert("schema_version".into(), json!(row.schema_version));
         json.insert("values".into(), shown(&row.attributes));

@@ -11,6 +11,7 @@
 
 mod cycles;
 mod names;
+mod providers;
 mod scene;
 mod scope;
 mod shape;
@@ -51,6 +52,7 @@ pub fn check(template: &Template, schemas: &dyn SchemaSource) -> Vec<Diagnostic>
         shape::check(&scene, &mut problems);
     }
     types::check(&by_dir, &types, &reported, &mut problems);
+    providers::check(template, &mut problems);
     cycles::check(template, &mut problems);
     problems.tidy();
     problems

@@ -26,13 +26,18 @@ pub(super) fn check(scene: &Scene<'_>, problems: &mut Vec<Diagnostic>) {
             None => shape.problems.push(unknown_type(scene, resource)),
         }
         if let Some(provider) = &resource.provider
-            && !is_provider(scene, &provider.name)
+            && provider.name.alias.is_none()
+            && !is_provider(scene, &provider.name.name)
         {
-            shape.problems.push(unknown_provider(scene, &provider.name, provider.span));
+            shape.problems.push(unknown_provider(scene, &provider.name.name, provider.span));
         }
     }
     for provider in scene.module.providers.values() {
-        match scene.types.source.provider(&provider.name) {
+        if provider.is_empty() && !scene.module.dir.is_empty() {
+            // It only declares what the caller hands in.
+            continue;
+        }
+        match scene.types.source.provider(scene.module.provider_called(&provider.name.name)) {
             Some(Some(schema)) => {
                 let what = format!("the provider `{}`", provider.name);
                 shape.body(&schema.block, &provider.body, provider.span, &what);
@@ -41,7 +46,7 @@ pub(super) fn check(scene: &Scene<'_>, problems: &mut Vec<Diagnostic>) {
                 let what = format!("the provider `{}`", provider.name);
                 shape.body(&BlockSchema::new(), &provider.body, provider.span, &what);
             }
-            None => shape.problems.push(unknown_provider(scene, &provider.name, provider.span)),
+            None => shape.problems.push(unknown_provider(scene, &provider.name.name, provider.span)),
         }
     }
     calls(scene, shape.problems);
@@ -49,7 +54,7 @@ pub(super) fn check(scene: &Scene<'_>, problems: &mut Vec<Diagnostic>) {
 
 fn is_provider(scene: &Scene<'_>, name: &str) -> bool {
     let module = scene.module;
-    module.providers.contains_key(name)
+    module.providers.keys().any(|known| *known.name == *name)
         || module.settings.required_providers.contains_key(name)
         || scene.types.source.provider(name).is_some()
 }

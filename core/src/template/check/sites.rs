@@ -92,6 +92,9 @@ pub(in crate::template) fn for_each_site<'a>(module: &'a Module, f: &mut dyn FnM
         }
     }
     for provider in module.providers.values() {
+        if let Some(expr) = &provider.for_each {
+            f(Site { expr, owner: Owner::Provider(provider), role: Role::Repetition }, &[]);
+        }
         body(&provider.body, Owner::Provider(provider), &mut Vec::new(), f);
     }
 }

@@ -1,3 +1,5 @@
+mod providers;
+
 use std::sync::Arc;
 
 use super::{SchemaSource, check};

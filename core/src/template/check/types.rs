@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
             self.call(module, call);
         }
         for provider in module.providers.values() {
-            if let Some(Some(schema)) = self.types.source.provider(&provider.name) {
+            if let Some(Some(schema)) = self.types.source.provider(module.provider_called(&provider.name.name)) {
                 self.body(module, &nowhere, &schema.block, &provider.body);
             }
         }

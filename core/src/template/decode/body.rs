@@ -154,9 +154,32 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// Takes what is left, for a schema to judge.
-    pub(super) fn rest(self) -> Body {
-        Body { attributes: self.attributes, blocks: self.blocks, span: self.body_span, is_json: self.is_json }
+    /// Takes the `_` block: arguments and blocks of the schema whose names mean something else outside of it.
+    pub(super) fn escaped(&mut self) -> Option<Body> {
+        self.block("_").map(|block| block.body)
+    }
+
+    /// Takes what is left, for a schema to judge, and what stood in the `_` block with it.
+    pub(super) fn rest_with(self, escaped: Option<Body>) -> Body {
+        let mut body =
+            Body { attributes: self.attributes, blocks: self.blocks, span: self.body_span, is_json: self.is_json };
+        if let Some(escaped) = escaped {
+            for attribute in escaped.attributes {
+                match body.attribute(attribute.name.as_str()) {
+                    Some(first) => self.problems.push(
+                        Diagnostic::error(
+                            "syntax.duplicate_attribute",
+                            format!("`{}` is set twice", attribute.name.as_str()),
+                        )
+                        .label(attribute.name.span, "again here")
+                        .label(first.name.span, "first here"),
+                    ),
+                    None => body.attributes.push(attribute),
+                }
+            }
+            body.blocks.extend(escaped.blocks);
+        }
+        body
     }
 
     /// Takes all arguments that are left; blocks that are left are reported.

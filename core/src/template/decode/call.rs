@@ -2,17 +2,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     error::Diagnostic,
-    template::{
-        load::join,
-        model::{ModuleCall, ProviderBlock},
-        syntax::Block,
-    },
+    template::{load::join, model::ModuleCall, syntax::Block},
 };
 
 use super::{
     Problems, Reader,
     body::{labels, text},
-    constant, dependency,
+    constant, dependency, provider,
     resource::repetition,
 };
 
@@ -25,11 +21,15 @@ pub(super) fn call(block: Block, dir: &str, problems: &mut Problems) -> Option<M
     let source = reader.required("source");
     let repetition = repetition(&mut reader);
     let depends_on = dependency::depends_on(reader.attribute("depends_on"), reader.problems);
-    reader.not_yet(&["providers", "version", "_"]);
+    let providers = reader.attribute("providers");
+    let providers = providers.map(|attribute| provider::passed(&attribute, reader.problems)).unwrap_or_default();
+    let escaped = reader.escaped();
+    reader.not_yet(&["version"]);
     reader.reserved(&["lifecycle", "locals", "provider"]);
     let mut inputs = BTreeMap::new();
     let mut input_spans = BTreeMap::new();
-    for attribute in reader.remaining_attributes() {
+    let given = reader.remaining_attributes().into_iter();
+    for attribute in given.chain(escaped.into_iter().flat_map(|body| body.attributes)) {
         input_spans.insert(Arc::clone(&attribute.name.name), attribute.name.span);
         inputs.insert(attribute.name.name, attribute.expr);
     }
@@ -47,19 +47,22 @@ pub(super) fn call(block: Block, dir: &str, problems: &mut Problems) -> Option<M
     }
     let dir = join(dir, &source).into();
     let name = text(&label);
-    Some(ModuleCall { name, source, dir, repetition, depends_on, inputs, input_spans, span, source_span, extent })
+    Some(ModuleCall {
+        name,
+        source,
+        dir,
+        repetition,
+        depends_on,
+        inputs,
+        providers,
+        input_spans,
+        span,
+        source_span,
+        extent,
+    })
 }
 
 /// Returns whether a module source is a path beside the calling module.
 pub(super) fn is_local(source: &str) -> bool {
     source == "." || source == ".." || source.starts_with("./") || source.starts_with("../")
-}
-
-pub(super) fn provider(block: Block, problems: &mut Problems) -> Option<ProviderBlock> {
-    let [label] = labels(&block, ["name"], problems)?;
-    let mut reader = Reader::new("a `provider` block", block, problems);
-    let span = reader.header();
-    reader.not_yet(&["alias", "for_each", "version", "_"]);
-    reader.reserved(&["count", "depends_on", "source", "lifecycle", "locals"]);
-    Some(ProviderBlock { name: text(&label), body: Arc::new(reader.rest()), span })
 }

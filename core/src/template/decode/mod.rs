@@ -14,6 +14,7 @@ mod dependency;
 mod front;
 mod module;
 mod overlay;
+mod provider;
 mod resource;
 mod settings;
 mod tree;

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::{Problems, body::unknown, call, front, overlay::overlay, resource, settings, variable};
+use super::{Problems, body::unknown, call, front, overlay::overlay, provider, resource, settings, variable};
 
 /// The kinds of blocks that stand at the top of a file.
 const KINDS: [&str; 8] = ["resource", "data", "variable", "locals", "output", "module", "provider", "terraform"];
@@ -111,7 +111,7 @@ fn top_level(block: Block, edition: Edition, module: &mut Module, problems: &mut
             insert(&mut module.calls, found, "module", |found| found.span, problems)
         }
         "provider" => {
-            let found = call::provider(block, problems).map(|found| (Arc::clone(&found.name), found));
+            let found = provider::provider(block, problems).map(|found| (found.name.clone(), found));
             insert(&mut module.providers, found, "provider", |found| found.span, problems)
         }
         "locals" => {

@@ -4,7 +4,7 @@ use crate::{
     address::Mode,
     error::Diagnostic,
     template::{
-        model::{IgnoreChanges, Lifecycle, ProviderRef, Repetition, ResourceBlock, ResourceKey},
+        model::{IgnoreChanges, Lifecycle, Repetition, ResourceBlock, ResourceKey},
         reference::{Referent, resolve},
         syntax::{self, Attribute, Block, Expr, ExprKind, Tail, Traversal},
     },
@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Problems, Reader,
     body::{labels, text},
-    constant, dependency,
+    constant, dependency, provider,
     variable::condition,
 };
 
@@ -26,21 +26,30 @@ pub(super) fn resource(block: Block, mode: Mode, problems: &mut Problems) -> Opt
     let mut reader = Reader::new(what, block, problems);
     let span = reader.header();
     let repetition = repetition(&mut reader);
-    let provider = reader.attribute("provider").and_then(|attribute| provider(&attribute, reader.problems));
+    let provider = reader
+        .attribute("provider")
+        .and_then(|attribute| provider::reference(&attribute.expr, "provider", reader.problems));
     let depends_on = dependency::depends_on(reader.attribute("depends_on"), reader.problems);
     let lifecycle = match reader.block("lifecycle") {
         Some(block) => lifecycle(block, mode, reader.problems).unwrap_or_default(),
         None => Lifecycle::default(),
     };
-    reader.not_yet(match mode {
-        Mode::Managed => &["connection", "provisioner", "_"],
-        Mode::Data => &["_"],
-    });
-    if mode == Mode::Data {
+    let escaped = reader.escaped();
+    if mode == Mode::Managed {
+        reader.not_yet(&["connection", "provisioner"]);
+    } else {
         reader.reserved(&["connection", "provisioner"]);
     }
     let key = ResourceKey { mode, type_name: text(&type_name), name: text(&name) };
-    Some(ResourceBlock { key, repetition, depends_on, provider, lifecycle, body: Arc::new(reader.rest()), span })
+    Some(ResourceBlock {
+        key,
+        repetition,
+        depends_on,
+        provider,
+        lifecycle,
+        body: Arc::new(reader.rest_with(escaped)),
+        span,
+    })
 }
 
 /// Reads `count` and `for_each`, of which there can be one.
@@ -57,18 +66,6 @@ pub(super) fn repetition(reader: &mut Reader<'_>) -> Repetition {
                     .help("remove one of them"),
             );
             Repetition::ForEach(for_each.expr)
-        }
-    }
-}
-
-fn provider(attribute: &Attribute, problems: &mut Problems) -> Option<ProviderRef> {
-    let traversal = dependency::traversal(&attribute.expr, "provider", problems)?;
-    let span = traversal.span();
-    match traversal.steps.as_slice() {
-        [] => Some(ProviderRef { name: Arc::clone(&traversal.root.name), span }),
-        _ => {
-            problems.unsupported("a second configuration of a provider (`alias`)", span);
-            None
         }
     }
 }

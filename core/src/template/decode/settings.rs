@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     error::{Diagnostic, Span},
     template::{
-        model::{Edition, RequiredProvider, Settings, VersionConstraint},
+        model::{Edition, ProviderName, RequiredProvider, Settings, VersionConstraint},
         syntax::{Attribute, Block, Expr},
     },
 };
@@ -11,7 +11,7 @@ use crate::{
 use super::{
     Problems, Reader,
     body::{labels, unknown},
-    constant,
+    constant, dependency, provider,
 };
 
 /// Reads a `terraform` block into the settings; a module may have several.
@@ -71,7 +71,8 @@ fn required_providers(block: Block, into: &mut BTreeMap<Arc<str>, RequiredProvid
             );
             continue;
         }
-        let mut provider = RequiredProvider { name: Arc::clone(&name), source: None, version: None, span };
+        let mut provider =
+            RequiredProvider { name: Arc::clone(&name), source: None, version: None, aliases: BTreeMap::new(), span };
         if attribute.expr.as_string().is_some() {
             provider.version = version(Some(attribute), reader.problems);
         } else if let Some(items) = attribute.expr.static_map() {
@@ -100,7 +101,21 @@ fn entry(name: Option<&str>, span: Span, value: &Expr, provider: &mut RequiredPr
     match name {
         Some("source") => provider.source = constant::text(Some(attribute("source")), problems),
         Some("version") => provider.version = version(Some(attribute("version")), problems),
-        Some("configuration_aliases") => problems.unsupported("`configuration_aliases`", span),
+        Some("configuration_aliases") => {
+            for alias in dependency::list(&attribute("configuration_aliases"), problems) {
+                let span = alias.span();
+                match provider::name(&alias) {
+                    Some(ProviderName { name, alias: Some(alias) }) if name == provider.name => {
+                        provider.aliases.insert(alias, span);
+                    }
+                    _ => problems.push(
+                        Diagnostic::error("template.provider", "this names no configuration of the provider")
+                            .at(span)
+                            .help(format!("write `{}.alias`", provider.name)),
+                    ),
+                }
+            }
+        }
         other => problems.push(unknown(
             "template.argument",
             "argument",

@@ -3,7 +3,7 @@ mod overrides;
 use crate::{
     address::{Mode, ModulePath},
     template::{
-        Files, IgnoreChanges, Options, Referent, Repetition, ResourceKey, Template,
+        Files, IgnoreChanges, Options, ProviderName, Referent, Repetition, ResourceKey, Template,
         testing::{lines, parse_files},
     },
     value::{Marks, Type, Value},
@@ -105,7 +105,7 @@ fn everything_that_is_said_is_read() {
     assert_eq!(root.settings.required_version[0].as_str(), ">= 1.5, < 2.0");
     assert_eq!(root.settings.required_providers["acme"].source.as_deref(), Some("example/acme"));
     assert_eq!(root.settings.required_providers["old"].version.as_ref().map(|version| version.as_str()), Some("1.0"));
-    assert!(root.providers["acme"].body.attribute("region").is_some());
+    assert!(root.providers[&ProviderName::of_default("acme")].body.attribute("region").is_some());
 
     let region = &root.variables["region"];
     assert_eq!((&region.constraint.ty, region.nullable, region.sensitive), (&Type::String, false, false));
@@ -119,7 +119,7 @@ fn everything_that_is_said_is_read() {
     assert!(matches!(vpc.repetition, Repetition::Count(_)));
     let names: Vec<String> = vpc.depends_on.iter().map(|dependency| dependency.referent.to_string()).collect();
     assert_eq!(names, ["data.acme_zone.zone", "module.net", "local.a"]);
-    assert_eq!(vpc.provider.as_ref().map(|provider| &*provider.name), Some("acme"));
+    assert_eq!(vpc.provider.as_ref().map(|provider| provider.name.to_string()).as_deref(), Some("acme"));
     assert!(vpc.lifecycle.create_before_destroy && vpc.lifecycle.prevent_destroy.is_some());
     let IgnoreChanges::Only(ignored) = &vpc.lifecycle.ignore_changes else { panic!("a list") };
     assert_eq!(ignored.iter().map(|path| path.root_name()).collect::<Vec<_>>(), ["tags", "rule"]);
@@ -180,14 +180,10 @@ resource "acme_vpc" "x" {
             "6 template.unsupported <import> a `import` block is not supported yet",
             "7 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
             "9 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
-            "11 template.unsupported <configuration_aliases> `configuration_aliases` is not supported yet",
-            "15 template.unsupported <alias> `alias` in a `provider` block is not supported yet",
             "18 template.unsupported <ephemeral = true> an ephemeral variable is not supported yet",
             "21 template.unsupported <\"example/net/acme\"> a module source other than a local path is not supported yet",
             "24 template.source <\".\"> the module `local` calls itself",
-            "25 template.unsupported <providers> `providers` in a `module` block is not supported yet",
             "26 template.unsupported <version> `version` in a `module` block is not supported yet",
-            "29 template.unsupported <acme.x> a second configuration of a provider (`alias`) is not supported yet",
             "30 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
             "31 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
         ],

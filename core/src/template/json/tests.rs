@@ -314,5 +314,5 @@ fn blocks_inside_blocks_may_be_dynamic() {
     show(&body.blocks[0].body, Some(&schema.block), &mut left, "");
     show(&native, Some(&schema.block), &mut right, "");
     assert_eq!(left.join("\n"), right.join("\n"));
-    assert!(left.len() == 5, "{left:?}");
+    assert!(left.len() == 6, "{left:?}");
 }

@@ -15,12 +15,14 @@
 
 mod constraint;
 mod module;
+mod provider;
 mod resource;
 mod settings;
 mod template;
 
 pub use constraint::{Defaults, TypeConstraint};
-pub use module::{Condition, Dependency, Local, Module, ModuleCall, Output, ProviderBlock, Repetition, Variable};
-pub use resource::{IgnoreChanges, Lifecycle, ProviderRef, ResourceBlock, ResourceKey};
+pub use module::{Condition, Dependency, Local, Module, ModuleCall, Output, Repetition, Variable};
+pub use provider::{PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef};
+pub use resource::{IgnoreChanges, Lifecycle, ResourceBlock, ResourceKey};
 pub use settings::{RequiredProvider, Settings, VersionConstraint};
 pub use template::{Edition, Options, Template};

@@ -5,14 +5,11 @@ use std::{
 
 use crate::{
     error::Span,
-    template::{
-        reference::Referent,
-        syntax::{Body, Expr},
-    },
+    template::{reference::Referent, syntax::Expr},
     value::Value,
 };
 
-use super::{ResourceBlock, ResourceKey, Settings, TypeConstraint};
+use super::{PassedProvider, ProviderBlock, ProviderName, ResourceBlock, ResourceKey, Settings, TypeConstraint};
 
 /// What the files of one folder declare.
 ///
@@ -32,8 +29,8 @@ pub struct Module {
     pub resources: BTreeMap<ResourceKey, Arc<ResourceBlock>>,
     /// `module` blocks by name.
     pub calls: BTreeMap<Arc<str>, ModuleCall>,
-    /// `provider` blocks by local name.
-    pub providers: BTreeMap<Arc<str>, ProviderBlock>,
+    /// `provider` blocks by what they are called.
+    pub providers: BTreeMap<ProviderName, ProviderBlock>,
     /// What the `terraform` blocks say.
     pub settings: Settings,
     /// Names that stand where a block was given up after a mistake; nobody complains that they are not declared.
@@ -158,6 +155,8 @@ pub struct ModuleCall {
     pub depends_on: Vec<Dependency>,
     /// Values for the variables of the called module, by name.
     pub inputs: BTreeMap<Arc<str>, Arc<Expr>>,
+    /// The configurations of providers that are handed in, by what the called module calls them.
+    pub providers: BTreeMap<ProviderName, PassedProvider>,
     /// Where the name of each input stands.
     pub input_spans: BTreeMap<Arc<str>, Span>,
     /// The kind and the label of the block.
@@ -166,15 +165,4 @@ pub struct ModuleCall {
     pub source_span: Span,
     /// The whole block.
     pub extent: Span,
-}
-
-/// A `provider` block.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProviderBlock {
-    /// The local name of the provider.
-    pub name: Arc<str>,
-    /// Arguments and blocks for the provider's schema.
-    pub body: Arc<Body>,
-    /// The kind and the label of the block.
-    pub span: Span,
 }

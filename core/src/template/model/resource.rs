@@ -6,7 +6,7 @@ use crate::{
     template::syntax::{Body, Expr, Traversal},
 };
 
-use super::{Condition, Dependency, Repetition};
+use super::{Condition, Dependency, ProviderRef, Repetition};
 
 /// Names a `resource` or `data` block within its module. Prints as `acme_vpc.main` or `data.acme_zone.main`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,15 +68,6 @@ pub struct ResourceBlock {
     /// Arguments and blocks for the schema of the type; without the meta-arguments that are fields here.
     pub body: Arc<Body>,
     /// The kind and the labels of the block: what messages about the whole point at.
-    pub span: Span,
-}
-
-/// `provider = name`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderRef {
-    /// The local name of the provider.
-    pub name: Arc<str>,
-    /// Where it stands.
     pub span: Span,
 }
 

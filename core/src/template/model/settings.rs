@@ -20,8 +20,17 @@ pub struct RequiredProvider {
     pub source: Option<Arc<str>>,
     /// The versions that fit.
     pub version: Option<VersionConstraint>,
+    /// The configurations beside the default one that callers must hand in, and where each is named.
+    pub aliases: BTreeMap<Arc<str>, Span>,
     /// Where the entry stands.
     pub span: Span,
+}
+
+impl RequiredProvider {
+    /// Returns the name that the provider is registered under: the last part of the source, else the local name.
+    pub fn provider(&self) -> &str {
+        self.source.as_ref().and_then(|source| source.rsplit('/').next()).unwrap_or(&self.name)
+    }
 }
 
 /// A list of conditions on a version, such as `>= 1.2, < 2.0`; all must hold. Prints as it was written.

@@ -2,7 +2,7 @@
 //! there is one here.
 
 use crate::template::{
-    IgnoreChanges, Repetition, ResourceKey, Template,
+    IgnoreChanges, ProviderName, Repetition, ResourceKey, Template,
     testing::{lines, parse_files},
 };
 
@@ -140,7 +140,7 @@ fn what_does_not_exist_cannot_be_overridden() {
     );
     // A provider without a block is configured all the same.
     let template = over("", "provider \"acme\" {\n  region = \"gz\"\n}\n", &[]);
-    assert!(template.root().providers.contains_key("acme"));
+    assert!(template.root().providers.contains_key(&ProviderName::of_default("acme")));
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! Which configuration of a provider is used for what, and what state remembers of it.
+
+use std::sync::Arc;
+
+use super::{testing::*, *};
+use crate::value::Value;
+
+const ALIASES: &str = "provider \"strict\" {\n region = \"gz\"\n}\n\
+                       provider \"strict\" {\n alias = \"east\"\n region = \"sh\"\n}\n";
+
+fn strict(name: &str, body: &str) -> String {
+    format!("resource \"strict_thing\" \"{name}\" {{\n{body}\n}}\n")
+}
+
+/// Returns the region that each step is carried out with, as `address region`.
+fn regions(world: &World, plan: &Plan) -> Vec<String> {
+    let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
+    let region = |step: &Step| {
+        let config = residue.provider_config(step).expect("a configuration");
+        let region = config.and_then(|config| config.attribute("region").cloned());
+        format!("{} {}", step.address, region.as_ref().and_then(Value::as_str).unwrap_or("none"))
+    };
+    plan.steps.iter().map(region).collect()
+}
+
+#[test]
+fn aliases_choose_a_configuration_and_rows_remember_it() {
+    let mut world = World::default();
+    let text = ALIASES.to_owned() + &strict("a", "") + &strict("b", "provider = strict.east");
+    let plan = world.settle(&text);
+    assert_eq!(regions(&world, &plan), ["strict_thing.a gz", "strict_thing.b sh"]);
+    let provider = |world: &World, address: &str| world.rows[&world.object(address)].provider.to_string();
+    assert_eq!(provider(&world, "strict_thing.a"), "");
+    assert_eq!(provider(&world, "strict_thing.b"), "provider.strict.east");
+    // What left the template is deleted with what made it.
+    let plan = world.plan(ALIASES);
+    assert_eq!(regions(&world, &plan), ["strict_thing.a gz", "strict_thing.b sh"]);
+    // Without that, nobody can delete it.
+    let problems = world.fail("provider \"strict\" {\n region = \"gz\"\n}\n");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("plan.provider_gone: objects in state are managed by `provider.strict.east`"));
+    // A block that names another configuration is enough; the row follows.
+    let moved = "provider \"strict\" {\n region = \"gz\"\n}\n".to_owned() + &strict("b", "") + &strict("a", "");
+    let plan = world.settle(&moved);
+    assert!(plan.steps.is_empty());
+    assert_eq!(provider(&world, "strict_thing.b"), "");
+}
+
+#[test]
+fn modules_are_handed_configurations_or_inherit_the_default_one() {
+    let mut world = World::default();
+    let required = "terraform {\n required_providers {\n strict = {\n source = \"x/strict\"\n configuration_aliases = [strict.two]\n }\n }\n}\n";
+    let text = ALIASES.to_owned()
+        + "module \"plain\" {\n source = \"./plain\"\n}\n\
+           module \"handed\" {\n source = \"./plain\"\n count = 1\n providers = { strict = strict.east }\n}\n\
+           module \"both\" {\n source = \"./both\"\n providers = {\n strict.two = strict.east\n }\n}\n\
+           # file: plain/main.tf\nresource \"strict_thing\" \"a\" {\n}\nmodule \"n\" {\n source = \"./n\"\n}\n\
+           # file: plain/n/main.tf\nresource \"strict_thing\" \"a\" {\n}\n\
+           # file: both/main.tf\n"
+        + required
+        + &strict("a", "")
+        + &strict("b", "provider = strict.two");
+    let plan = world.settle(&text);
+    assert_eq!(
+        regions(&world, &plan),
+        [
+            "module.both.strict_thing.a gz",
+            "module.both.strict_thing.b sh",
+            "module.handed[0].strict_thing.a sh",
+            "module.handed[0].module.n.strict_thing.a sh",
+            "module.plain.strict_thing.a gz",
+            "module.plain.module.n.strict_thing.a gz",
+        ]
+    );
+    let row = &world.rows[&world.object("module.handed[0].module.n.strict_thing.a")];
+    assert_eq!(&*row.provider, "provider.strict.east");
+    // With the modules gone, their objects still know who made them.
+    let plan = world.plan(ALIASES);
+    let mut deleted = regions(&world, &plan);
+    deleted.sort();
+    assert_eq!(deleted[0], "module.both.strict_thing.a gz");
+    assert_eq!(deleted.iter().filter(|line| line.ends_with(" sh")).count(), 3, "{deleted:?}");
+}
+
+#[test]
+fn a_module_may_configure_a_provider_itself() {
+    let mut world = World::default();
+    let module = "module \"m\" {\n source = \"./m\"\n region = \"bj\"\n}\n";
+    let body = "# file: m/main.tf\nvariable \"region\" {\n}\nprovider \"strict\" {\n region = var.region\n}\n";
+    let plan = world.settle(&(ALIASES.to_owned() + module + body + &strict("a", "")));
+    assert_eq!(regions(&world, &plan), ["module.m.strict_thing.a bj"]);
+    assert_eq!(&*world.rows[&world.object("module.m.strict_thing.a")].provider, "module.m.provider.strict");
+    let plan = world.plan(&(ALIASES.to_owned() + module + body));
+    assert_eq!(regions(&world, &plan), ["module.m.strict_thing.a bj"]);
+    // The module went, and with it the configuration.
+    let problems = world.fail(ALIASES);
+    assert!(problems[0].starts_with("plan.provider_gone"), "{problems:?}");
+}
+
+#[test]
+fn local_names_lead_to_providers_by_their_source() {
+    let mut world = World::default();
+    let text = "terraform {\n required_providers {\n mine = { source = \"x/strict\" }\n }\n}\n\
+                provider \"mine\" {\n region = \"gz\"\n}\n"
+        .to_owned()
+        + &strict("a", "provider = mine")
+        + &strict("b", "");
+    let plan = world.settle(&text);
+    assert_eq!(regions(&world, &plan), ["strict_thing.a gz", "strict_thing.b gz"]);
+    assert_eq!(&*world.rows[&world.object("strict_thing.a")].provider, "");
+}
+
+#[test]
+fn data_waits_for_the_configuration_that_it_uses() {
+    let mut world = World::default();
+    let text = "provider \"strict\" {\n alias = \"east\"\n region = thing.z.id\n}\n\
+                resource \"thing\" \"z\" {\n}\n\
+                data \"lookup\" \"now\" {\n query = \"q\"\n}\n\
+                data \"lookup\" \"later\" {\n provider = strict.east\n query = \"q\"\n}\n";
+    let plan = world.settle(text);
+    assert_eq!(changes(&plan), ["create thing.z", "read data.lookup.later"]);
+    assert_eq!(world.done, ["create thing.z", "read data.lookup.later"]);
+}
