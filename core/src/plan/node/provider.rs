@@ -215,6 +215,7 @@ impl Table {
             count_index: None,
             each_key: Some(Arc::clone(key)),
             each_value: EachValue::Made(element, touched),
+            owner: None,
         })
     }
 
