@@ -94,6 +94,8 @@ pub enum Reason {
     },
     /// The block is no longer in the template.
     NotInTemplate,
+    /// It moved to an address that the template does not declare.
+    NoMoveTarget,
     /// `count` is now too small for this index.
     CountTooSmall {
         /// The present count.
@@ -103,7 +105,7 @@ pub enum Reason {
     KeyRemoved,
     /// The block has `count` or `for_each` now and had not, or the other way round.
     WrongRepetition,
-    /// The module that it is in is no longer there.
+    /// The instance of the module that it is in is no longer there.
     ModuleRemoved,
     /// The whole stack is being destroyed.
     Destroying,

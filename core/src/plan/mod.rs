@@ -22,9 +22,13 @@ mod terraform_json;
 mod text;
 
 #[cfg(test)]
+mod adopting;
+#[cfg(test)]
 mod behavior;
 #[cfg(test)]
 mod growth;
+#[cfg(test)]
+mod moves;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

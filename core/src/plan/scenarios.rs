@@ -164,7 +164,7 @@ fn reasons_of_deletes() {
         )
     };
     assert_eq!(reason(&module(2), &module(1)), [Reason::ModuleRemoved]);
-    assert_eq!(reason(&module(1), ""), [Reason::ModuleRemoved]);
+    assert_eq!(reason(&module(1), ""), [Reason::NotInTemplate]);
 }
 
 #[test]

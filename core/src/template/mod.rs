@@ -18,6 +18,7 @@ mod json;
 mod load;
 mod model;
 mod provider;
+mod refactor;
 mod reference;
 pub mod syntax;
 mod vars;
@@ -30,11 +31,13 @@ pub use graph::{StaticKind, StaticNode, drawn_graph, static_graph};
 pub use json::with_schema_blocks;
 pub use load::{FileKind, Files, LoadOptions};
 pub use model::{
-    Condition, Defaults, Dependency, Edition, IgnoreChanges, Lifecycle, Local, Module, ModuleCall, Options, Output,
-    PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef, Repetition, RequiredProvider,
-    ResourceBlock, ResourceKey, Settings, Template, TypeConstraint, Variable, VersionConstraint,
+    Condition, Defaults, Dependency, Edition, Endpoint, IgnoreChanges, Import, ImportTarget, Lifecycle, Local, Module,
+    ModuleCall, Moved, Options, Output, PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef,
+    Removed, RemovedFrom, Repetition, RequiredProvider, ResourceBlock, ResourceKey, Settings, Template, TypeConstraint,
+    Variable, VersionConstraint,
 };
 pub(crate) use provider::{Found, look};
+pub(crate) use refactor::{Move, declared_moves, order_moves};
 pub use reference::{EachPart, Reference, Referent, references, resolve};
 pub use vars::{
     Origin, RawValue, RawVariable, RawVariables, VariableArgument, VariableSources, gather_variables, resolve_variables,

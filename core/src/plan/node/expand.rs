@@ -79,6 +79,8 @@ pub(in crate::plan) enum EachValue {
 pub(in crate::plan) struct Repeat {
     pub count_index: Option<u64>,
     pub each_key: Option<Arc<str>>,
+    /// `each.key` where that is a number: of the elements of a list that an `import` block walks.
+    pub each_index: Option<u64>,
     pub each_value: EachValue,
     /// The block or call that is repeated.
     pub owner: Option<NodeId>,
@@ -219,10 +221,10 @@ impl Table {
         let Keys::Each(map) = &expansion.keys else { return None };
         let repeat = |(key, node): (&Arc<str>, &NodeId)| {
             let repeat = Repeat {
-                count_index: None,
                 each_key: Some(Arc::clone(key)),
                 each_value: EachValue::Node(*node),
                 owner: Some(owner),
+                ..Repeat::default()
             };
             (Arc::clone(key), repeat)
         };
@@ -270,7 +272,7 @@ impl Table {
     }
 
     /// Takes room for instances from the budget.
-    fn spend(&mut self, amount: usize, span: Span) -> bool {
+    pub(super) fn spend(&mut self, amount: usize, span: Span) -> bool {
         let limit = self.options.instance_limit;
         self.instance_count = self.instance_count.saturating_add(amount);
         if self.instance_count <= limit {
@@ -370,10 +372,10 @@ fn for_each(owner: NodeId, value: &Value, touched: &Touched) -> Result<Keys<Repe
     }
     let repeat = |key: &Arc<str>, value: Value| {
         let repeat = Repeat {
-            count_index: None,
             each_key: Some(Arc::clone(key)),
             each_value: EachValue::Made(value, touched.clone()),
             owner: Some(owner),
+            ..Repeat::default()
         };
         (Arc::clone(key), repeat)
     };

@@ -23,6 +23,10 @@ impl Table {
             NodeKind::Instance { .. } => self.address(id).map(|address| address.to_string()).unwrap_or_default(),
             NodeKind::Provider { name } if name.contains('.') => name.to_string(),
             NodeKind::Provider { name } => format!("provider.{name}"),
+            NodeKind::Import { idx } => {
+                let import = self.root().module.imports.get(*idx as usize);
+                import.map(|import| format!("import of {}", import.target.path())).unwrap_or_default()
+            }
             NodeKind::Task { .. } => "a task of the engine".to_owned(),
         }
     }
@@ -53,6 +57,7 @@ impl Table {
                 let module = self.template.module(&address.module)?;
                 module.provider_block(&address.provider, address.alias.as_deref()).map(|block| block.span)
             }
+            NodeKind::Import { idx } => self.root().module.imports.get(*idx as usize).map(|import| import.span),
             NodeKind::Task { .. } => None,
         }
     }

@@ -22,6 +22,7 @@
 mod env;
 mod evaluate;
 mod expand;
+mod import;
 mod label;
 mod memo;
 mod module;
@@ -34,6 +35,7 @@ mod value;
 pub(super) use env::{Env, FilesSeen, Place, Recorder, Replay};
 pub(super) use evaluate::Evaluated;
 pub(super) use expand::{Expansion, Keys, Repeat};
+pub(super) use import::Adoption;
 pub(super) use module::{BlockNodes, ModuleIdx, ModuleInst};
 pub(super) use provider::Lookup;
 pub(super) use scope::NodeScope;

@@ -178,6 +178,11 @@ impl Table {
         idx
     }
 
+    /// Returns the instances of a module.
+    pub(in crate::plan) fn instances_of(&self, path: &ModulePath) -> impl Iterator<Item = ModuleIdx> {
+        (0..).zip(&self.modules).filter(move |(_, inst)| inst.path == *path).map(|(idx, _)| ModuleIdx(idx))
+    }
+
     /// Returns the node that is finished when all that an entry of `depends_on` names is.
     pub(in crate::plan) fn barrier(&self, module: ModuleIdx, dependency: &Dependency) -> Option<NodeId> {
         let inst = self.module(module);

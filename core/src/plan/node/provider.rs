@@ -212,10 +212,9 @@ impl Table {
             return None;
         };
         Some(Repeat {
-            count_index: None,
             each_key: Some(Arc::clone(key)),
             each_value: EachValue::Made(element, touched),
-            owner: None,
+            ..Repeat::default()
         })
     }
 

@@ -273,9 +273,10 @@ impl Scope for NodeScope<'_> {
             },
             Request::Resource { mode, type_name, name, key } => self.resource(*mode, type_name, name, *key, span),
             Request::Module { name, key, output } => self.call(name, *key, *output, span, Self::of),
-            Request::EachKey => match &self.repeat.each_key {
-                Some(key) => Resolution::Value(Value::string(Arc::clone(key))),
-                None => misplaced("each.key", "`for_each`", span),
+            Request::EachKey => match (&self.repeat.each_key, self.repeat.each_index) {
+                (Some(key), _) => Resolution::Value(Value::string(Arc::clone(key))),
+                (None, Some(idx)) => Resolution::Value(Value::number(idx)),
+                (None, None) => misplaced("each.key", "`for_each`", span),
             },
             Request::EachValue => self.each_value(span),
             Request::CountIndex => match self.repeat.count_index {

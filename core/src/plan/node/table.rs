@@ -3,9 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{Env, Expansion, ModuleIdx, ModuleInst, Touched, memo::Memo};
+use super::{Adoption, Env, Expansion, ModuleIdx, ModuleInst, Touched, memo::Memo};
 use crate::{
-    address::InstanceKey,
+    address::{InstanceKey, ResourcePath},
     error::Diagnostic,
     plan::TypeSource,
     template::{ResourceKey, Template},
@@ -52,6 +52,8 @@ pub(in crate::plan) enum NodeKind {
     Instance { block: NodeId, key: Option<InstanceKey> },
     /// The configuration of a provider.
     Provider { name: Arc<str> },
+    /// What an `import` block of the root module adopts.
+    Import { idx: u32 },
     /// Something else that the owner works on, by a number of its own.
     Task { number: u32 },
 }
@@ -118,6 +120,10 @@ pub(in crate::plan) struct Table {
     pub(super) modules: Vec<ModuleInst>,
     pub(super) providers: HashMap<Arc<str>, NodeId>,
     pub(super) calls: HashMap<NodeId, Arc<Expansion<ModuleIdx>>>,
+    /// The nodes of `import` blocks, by what they are about.
+    pub(super) imports: HashMap<ResourcePath, Vec<NodeId>>,
+    /// What those that were evaluated adopt.
+    pub(super) adoptions: BTreeMap<NodeId, Vec<Adoption>>,
     pub(super) instance_count: usize,
     /// What is the same for all instances of a block or call, by its node.
     pub(super) memos: HashMap<NodeId, Memo>,
@@ -150,6 +156,8 @@ impl Table {
             modules: Vec::new(),
             providers: HashMap::new(),
             calls: HashMap::new(),
+            imports: HashMap::new(),
+            adoptions: BTreeMap::new(),
             instance_count: 0,
             memos: HashMap::new(),
             problems: Vec::new(),
@@ -159,6 +167,7 @@ impl Table {
             finished: Vec::new(),
         };
         table.open_root();
+        table.open_imports();
         table
     }
 

@@ -56,6 +56,7 @@ impl Table {
                 });
             }
             NodeKind::Provider { name } => self.provider(id, &name),
+            NodeKind::Import { idx } => self.import(id, idx),
             NodeKind::Instance { .. } | NodeKind::Task { .. } => {}
         }
     }

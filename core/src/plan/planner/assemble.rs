@@ -71,6 +71,7 @@ impl Planner {
             let row = entry.row.and_then(|number| self.rows.get(number)).map(|known| &known.row);
             let deletes = place.half == Half::Delete;
             let action = match (place.half, entry.outcome.action) {
+                (Half::Delete, Action::Forget) => StepAction::Forget,
                 (Half::Delete, _) => StepAction::Delete,
                 (Half::Make, Action::Update) => StepAction::Update,
                 (Half::Make, Action::Read) => StepAction::Read,

@@ -1,4 +1,4 @@
-use super::{Planner, instance::Instance, outcome::Outcome, uses::Uses};
+use super::{Planner, instance::Instance, orphan::Orphan, outcome::Outcome, uses::Uses};
 use crate::{
     address::{Address, Mode as AddressMode, Target},
     plan::{Action, Reason, node::NodeId},
@@ -45,8 +45,9 @@ impl Entry {
         makes && self.outcome.needs_step()
     }
 
+    /// Returns whether the object that is there goes: from the world, or from care.
     pub(super) fn deletes(&self) -> bool {
-        self.outcome.action == Action::Delete || self.outcome.replaces()
+        matches!(self.outcome.action, Action::Delete | Action::Forget) || self.outcome.replaces()
     }
 }
 
@@ -72,10 +73,10 @@ impl Planner {
                 });
             }
         }
-        for (number, reason) in self.orphans() {
+        for Orphan { row: number, reason, action } in self.orphans() {
             let Some(known) = self.rows.get(number) else { continue };
             let outcome = Outcome {
-                action: Action::Delete,
+                action,
                 reasons: vec![reason.clone()],
                 before: Some(known.row.attributes.clone()),
                 after: None,
@@ -130,7 +131,7 @@ impl Planner {
     /// Gives every entry the object that it will have; new ones in order of address.
     pub(super) fn mint(&mut self, entries: &mut [Entry]) {
         for entry in entries {
-            if entry.is_data() || entry.outcome.action == Action::Delete {
+            if entry.is_data() || matches!(entry.outcome.action, Action::Delete | Action::Forget) {
                 continue;
             }
             let adopted =

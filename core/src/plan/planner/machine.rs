@@ -117,6 +117,7 @@ impl Planner {
     }
 
     fn begin(&mut self) {
+        self.follow_moves();
         self.begin_rows();
         if self.targets.any() && self.input.options.mode != Mode::Destroy {
             self.demand_targets(crate::plan::node::ModuleIdx::ROOT);
@@ -179,6 +180,7 @@ impl Planner {
             self.problems.push(Diagnostic::error("engine.bug", message));
         }
         self.explain_cycles();
+        self.check_moves();
         self.collect();
         let plan = if self.problems.has_errors() { None } else { self.assemble() };
         self.collect();

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     error::{Diagnostic, Result},
-    plan::node::{NodeId, Table},
+    plan::{
+        Mode,
+        node::{NodeId, Table},
+    },
     resource::{Object, PlanRequest, PlanResponse},
     value::Value,
 };
@@ -58,17 +61,38 @@ impl Planner {
             if self.table.has_failed(task) {
                 return Err(Go::Fail);
             }
-        } else if let Some(id) = self.input.options.imports.get(&instance.address).cloned()
-            && instance.import.is_none()
+        } else if instance.import.is_none()
+            && let Some((id, shown)) = self.adopted(instance)?
         {
             let config = self.table.provider_node(&instance.provider);
             if !self.table.is_done(config) {
                 return Err(Go::Wait(vec![config]));
             }
-            instance.import = Some((id.clone(), None));
+            instance.import = Some((shown, None));
             return Err(self.request(instance, None, Ask::Import(id)));
         }
         Ok(Stage::Configure)
+    }
+
+    /// Returns the id of the object that an instance adopts, and how it is shown; nothing where there is none.
+    fn adopted(&self, instance: &Instance) -> Result<Option<(String, String)>, Go> {
+        if let Some(id) = self.input.options.imports.get(&instance.address) {
+            return Ok(Some((id.clone(), id.clone())));
+        }
+        if self.input.options.mode != Mode::Normal {
+            return Ok(None);
+        }
+        let nodes = self.table.imports_of(|| instance.address.resource.path());
+        let waits: Vec<NodeId> = nodes.iter().copied().filter(|node| !self.table.is_done(*node)).collect();
+        if !waits.is_empty() {
+            return Err(Go::Wait(waits));
+        }
+        if nodes.iter().any(|node| self.table.has_failed(*node)) {
+            return Err(Go::Fail);
+        }
+        let mut found = nodes.iter().rev().flat_map(|node| self.table.adoptions_of(*node).iter().rev());
+        let adoption = found.find(|adoption| adoption.address == instance.address);
+        Ok(adoption.map(|adoption| (adoption.id.clone(), adoption.shown.clone())))
     }
 
     /// Evaluates the block, its preconditions and what it waits for.

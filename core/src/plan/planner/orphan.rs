@@ -1,24 +1,35 @@
 use std::sync::Arc;
 
-use super::{Planner, rows::Known};
+use super::{Planner, removed::Removals, rows::Known};
 use crate::{
     address::{Address, InstanceKey},
     error::Diagnostic,
     plan::{
-        Mode, Reason,
+        Action, Mode, Reason,
         node::{Keys, ModuleIdx},
     },
     state::RowStatus,
 };
 
+/// A row without an instance.
+#[derive(Clone, Debug)]
+pub(super) struct Orphan {
+    pub row: u32,
+    pub reason: Reason,
+    /// Whether its object is deleted or let go.
+    pub action: Action,
+}
+
 impl Planner {
-    /// Returns the rows whose objects are to be deleted, each with the reason.
-    pub(super) fn orphans(&mut self) -> Vec<(u32, Reason)> {
+    /// Returns the rows whose objects are to be deleted or let go.
+    pub(super) fn orphans(&mut self) -> Vec<Orphan> {
         if self.input.options.mode == Mode::RefreshOnly {
             return Vec::new();
         }
         let mut orphans = Vec::new();
         let mut problems = Vec::new();
+        let removals = Removals::new(&self.input.template);
+        let mut forgotten = Vec::new();
         for (number, known) in (0..).zip(&self.rows.list) {
             let destroys = self.input.options.mode == Mode::Destroy;
             // A row that nobody looked at lies outside of the targets.
@@ -33,19 +44,29 @@ impl Planner {
                 continue;
             } else {
                 match self.why_orphaned(&known.row.address) {
+                    Some(Reason::NotInTemplate) if known.previous.is_some() => Reason::NoMoveTarget,
                     Some(reason) => reason,
                     None => continue,
                 }
             };
+            if !destroys
+                && !self.is_declared(&known.row.address)
+                && let Some(span) = removals.lets_go(&known.row.address)
+            {
+                forgotten.push((span, known.row.address.clone()));
+                orphans.push(Orphan { row: number, reason, action: Action::Forget });
+                continue;
+            }
             if known.row.status != RowStatus::Deposed
                 && let Some(problem) = self.protected(known)
             {
                 problems.push(problem);
                 continue;
             }
-            orphans.push((number, reason));
+            orphans.push(Orphan { row: number, reason, action: Action::Delete });
         }
         self.problems.append(&mut problems);
+        self.warn_of_forgotten(&forgotten);
         orphans
     }
 
@@ -80,17 +101,29 @@ impl Planner {
         }
     }
 
+    /// Returns whether the template declares the resource of an address, whatever its instances.
+    fn is_declared(&self, address: &Address) -> bool {
+        let key = crate::template::ResourceKey {
+            mode: address.mode(),
+            type_name: Arc::clone(&address.resource.type_name),
+            name: Arc::clone(&address.resource.name),
+        };
+        let module = self.input.template.module(&address.module().path());
+        module.is_some_and(|module| module.resources.contains_key(&key))
+    }
+
     /// Returns why the template has no instance of this address; nothing where it has one.
     fn why_orphaned(&self, address: &Address) -> Option<Reason> {
         let mut module = ModuleIdx::ROOT;
         for step in address.module().steps() {
             let Some(nodes) = self.table.module(module).calls.get(&step.name) else {
-                return Some(Reason::ModuleRemoved);
+                return Some(Reason::NotInTemplate);
             };
             let expansion = self.table.calls(nodes.call)?;
             module = match expansion.keys.get(step.key.as_ref()) {
                 Some(inner) => *inner,
-                None => return Some(Reason::ModuleRemoved),
+                None if self.is_declared(address) => return Some(Reason::ModuleRemoved),
+                None => return Some(Reason::NotInTemplate),
             };
         }
         let resource = &address.resource;

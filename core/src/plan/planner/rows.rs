@@ -2,11 +2,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Ask, Planner, Request};
 use crate::{
-    address::{Address, InstanceKey, Mode as AddressMode},
+    address::Address,
     error::{Diagnostic, Result},
     plan::{
         Drift, DriftKind, Mode,
-        node::{Keys, NodeId, NodeKind, Touched},
+        node::{NodeId, NodeKind, Touched},
     },
     resource::Object,
     schema::Schema,
@@ -82,15 +82,15 @@ impl Rows {
         self.current.get(address).copied()
     }
 
-    fn move_to(&mut self, from: &Address, to: Address) {
-        if self.current.contains_key(&to) {
-            return;
+    /// Has a row stand at another address, which is free.
+    pub(super) fn relocate(&mut self, number: u32, to: Address) {
+        let Some(known) = self.list.get_mut(number as usize) else { return };
+        let from = std::mem::replace(&mut known.row.address, to.clone());
+        if self.current.get(&from) == Some(&number) {
+            self.current.remove(&from);
+            self.current.insert(to, number);
         }
-        let Some(number) = self.current.remove(from) else { return };
-        if let Some(known) = self.get_mut(number) {
-            known.previous = Some(std::mem::replace(&mut known.row.address, to.clone()));
-        }
-        self.current.insert(to, number);
+        known.previous = (known.stored.address != known.row.address).then(|| known.stored.address.clone());
     }
 }
 
@@ -142,22 +142,6 @@ impl Planner {
             }
         }
         Some(wanted)
-    }
-
-    /// Follows a block that got or lost its `count`: the only object and number 0 are the same one.
-    pub(super) fn move_rows(&mut self, block: NodeId, keys: &Keys<NodeId>) {
-        let Some((_, key, _)) = self.table.block_of(block) else { return };
-        if key.mode == AddressMode::Data || self.input.options.mode == Mode::Destroy {
-            return;
-        }
-        let Some(address) = keys.iter().next().and_then(|first| self.table.address(*first)) else { return };
-        let zero = address.resource.instance(Some(InstanceKey::Int(0)));
-        let only = address.resource.instance(None);
-        match keys {
-            Keys::One(_) => self.rows.move_to(&zero, only),
-            Keys::Count(_) => self.rows.move_to(&only, zero),
-            Keys::Each(_) => {}
-        }
     }
 
     /// Looks at a row: brings it into today's shape, then reads its object.

@@ -69,7 +69,7 @@ impl Planner {
         wanted.into_iter().for_each(|id| self.table.demand(id));
     }
 
-    /// The instances of a block or call are known: looks for moved rows, and asks for what the targets mean.
+    /// The instances of a block or call are known: asks for what the targets mean.
     pub(super) fn expanded(&mut self, node: NodeId) {
         match self.table.kind(node) {
             NodeKind::Call { .. } => {
@@ -80,7 +80,6 @@ impl Planner {
             }
             _ => {
                 let Some(expansion) = self.table.expansion(node).map(std::sync::Arc::clone) else { return };
-                self.move_rows(node, &expansion.keys);
                 if self.targets.any() && !self.outputs_only {
                     for &instance in expansion.keys.iter() {
                         if self.table.address(instance).is_some_and(|address| self.targets.contains(&address)) {

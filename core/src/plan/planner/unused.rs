@@ -1,5 +1,5 @@
 use super::{Planner, entry::Entry};
-use crate::{address::Address, error::Diagnostic};
+use crate::{address::Address, error::Diagnostic, plan::Mode};
 
 impl Planner {
     /// Reports targets and imports that mean nothing.
@@ -18,6 +18,18 @@ impl Planner {
                     Diagnostic::error("plan.import_invalid", format!("the template has no `{address}`"))
                         .address(address.to_string())
                         .help("write its block first; what is adopted is then compared with it"),
+                );
+            }
+        }
+        let told = self.input.options.mode == Mode::Normal && !self.targets.any();
+        for adoption in self.table.adoptions().filter(|_| told) {
+            let adopts = |entry: &Entry| entry.node.is_some() && entry.address == adoption.address;
+            if !entries.iter().any(adopts) {
+                self.problems.push(
+                    Diagnostic::error("plan.import_invalid", format!("the template has no `{}`", adoption.address))
+                        .at(adoption.span)
+                        .address(adoption.address.to_string())
+                        .help("its block gives other instances; correct the key, or have `count` or `for_each` give this one"),
                 );
             }
         }

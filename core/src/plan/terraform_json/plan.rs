@@ -184,6 +184,7 @@ fn action_reason(reasons: &[Reason]) -> Option<&'static str> {
         Reason::Requested => Some("replace_by_request"),
         Reason::TriggeredBy { .. } => Some("replace_by_triggers"),
         Reason::NotInTemplate => Some("delete_because_no_resource_config"),
+        Reason::NoMoveTarget => Some("delete_because_no_move_target"),
         Reason::ModuleRemoved => Some("delete_because_no_module"),
         Reason::CountTooSmall { .. } => Some("delete_because_count_index"),
         Reason::KeyRemoved => Some("delete_because_each_key"),

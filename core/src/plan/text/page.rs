@@ -155,6 +155,7 @@ fn reason_text(reason: &Reason, action: Action) -> Option<String> {
         Reason::CountTooSmall { count } => format!("`count` is {count} now"),
         Reason::KeyRemoved => "its key is not in `for_each` any more".to_owned(),
         Reason::WrongRepetition => "`count` or `for_each` was added, removed or exchanged".to_owned(),
+        Reason::NoMoveTarget => "it moved to where the template declares nothing".to_owned(),
         Reason::ModuleRemoved => "its module is not there any more".to_owned(),
         Reason::Destroying => return None,
         Reason::Deposed => "a newer object took its place".to_owned(),

@@ -5,6 +5,7 @@
 //! shape   do blocks fit the schemas of their types; do calls set what modules need
 //! types   does every expression have a value of a type that fits, whatever comes
 //! cycles  does anything need itself
+//! refactor  can be followed what `moved`, `removed` and `import` blocks say
 //! ```
 //!
 //! One mistake is one diagnostic: what follows from a thing that was reported is not.
@@ -12,6 +13,7 @@
 mod cycles;
 mod names;
 mod providers;
+mod refactor;
 mod scene;
 mod scope;
 mod shape;
@@ -53,6 +55,7 @@ pub fn check(template: &Template, schemas: &dyn SchemaSource) -> Vec<Diagnostic>
     }
     types::check(&by_dir, &types, &reported, &mut problems);
     providers::check(template, &mut problems);
+    refactor::check(template, &mut problems);
     cycles::check(template, &mut problems);
     problems.tidy();
     problems

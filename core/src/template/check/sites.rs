@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::{
     error::Span,
     template::{
-        model::{Condition, Module, ModuleCall, Output, ProviderBlock, Repetition, ResourceBlock, Variable},
+        model::{Condition, Import, Module, ModuleCall, Output, ProviderBlock, Repetition, ResourceBlock, Variable},
         syntax::{Block, Body, Expr},
     },
 };
@@ -20,6 +20,7 @@ pub(in crate::template) enum Owner<'a> {
     /// What the call sets this variable to.
     Input(&'a ModuleCall, &'a Arc<str>),
     Provider(&'a ProviderBlock),
+    Import(&'a Import),
 }
 
 /// What an expression is for, where that matters.
@@ -56,6 +57,7 @@ impl Site<'_> {
             (_, Role::Repetition) => None,
             (Owner::Resource(resource), _) => Some(&resource.repetition),
             (Owner::Call(call) | Owner::Input(call, _), _) => Some(&call.repetition),
+            (Owner::Import(import), _) => Some(&import.repetition),
             _ => None,
         }
     }
@@ -89,6 +91,13 @@ pub(in crate::template) fn for_each_site<'a>(module: &'a Module, f: &mut dyn FnM
         repetition(&call.repetition, owner, f);
         for (name, expr) in &call.inputs {
             f(Site { expr, owner: Owner::Input(call, name), role: Role::Value }, &[]);
+        }
+    }
+    for import in &module.imports {
+        let owner = Owner::Import(import);
+        repetition(&import.repetition, owner, f);
+        for expr in import.target.keys().chain([&import.id]) {
+            f(Site { expr, owner, role: Role::Value }, &[]);
         }
     }
     for provider in module.providers.values() {

@@ -59,7 +59,7 @@ impl SchemaSource for Acme {
     }
 }
 
-fn problems(files: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn problems(files: &[(&str, &str)]) -> Vec<String> {
     let (template, found) = parse_files(files);
     let mut all = lines(template.sources(), &found);
     let checked = check(&template, &Acme);

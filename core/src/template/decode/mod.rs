@@ -12,14 +12,17 @@ mod call;
 mod constant;
 mod dependency;
 mod front;
+mod import;
 mod module;
 mod overlay;
 mod provider;
+mod refactor;
 mod resource;
 mod settings;
 mod tree;
 mod types;
 mod variable;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -14,13 +14,27 @@ use crate::{
     },
 };
 
-use super::{Problems, body::unknown, call, front, overlay::overlay, provider, resource, settings, variable};
+use super::{
+    Problems, body::unknown, call, front, import, overlay::overlay, provider, refactor, resource, settings, variable,
+};
 
 /// The kinds of blocks that stand at the top of a file.
-const KINDS: [&str; 8] = ["resource", "data", "variable", "locals", "output", "module", "provider", "terraform"];
+const KINDS: [&str; 11] = [
+    "resource",
+    "data",
+    "variable",
+    "locals",
+    "output",
+    "module",
+    "provider",
+    "terraform",
+    "moved",
+    "removed",
+    "import",
+];
 
 /// Those that a later version will understand.
-const LATER: [&str; 8] = ["action", "check", "ephemeral", "import", "language", "list", "moved", "removed"];
+const LATER: [&str; 5] = ["action", "check", "ephemeral", "language", "list"];
 
 /// Reads the module in a folder from all of its files.
 pub(super) fn module(
@@ -123,6 +137,18 @@ fn top_level(block: Block, edition: Edition, module: &mut Module, problems: &mut
         }
         "terraform" => {
             settings::settings(block, edition, &mut module.settings, problems);
+            true
+        }
+        "moved" => {
+            module.moved.extend(refactor::moved(block, problems));
+            true
+        }
+        "removed" => {
+            module.removed.extend(refactor::removed(block, problems));
+            true
+        }
+        "import" => {
+            module.imports.extend(import::import(block, problems));
             true
         }
         kind if LATER.contains(&kind) => {

@@ -142,11 +142,7 @@ fn everything_that_is_said_is_read() {
 fn what_comes_later_is_refused_where_it_stands() {
     check(
         r#"
-moved {
-  from = a.b
-}
 check "x" {}
-import {}
 ephemeral "a" "b" {}
 terraform {
   backend "s3" {}
@@ -175,17 +171,15 @@ resource "acme_vpc" "x" {
 }
 "#,
         &[
-            "2 template.unsupported <moved> a `moved` block is not supported yet",
-            "5 template.unsupported <check \"x\"> a `check` block is not supported yet",
-            "6 template.unsupported <import> a `import` block is not supported yet",
-            "7 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
-            "9 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
-            "18 template.unsupported <ephemeral = true> an ephemeral variable is not supported yet",
-            "21 template.unsupported <\"example/net/acme\"> a module source other than a local path is not supported yet",
-            "24 template.source <\".\"> the module `local` calls itself",
-            "26 template.unsupported <version> `version` in a `module` block is not supported yet",
-            "30 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
-            "31 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
+            "2 template.unsupported <check \"x\"> a `check` block is not supported yet",
+            "3 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
+            "5 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
+            "14 template.unsupported <ephemeral = true> an ephemeral variable is not supported yet",
+            "17 template.unsupported <\"example/net/acme\"> a module source other than a local path is not supported yet",
+            "20 template.source <\".\"> the module `local` calls itself",
+            "22 template.unsupported <version> `version` in a `module` block is not supported yet",
+            "26 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
+            "27 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
         ],
     );
 }

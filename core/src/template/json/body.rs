@@ -41,6 +41,9 @@ enum Place {
     Provider,
     Lifecycle,
     Dynamic,
+    /// `moved`, `removed` and `import`: addresses are code.
+    Refactoring,
+    Check,
     /// All properties are arguments.
     Plain,
 }
@@ -68,7 +71,13 @@ impl Place {
             (Self::Top, "output") => Form::Blocks(1, Self::Output),
             (Self::Top, "module") => Form::Blocks(1, Self::Module),
             (Self::Top, "provider") => Form::Blocks(1, Self::Provider),
-            (Self::Top, "check") => Form::Blocks(1, Self::Plain),
+            (Self::Top, "check") => Form::Blocks(1, Self::Check),
+            (Self::Top, "moved" | "removed" | "import") => Form::Blocks(0, Self::Refactoring),
+            (Self::Check, "data") => Form::Blocks(2, Self::Resource),
+            (Self::Check, "assert") => Form::Blocks(0, Self::Plain),
+            (Self::Refactoring, "from" | "to" | "provider") => Form::Code,
+            (Self::Refactoring, "lifecycle" | "connection") => Form::Blocks(0, Self::Plain),
+            (Self::Refactoring, "provisioner") => Form::Blocks(1, Self::Plain),
             (Self::Top, "terraform") => Form::Blocks(0, Self::Terraform),
             (Self::Top, _) => Form::Blocks(0, Self::Plain),
             (Self::Variable, "type") => Form::Code,

@@ -3,6 +3,7 @@
 //! ```text
 //! Template ── Module (one per folder, shared by every call of it)
 //!               ├─ Variable  Local  Output  ResourceBlock  ModuleCall  ProviderBlock  Settings
+//!               ├─ Moved  Removed  Import
 //!               └─ expressions as they were written, each with its span; nothing is evaluated
 //! ```
 //!
@@ -14,15 +15,19 @@
 //! files are equal whatever the order in which the files came.
 
 mod constraint;
+mod import;
 mod module;
 mod provider;
+mod refactor;
 mod resource;
 mod settings;
 mod template;
 
 pub use constraint::{Defaults, TypeConstraint};
+pub use import::{Import, ImportTarget};
 pub use module::{Condition, Dependency, Local, Module, ModuleCall, Output, Repetition, Variable};
 pub use provider::{PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef};
+pub use refactor::{Endpoint, Moved, Removed, RemovedFrom};
 pub use resource::{IgnoreChanges, Lifecycle, ResourceBlock, ResourceKey};
 pub use settings::{RequiredProvider, Settings, VersionConstraint};
 pub use template::{Edition, Options, Template};

@@ -9,7 +9,10 @@ use crate::{
     value::Value,
 };
 
-use super::{PassedProvider, ProviderBlock, ProviderName, ResourceBlock, ResourceKey, Settings, TypeConstraint};
+use super::{
+    Import, Moved, PassedProvider, ProviderBlock, ProviderName, Removed, ResourceBlock, ResourceKey, Settings,
+    TypeConstraint,
+};
 
 /// What the files of one folder declare.
 ///
@@ -31,6 +34,12 @@ pub struct Module {
     pub calls: BTreeMap<Arc<str>, ModuleCall>,
     /// `provider` blocks by what they are called.
     pub providers: BTreeMap<ProviderName, ProviderBlock>,
+    /// `moved` blocks, in order of place.
+    pub moved: Vec<Moved>,
+    /// `removed` blocks, in order of place.
+    pub removed: Vec<Removed>,
+    /// `import` blocks, in order of place.
+    pub imports: Vec<Import>,
     /// What the `terraform` blocks say.
     pub settings: Settings,
     /// Names that stand where a block was given up after a mistake; nobody complains that they are not declared.
