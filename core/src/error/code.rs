@@ -71,6 +71,7 @@ pub const CODES: &[CodeInfo] = &[
     info("plan.budget", "the template has too many instances"),
     info("plan.condition_failed", "a condition of the template does not hold"),
     info("plan.cycle", "things wait for one another in a circle"),
+    info("plan.ephemeral", "an ephemeral value stands where what is stored belongs"),
     info("plan.evaluation", "what a plan left open cannot be computed"),
     info("plan.forgotten", "objects stay and are not managed any more"),
     info("plan.import_invalid", "an object cannot be adopted at this address"),

@@ -69,6 +69,7 @@ impl Console {
             world: Box::new(Now(seconds(input.timestamp), std::sync::Mutex::default())),
             workspace: input.workspace,
             root: input.root,
+            applying: false,
             place: Arc::default(),
         };
         let rows = input.rows.into_iter().filter(|row| row.status != RowStatus::Deposed);

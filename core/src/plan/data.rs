@@ -374,6 +374,8 @@ pub struct Inputs {
     pub absolute_paths: BTreeMap<String, String>,
     /// The root module's variables, converted and defaulted; marked.
     pub variables: BTreeMap<String, Value>,
+    /// Those of them that are ephemeral. They are not stored with the plan: who applies a stored plan gives them again.
+    pub ephemeral: BTreeMap<String, Value>,
     /// What `terraform.workspace` says.
     pub workspace: String,
     /// What `path.root` and `path.cwd` say.

@@ -26,6 +26,8 @@ mod adopting;
 #[cfg(test)]
 mod behavior;
 #[cfg(test)]
+mod ephemeral_tests;
+#[cfg(test)]
 mod growth;
 #[cfg(test)]
 mod moves;

@@ -36,7 +36,7 @@ pub enum Referent {
     SelfObject,
     /// `path.module`, `path.root`, `path.cwd`.
     Path(Arc<str>),
-    /// `terraform.workspace`.
+    /// `terraform.workspace`, `terraform.applying`.
     Terraform(Arc<str>),
 }
 
@@ -133,9 +133,8 @@ pub fn resolve<'a>(reference: &syntax::Reference<'a>) -> Result<Reference<'a>, D
             _ => return Err(refuse("`path` has only `path.module`, `path.root` and `path.cwd`".into())),
         },
         "terraform" => match first() {
-            Some(name) if &*name == "workspace" => (Referent::Terraform(name), 1),
-            Some(name) if &*name == "applying" => return Err(unsupported("terraform.applying", reference.span)),
-            _ => return Err(refuse("`terraform` has only `terraform.workspace`".into())),
+            Some(name) if matches!(&*name, "workspace" | "applying") => (Referent::Terraform(name), 1),
+            _ => return Err(refuse("`terraform` has only `terraform.workspace` and `terraform.applying`".into())),
         },
         "ephemeral" => return Err(unsupported("ephemeral", reference.span)),
         "data" => {

@@ -161,6 +161,7 @@ impl Unpack<'_> {
             listed_files: doc.listed_files,
             absolute_paths: doc.absolute_paths,
             variables: variables.collect::<Result<_>>()?,
+            ephemeral: BTreeMap::new(),
             workspace: doc.workspace,
             root: doc.root,
             timestamp: doc.timestamp,

@@ -22,6 +22,8 @@ pub(in crate::plan) struct Env {
     pub workspace: String,
     /// What `path.cwd` says.
     pub root: String,
+    /// What `terraform.applying` says.
+    pub applying: bool,
     /// Where evaluation is at the moment.
     pub place: Arc<Mutex<Place>>,
 }

@@ -306,6 +306,7 @@ impl Table {
 enum Trouble {
     Unknown(&'static str),
     Sensitive(&'static str),
+    Ephemeral(&'static str),
     Wrong(&'static str, String),
     TooMany(usize),
 }
@@ -323,6 +324,11 @@ impl Trouble {
                 Diagnostic::error("plan.repetition", format!("the `{word}` of `{name}` is sensitive"))
                     .label(span, "would show in addresses")
                     .help("take it from values that are not sensitive, or wrap what may be seen in `nonsensitive()`")
+            }
+            Self::Ephemeral(word) => {
+                Diagnostic::error("plan.ephemeral", format!("the `{word}` of `{name}` is ephemeral"))
+                    .label(span, "may be another one when the plan is applied")
+                    .help("take it from values that are not ephemeral")
             }
             Self::Wrong(word, what) => {
                 Diagnostic::error("plan.repetition", format!("the `{word}` of `{name}` {what}")).at(span).help(match word {
@@ -342,6 +348,9 @@ fn too_many(limit: usize, span: Span) -> Diagnostic {
 
 fn count(owner: NodeId, value: &Value, limit: usize) -> Result<Keys<Repeat>, Trouble> {
     const WORD: &str = "count";
+    if value.marks().contains(Marks::EPHEMERAL) {
+        return Err(Trouble::Ephemeral(WORD));
+    }
     if value.is_sensitive() {
         return Err(Trouble::Sensitive(WORD));
     }
@@ -367,6 +376,9 @@ fn count(owner: NodeId, value: &Value, limit: usize) -> Result<Keys<Repeat>, Tro
 
 fn for_each(owner: NodeId, value: &Value, touched: &Touched) -> Result<Keys<Repeat>, Trouble> {
     const WORD: &str = "for_each";
+    if value.marks_deep().contains(Marks::EPHEMERAL) {
+        return Err(Trouble::Ephemeral(WORD));
+    }
     if value.marks().contains(Marks::SENSITIVE) {
         return Err(Trouble::Sensitive(WORD));
     }

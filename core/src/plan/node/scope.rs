@@ -12,7 +12,7 @@ use crate::{
         eval::{Recall, Request, Resolution, Scope},
         syntax::Expr,
     },
-    value::{Type, Value},
+    value::{Marks, Type, Value},
 };
 
 /// What names stand for in one place of one module instance; notes all that evaluation asks for.
@@ -292,6 +292,7 @@ impl Scope for NodeScope<'_> {
             }
             Request::PathRoot => Resolution::Value(Value::string(".")),
             Request::PathCwd => Resolution::Value(Value::string(self.table.env.root.as_str())),
+            Request::Applying => Resolution::Value(Value::bool(self.table.env.applying).with_marks(Marks::EPHEMERAL)),
             Request::Workspace => Resolution::Value(Value::string(self.table.env.workspace.as_str())),
         }
     }

@@ -4,7 +4,7 @@ use super::{Evaluated, Keys, ModuleIdx, NodeId, NodeKind, Repeat, Table, Touched
 use crate::{
     address::InstanceKey,
     error::Diagnostic,
-    template::{Condition, Variable},
+    template::{Condition, Output, Variable},
     value::{Marks, Type, Value},
 };
 
@@ -98,19 +98,39 @@ impl Table {
         let Some(parent) = inst.parent else {
             // The root's were converted when they were given.
             let given = self.variables.get(&**name).cloned().or_else(|| variable.default.clone());
-            let Some(value) = given else { return self.fail(id) };
-            return self.finish(id, value.with_marks(marks_of(variable.sensitive)), Touched::default());
+            let Some(value) = given else {
+                if variable.ephemeral && self.env.applying {
+                    self.problems.push(
+                        Diagnostic::error(
+                            "variable.missing",
+                            format!("the value of `{name}` is not stored with a plan"),
+                        )
+                        .label(variable.span, "ephemeral")
+                        .help("give it again when the plan is applied"),
+                    );
+                }
+                return self.fail(id);
+            };
+            return self.finish(id, value.with_marks(variable.marks()), Touched::default());
         };
         let call = inst.path.names().last().and_then(|call| self.module(parent).module.calls.get(call));
         let Some(call) = call else { return self.fail(id) };
         let Some(expr) = call.inputs.get(name).map(Arc::clone) else {
+            let marks = variable.marks();
             return match variable.default {
-                Some(value) => self.finish(id, value.with_marks(marks_of(variable.sensitive)), Touched::default()),
+                Some(value) => self.finish(id, value.with_marks(marks), Touched::default()),
                 // Checking the template reported the missing input.
                 None => self.fail(id),
             };
         };
         let mut evaluated = self.evaluate(parent, &inst.repeat, None, &expr);
+        if !variable.ephemeral && evaluated.value.marks_deep().contains(Marks::EPHEMERAL) {
+            evaluated.problems.push(
+                Diagnostic::error("plan.ephemeral", format!("the variable `{name}` takes no ephemeral value"))
+                    .label(expr.span, "ephemeral")
+                    .label(variable.span, "declared without `ephemeral = true`"),
+            );
+        }
         if evaluated.waits.is_empty() && !evaluated.problems.iter().any(Diagnostic::is_error) {
             match convert(&variable, &evaluated.value) {
                 Ok(value) => evaluated.value = value,
@@ -193,7 +213,10 @@ impl Table {
                     .help("say `sensitive = true` in the output, or wrap what may be seen in `nonsensitive()`"),
             );
         }
-        self.conclude(id, evaluated, |value| value.with_marks(marks_of(output.sensitive)));
+        if !evaluated.poisoned {
+            evaluated.problems.extend(ephemeral_output(&output, &evaluated.value));
+        }
+        self.conclude(id, evaluated, |value| value.with_marks(output.marks()));
     }
 
     fn whole(&mut self, id: NodeId, block: NodeId) {
@@ -299,13 +322,27 @@ impl Table {
     }
 }
 
-fn marks_of(sensitive: bool) -> Marks {
-    if sensitive { Marks::SENSITIVE } else { Marks::NONE }
+/// An output says whether its value is ephemeral, and it is.
+fn ephemeral_output(output: &Output, value: &Value) -> Option<Diagnostic> {
+    let name = &output.name;
+    match (output.ephemeral, value.marks_deep().contains(Marks::EPHEMERAL)) {
+        (false, true) => Some(
+            Diagnostic::error("plan.ephemeral", format!("the output `{name}` is not declared as ephemeral"))
+                .label(output.expr.span, "ephemeral")
+                .help("say `ephemeral = true`, in a module that is called; what the root puts out is stored"),
+        ),
+        (true, false) => Some(
+            Diagnostic::error("plan.ephemeral", format!("the output `{name}` is declared as ephemeral"))
+                .label(output.expr.span, "not ephemeral")
+                .help("remove `ephemeral = true`"),
+        ),
+        _ => None,
+    }
 }
 
 /// Converts a value to what a variable of a called module takes.
 fn convert(variable: &Variable, value: &Value) -> Result<Value, String> {
-    let marks = marks_of(variable.sensitive);
+    let marks = variable.marks();
     if value.is_null() && !variable.nullable {
         return match &variable.default {
             Some(default) => Ok(default.clone().with_marks(value.marks() | marks)),

@@ -85,6 +85,7 @@ impl Planner {
             world: Box::new(PlanWorld(input.timestamp)),
             workspace: input.workspace.clone(),
             root: input.root.clone(),
+            applying: false,
             place: std::sync::Arc::default(),
         };
         let options = Options {

@@ -133,7 +133,14 @@ impl Planner {
         instance.touched = others.map(|other| self.table.touched(other).clone()).collect();
         instance.touched.push(evaluated.touched.clone());
         match self.table.settle(evaluated, Some(&instance.address)) {
-            Some(value) if !poisoned => Ok(Some((instance.schema.mark_sensitive(&value), barriers))),
+            Some(value) if !poisoned => match super::ephemeral::admitted(&value, &instance.schema, &block) {
+                Ok(value) => Ok(Some((instance.schema.mark_sensitive(&value), barriers))),
+                Err(problems) => {
+                    let address = instance.address.to_string();
+                    self.problems.extend(problems.into_iter().map(|problem| problem.address(address.clone())));
+                    Ok(None)
+                }
+            },
             _ => Ok(None),
         }
     }

@@ -16,6 +16,7 @@ mod data;
 mod decide;
 mod depend;
 mod entry;
+mod ephemeral;
 mod ignore;
 mod input;
 mod instance;

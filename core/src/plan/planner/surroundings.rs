@@ -40,33 +40,54 @@ impl Planner {
             .table
             .provider_nodes()
             .filter(|(_, node)| self.table.is_done(*node) && !self.table.value(*node).is_null());
-        configs.map(|(name, node)| (Arc::clone(name), self.table.value(node).clone())).collect()
+        configs.map(|(name, node)| (Arc::clone(name), without_ephemeral(self.table.value(node)))).collect()
     }
 
-    /// Returns the root's variables, marked where the template says so, whoever gave them.
-    pub(super) fn variables(&self) -> BTreeMap<String, Value> {
+    /// Returns the root's variables, marked where the template says so, whoever gave them: those that may be stored, and
+    /// those that may not.
+    pub(super) fn variables(&self) -> (BTreeMap<String, Value>, BTreeMap<String, Value>) {
         let declared = &self.input.template.root().variables;
         let marked = |(name, value): (&String, &Value)| {
-            let sensitive = declared.get(name.as_str()).is_some_and(|variable| variable.sensitive);
-            let marks = if sensitive { Marks::SENSITIVE } else { Marks::NONE };
+            let marks = declared.get(name.as_str()).map_or(Marks::NONE, crate::template::Variable::marks);
             (name.clone(), value.clone().with_marks(marks))
         };
-        self.input.variables.iter().map(marked).collect()
+        let all = self.input.variables.iter().map(marked);
+        all.partition(|(_, value)| !value.marks_deep().contains(Marks::EPHEMERAL))
     }
 
     pub(super) fn inputs(&self) -> Inputs {
         let seen = self.files.seen();
         let files = self.input.template.files().iter();
+        let (variables, ephemeral) = self.variables();
         Inputs {
             files: files.map(|(path, text)| (path.to_string(), Arc::clone(text))).collect(),
             read_files: seen.contents,
             existing_files: seen.exists,
             listed_files: seen.lists,
             absolute_paths: seen.absolute,
-            variables: self.variables(),
+            variables,
+            ephemeral,
             workspace: self.input.workspace.clone(),
             root: self.input.root.clone(),
             timestamp: self.input.timestamp,
         }
+    }
+}
+
+/// Returns a value with unknowns in place of ephemeral parts, which are computed again where they are needed.
+fn without_ephemeral(value: &Value) -> Value {
+    if !value.marks_deep().contains(Marks::EPHEMERAL) {
+        return value.clone();
+    }
+    let without = value.transform::<std::convert::Infallible>(|_, part| {
+        let marks = part.marks();
+        Ok(match marks.contains(Marks::EPHEMERAL) {
+            true => Value::unknown(part.ty()).with_marks(marks.without(Marks::EPHEMERAL)),
+            false => part,
+        })
+    });
+    match without {
+        Ok(without) => without,
+        Err(never) => match never {},
     }
 }

@@ -144,10 +144,13 @@ impl Residue {
             world: Box::new(world),
             workspace: inputs.workspace.clone(),
             root: inputs.root.clone(),
+            applying: true,
             place,
         };
         let options = Options { eager: false, instance_limit: usize::MAX };
-        Ok(Table::new(Arc::new(template), Arc::clone(&self.types), inputs.variables.clone(), env, options))
+        let variables = inputs.variables.iter().chain(&inputs.ephemeral);
+        let variables = variables.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Ok(Table::new(Arc::new(template), Arc::clone(&self.types), variables, env, options))
     }
 
     /// Evaluates nodes and all that they need.

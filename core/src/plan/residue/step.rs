@@ -44,6 +44,10 @@ impl Residue {
             }
         }
         if !finalized.config.is_wholly_known() {
+            let problems = std::mem::take(&mut self.table()?.problems);
+            if problems.has_errors() {
+                return Err(Error::from_diagnostics("plan.evaluation", problems));
+            }
             return Err(Error::bug("a step was started before all that it refers to was applied")
                 .context("address", &step.address));
         }

@@ -148,6 +148,13 @@ impl Checker<'_> {
 
     /// Nobody calls the root.
     fn root(&mut self) {
+        for output in self.module.outputs.values().filter(|output| output.ephemeral) {
+            self.problems.push(
+                Diagnostic::error("template.context", "an output of the root cannot be ephemeral: it is stored")
+                    .at(output.span)
+                    .help("remove `ephemeral`, or put out `ephemeralasnull(…)`"),
+            );
+        }
         for required in self.module.settings.required_providers.values() {
             for (alias, span) in &required.aliases {
                 let name = ProviderName { name: required.name.clone(), alias: Some(alias.clone()) };

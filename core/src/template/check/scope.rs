@@ -59,8 +59,7 @@ impl Stage<'_> {
         let value = |name: &Arc<str>| {
             let found = self.values.outputs.get(&(Arc::clone(&child.dir), Arc::clone(name)));
             let value = found.cloned().unwrap_or_else(|| Value::unknown(Type::Any));
-            let is_sensitive = child.outputs.get(name).is_some_and(|output| output.sensitive);
-            if is_sensitive { value.with_marks(Marks::SENSITIVE) } else { value }
+            child.outputs.get(name).map_or_else(|| value.clone(), |output| value.clone().with_marks(output.marks()))
         };
         match output {
             Some(output) => value(&Arc::from(output)),
@@ -84,7 +83,7 @@ impl Scope for Stage<'_> {
                 Some(variable) => {
                     let ty = variable.constraint.ty.without_optional();
                     let value = if variable.nullable { Value::unknown(ty) } else { not_null(ty) };
-                    if variable.sensitive { value.with_marks(Marks::SENSITIVE) } else { value }
+                    value.with_marks(variable.marks())
                 }
                 None => Value::unknown(Type::Any),
             },
@@ -101,6 +100,7 @@ impl Scope for Stage<'_> {
             Request::EachValue => Value::unknown(self.each.clone()),
             Request::CountIndex => not_null(Type::Number),
             Request::SelfObject => self.own.map_or_else(|| Value::unknown(Type::Any), |key| self.resource(key, true)),
+            Request::Applying => not_null(Type::Bool).with_marks(Marks::EPHEMERAL),
             Request::PathModule | Request::PathRoot | Request::PathCwd | Request::Workspace => not_null(Type::String),
         };
         value.into()

@@ -214,7 +214,6 @@ resource "acme_vpc" "main" {
             "15 template.reference <path.modul> `path` has only `path.module`, `path.root` and `path.cwd`",
             "16 template.reference <nothing> `nothing` refers to nothing",
             "17 template.reference <var> `var` is followed by the name of a variable: `var.name`",
-            "18 template.unsupported <terraform.applying> `terraform.applying` is not supported yet",
             "22 template.attribute <tgas> `acme_vpc.main` has no attribute `tgas` (`tags`?)",
             "24 template.reference <acme_vpc.gone> there is no resource `acme_vpc.gone`",
         ],

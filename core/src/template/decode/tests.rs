@@ -174,7 +174,6 @@ resource "acme_vpc" "x" {
             "2 template.unsupported <check \"x\"> a `check` block is not supported yet",
             "3 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
             "5 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
-            "14 template.unsupported <ephemeral = true> an ephemeral variable is not supported yet",
             "17 template.unsupported <\"example/net/acme\"> a module source other than a local path is not supported yet",
             "20 template.source <\".\"> the module `local` calls itself",
             "22 template.unsupported <version> `version` in a `module` block is not supported yet",

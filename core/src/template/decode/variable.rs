@@ -4,7 +4,7 @@ use crate::{
     error::Diagnostic,
     template::{
         model::{Condition, Local, Output, Variable},
-        syntax::{Attribute, Block},
+        syntax::Block,
     },
     value::{Marks, Value, convert},
 };
@@ -38,9 +38,7 @@ pub(super) fn variable(block: Block, problems: &mut Problems) -> Option<Variable
         Some(attribute) => constant::switch(Some(attribute), reader.problems),
         None => true,
     };
-    if let Some(ephemeral) = reader.attribute("ephemeral") {
-        not_true(&ephemeral, "an ephemeral variable", reader.problems);
-    }
+    let ephemeral = constant::switch(reader.attribute("ephemeral"), reader.problems);
     let constraint = reader.attribute("type").map(|attribute| types::constraint(&attribute.expr, reader.problems));
     let constraint = constraint.unwrap_or_default();
     let default = reader.attribute("default").map(|attribute| {
@@ -66,20 +64,14 @@ pub(super) fn variable(block: Block, problems: &mut Problems) -> Option<Variable
             }
         });
         let value = converted.unwrap_or_else(|| Value::unknown(constraint.ty.without_optional()));
-        if sensitive { value.with_marks(Marks::SENSITIVE) } else { value }
+        let value = if sensitive { value.with_marks(Marks::SENSITIVE) } else { value };
+        if ephemeral { value.with_marks(Marks::EPHEMERAL) } else { value }
     });
     let validations =
         reader.blocks("validation").into_iter().filter_map(|block| condition(block, reader.problems)).collect();
     reader.not_yet(&["deprecated", "const"]);
     reader.finish();
-    Some(Variable { name, constraint, default, validations, sensitive, nullable, description, span })
-}
-
-/// Reports a switch that a later version will understand, unless it is off.
-fn not_true(attribute: &Attribute, what: &str, problems: &mut Problems) {
-    if constant::switch(Some(attribute.clone()), problems) {
-        problems.unsupported(what, attribute.span);
-    }
+    Some(Variable { name, constraint, default, validations, sensitive, ephemeral, nullable, description, span })
 }
 
 pub(super) fn locals(block: Block, problems: &mut Problems) -> Vec<Local> {
@@ -104,9 +96,7 @@ pub(super) fn output(block: Block, problems: &mut Problems) -> Option<Output> {
     let value = reader.required("value");
     let description = constant::text(reader.attribute("description"), reader.problems);
     let sensitive = constant::switch(reader.attribute("sensitive"), reader.problems);
-    if let Some(ephemeral) = reader.attribute("ephemeral") {
-        not_true(&ephemeral, "an ephemeral output", reader.problems);
-    }
+    let ephemeral = constant::switch(reader.attribute("ephemeral"), reader.problems);
     let depends_on = dependency::depends_on(reader.attribute("depends_on"), reader.problems);
     let preconditions =
         reader.blocks("precondition").into_iter().filter_map(|block| condition(block, reader.problems)).collect();
@@ -120,7 +110,7 @@ pub(super) fn output(block: Block, problems: &mut Problems) -> Option<Output> {
     reader.not_yet(&["deprecated", "type"]);
     reader.finish();
     let expr = value?.expr;
-    Some(Output { name: text(&label), expr, description, sensitive, depends_on, preconditions, span })
+    Some(Output { name: text(&label), expr, description, sensitive, ephemeral, depends_on, preconditions, span })
 }
 
 /// Reads a `validation`, `precondition` or `postcondition` block.

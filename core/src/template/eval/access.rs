@@ -363,6 +363,7 @@ impl<'r> Shape<'r> {
                 _ => return None,
             },
             "terraform" if attr(0)? == "workspace" => (Self::Plain(Request::Workspace), 1),
+            "terraform" if attr(0)? == "applying" => (Self::Plain(Request::Applying), 1),
             "count" | "terraform" | "ephemeral" => return None,
             root => (Self::Resource(Mode::Managed, root, attr(0)?), 1),
         };

@@ -84,6 +84,8 @@ pub enum Request<'a> {
     PathCwd,
     /// `terraform.workspace`.
     Workspace,
+    /// `terraform.applying`: whether a plan is being carried out; ephemeral.
+    Applying,
 }
 
 /// The answer to a [`Request`].

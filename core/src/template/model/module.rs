@@ -6,7 +6,7 @@ use std::{
 use crate::{
     error::Span,
     template::{reference::Referent, syntax::Expr},
-    value::Value,
+    value::{Marks, Value},
 };
 
 use super::{
@@ -62,6 +62,8 @@ pub struct Variable {
     pub validations: Vec<Condition>,
     /// Whether the value is marked sensitive.
     pub sensitive: bool,
+    /// Whether the value is marked ephemeral: used, and never stored.
+    pub ephemeral: bool,
     /// Whether null stays null; otherwise null means the default.
     pub nullable: bool,
     /// What it is for.
@@ -74,6 +76,11 @@ impl Variable {
     /// Returns whether a value must be given.
     pub fn is_required(&self) -> bool {
         self.default.is_none()
+    }
+
+    /// Returns the marks that its value has, whoever gave it.
+    pub fn marks(&self) -> Marks {
+        marks(self.sensitive, self.ephemeral)
     }
 }
 
@@ -99,12 +106,26 @@ pub struct Output {
     pub description: Option<Arc<str>>,
     /// Whether the value is marked sensitive.
     pub sensitive: bool,
+    /// Whether the value is ephemeral; only that of a called module can be.
+    pub ephemeral: bool,
     /// What it must wait for although the value does not refer to it.
     pub depends_on: Vec<Dependency>,
     /// What must hold before the value is used.
     pub preconditions: Vec<Condition>,
     /// The kind and the label of the block.
     pub span: Span,
+}
+
+impl Output {
+    /// Returns the marks that its value has.
+    pub fn marks(&self) -> Marks {
+        marks(self.sensitive, self.ephemeral)
+    }
+}
+
+fn marks(sensitive: bool, ephemeral: bool) -> Marks {
+    let sensitive = if sensitive { Marks::SENSITIVE } else { Marks::NONE };
+    if ephemeral { sensitive | Marks::EPHEMERAL } else { sensitive }
 }
 
 /// A `validation`, `precondition` or `postcondition` block.

@@ -7,7 +7,7 @@ use crate::{
         hcl,
         model::{Module, Variable},
     },
-    value::{Marks, Type, Value, convert},
+    value::{Type, Value, convert},
 };
 
 use super::{Origin, RawValue, RawVariable, RawVariables};
@@ -34,7 +34,7 @@ pub fn resolve_variables(module: &Module, raw: &RawVariables) -> (BTreeMap<Arc<s
             None => default(variable, &mut problems),
         };
         let value = value.unwrap_or_else(|| Value::unknown(variable.constraint.ty.without_optional()));
-        (Arc::clone(&variable.name), if variable.sensitive { value.with_marks(Marks::SENSITIVE) } else { value })
+        (Arc::clone(&variable.name), value.with_marks(variable.marks()))
     });
     let values = values.collect();
     (values, problems.list)
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(values["n"], Value::number(42));
         let item = |a: &str| Value::object([("a", Value::from(a))]);
         assert_eq!(values["l"], Value::list(item("x").ty(), vec![item("x"), item("y")]));
-        assert_eq!(values["secret"], Value::number(7).with_marks(Marks::SENSITIVE));
+        assert_eq!(values["secret"], Value::number(7).with_marks(crate::value::Marks::SENSITIVE));
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
     fn null_means_the_default_where_it_is_not_allowed() {
         let (values, problems) = run(&[("terraform.tfvars", "secret = null\nn = null\n")], &VariableSources::default());
         assert_eq!(problems, Vec::<String>::new());
-        assert_eq!(values["secret"], Value::number(7).with_marks(Marks::SENSITIVE));
+        assert_eq!(values["secret"], Value::number(7).with_marks(crate::value::Marks::SENSITIVE));
         assert_eq!(values["n"], Value::null(Type::Number));
     }
 
