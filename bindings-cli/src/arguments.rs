@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Console(Console),
     /// Bring templates into the usual layout.
     Fmt(Fmt),
+    /// Write a part of a template in another notation: HCL, JSON or YAML.
+    Convert(Convert),
     /// Look at runs, resume or abandon one.
     #[command(subcommand)]
     Runs(Runs),
@@ -352,6 +354,20 @@ pub(crate) struct Fmt {
     /// Files or folders; `-` for standard input; the present folder without any.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Says the same in another notation, on standard output. Comments do not come along: only HCL has a place for them.
+#[derive(Args, Debug)]
+pub(crate) struct Convert {
+    /// The notation to write.
+    #[arg(long, value_name = "NOTATION", value_parser = ["hcl", "json", "yaml"])]
+    pub(crate) to: String,
+    /// The notation to read; by the name of the file without, and HCL from standard input.
+    #[arg(long, value_name = "NOTATION", value_parser = ["hcl", "json", "yaml"])]
+    pub(crate) from: Option<String>,
+    /// A file; standard input without one, or for `-`.
+    #[arg(value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -51,12 +51,11 @@ impl Session {
     pub(crate) fn load(&self) -> Result<Loaded> {
         let loaded = self.load_if_any()?;
         let files = loaded.template.files();
-        let is_part = |path: &str| matches!(FileKind::of(path), FileKind::Native | FileKind::Json | FileKind::Override);
-        if files.in_dir("").any(|(path, _)| is_part(path)) {
+        if files.in_dir("").any(|(path, _)| FileKind::of(path).is_part()) {
             return Ok(loaded);
         }
         let message = format!(
-            "there is no template in `{}`: no file ends in `.tf` or `.tf.json`; \
+            "there is no template in `{}`: no file ends in `.tf`, `.tf.json` or `.tf.yaml`; \
              go to its folder, or name it with `-chdir=FOLDER`",
             self.folder.display()
         );

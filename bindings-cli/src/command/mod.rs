@@ -2,6 +2,7 @@
 
 mod apply;
 mod console;
+mod convert;
 mod fmt;
 mod graph;
 mod import;
@@ -69,6 +70,7 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             Command::Graph(arguments) => graph::run(&session, &arguments),
             Command::Console(arguments) => console::run(&session, &arguments, style).await,
             Command::Fmt(arguments) => fmt::run(&session, &arguments),
+            Command::Convert(arguments) => convert::run(&session, &arguments),
             Command::Runs(arguments) => runs::run(&session, &arguments, style).await,
             Command::ForceUnlock(arguments) => runs::force_unlock(&session, &arguments).await,
             Command::Version(arguments) => Ok(version::run(&arguments)),

@@ -144,6 +144,7 @@ pub const CODES: &[CodeInfo] = &[
     info("syntax.traversal", "a text is no plain reference"),
     info("syntax.unexpected", "a text has something where something else must stand"),
     info("syntax.unterminated", "a string, bracket, block or comment is never closed"),
+    info("syntax.yaml", "a text is not YAML, or YAML that a template has no use for"),
     info("template.absent", "a folder has no template"),
     info("template.argument", "an argument stands where none of that name belongs"),
     info("template.attribute", "an object has no attribute of that name"),

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! files ──▶ syntax tree ──▶ model ──▶ checked
-//! load      hcl json        decode    check
+//! load      hcl json yaml   decode    check
 //! ```
 //!
-//! [`Files`] are texts by path. A front end (`hcl`, `json`) reads a text into the shared [`syntax`] tree, and decoding
+//! [`Files`] are texts by path. A front end ([`hcl`], [`json`], [`yaml`]) reads a text into the shared [`syntax`] tree, and decoding
 //! makes a [`Template`] of the trees: plain data, which nothing downstream takes apart again. All of it is pure, and all of
 //! it returns every problem at once instead of stopping at the first.
 
@@ -14,14 +14,16 @@ mod decode;
 pub mod eval;
 mod graph;
 pub mod hcl;
-mod json;
+pub mod json;
 mod load;
 mod model;
+mod notation;
 mod provider;
 mod refactor;
 mod reference;
 pub mod syntax;
 mod vars;
+pub mod yaml;
 
 #[cfg(test)]
 mod testing;
@@ -36,6 +38,7 @@ pub use model::{
     Removed, RemovedFrom, Repetition, RequiredProvider, ResourceBlock, ResourceKey, Settings, Template, TypeConstraint,
     Variable, VersionConstraint,
 };
+pub use notation::{Notation, sort_blocks};
 pub(crate) use provider::{Found, look};
 pub(crate) use refactor::{Move, declared_moves, order_moves};
 pub use reference::{EachPart, Reference, Referent, references, resolve};

@@ -1,20 +1,18 @@
 use crate::{
     error::{Diagnostic, SourceId},
-    template::{hcl, json, load::FileKind, syntax::Body},
+    template::{Notation, load::FileKind, syntax::Body},
 };
 
 use super::call::is_local;
 
 /// Reads a text with the front end for the name of its file.
 pub(super) fn parse(path: &str, source: SourceId, text: &str) -> (Body, Vec<Diagnostic>) {
-    let is_json = path.rsplit_once('.').is_some_and(|(_, extension)| extension == "json");
-    if is_json { json::parse_body(source, text) } else { hcl::parse(source, text) }
+    Notation::of(path).parse(source, text)
 }
 
 /// Returns the sources of the modules that the file at `path` calls by a local path.
 pub(in crate::template) fn local_sources(path: &str, text: &str) -> Vec<String> {
-    let is_module = matches!(FileKind::of(path), FileKind::Native | FileKind::Json | FileKind::Override);
-    if !is_module || !text.contains("module") {
+    if !FileKind::of(path).is_part() || !text.contains("module") {
         return Vec::new();
     }
     let (body, _) = parse(path, SourceId::default(), text);

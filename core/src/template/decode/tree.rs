@@ -104,9 +104,7 @@ impl Tree<'_> {
             }
             above = path.parent();
         }
-        let is_module =
-            |path: &str| matches!(FileKind::of(path), FileKind::Native | FileKind::Json | FileKind::Override);
-        if self.files.in_dir(&call.dir).any(|(path, _)| is_module(path)) {
+        if self.files.in_dir(&call.dir).any(|(path, _)| FileKind::of(path).is_part()) {
             return true;
         }
         self.blame(dir, call, || {

@@ -43,3 +43,4 @@ pub use edit::{Edit, apply_edits, insert_block, remove_attribute, remove_block, 
 pub use format::format;
 pub use parse::{parse, parse_expression, parse_template, parse_traversal};
 pub use print::{print, print_expression};
+pub(in crate::template) use print::{print_bare, print_inline};

@@ -28,6 +28,18 @@ pub fn print_expression(expr: &Expr) -> String {
     wrapped.strip_prefix("x = ").unwrap_or(&wrapped).trim_end().to_owned()
 }
 
+/// Returns an expression as HCL on one line; heredocs become quoted strings.
+pub(in crate::template) fn print_inline(expr: &Expr) -> String {
+    inline(expr)
+}
+
+/// Returns a template as it stands between quotes that have no escapes, as in JSON once that is decoded.
+pub(in crate::template) fn print_bare(template: &Template) -> String {
+    let mut out = String::new();
+    let _ = write_parts(&mut out, &template.parts, Ground::Bare, Behind::End);
+    out
+}
+
 fn write_body(out: &mut String, body: &Body) -> fmt::Result {
     enum Item<'a> {
         Attribute(&'a str, &'a Expr),
@@ -343,6 +355,8 @@ fn write_steps(out: &mut String, steps: &[Step]) -> fmt::Result {
 enum Ground {
     Quoted,
     Heredoc,
+    /// Text without escapes of its own, all of it the template.
+    Bare,
 }
 
 /// What follows a list of parts.
@@ -398,11 +412,14 @@ fn sign_behind(parts: &[TemplatePart], idx: usize, behind: Behind) -> Option<cha
 
 /// Writes a text; a `$` at its end is escaped where a `${` follows, which would otherwise read as `$${`.
 fn write_text(out: &mut String, text: &str, sign: Option<char>, ground: Ground) -> fmt::Result {
-    if ground == Ground::Heredoc {
+    let awkward = sign.and_then(|sign| text.strip_suffix(sign).map(|rest| (rest, sign)));
+    if ground != Ground::Quoted {
+        let (text, sign) =
+            awkward.filter(|_| ground == Ground::Bare).map_or((text, None), |(text, sign)| (text, Some(sign)));
         out.push_str(&text.replace("${", "$${").replace("%{", "%%{"));
-        return Ok(());
+        return sign.map_or(Ok(()), |sign| write!(out, "${{\"{sign}\"}}"));
     }
-    match sign.and_then(|sign| text.strip_suffix(sign).map(|rest| (rest, sign))) {
+    match awkward {
         Some((rest, sign)) => {
             write_escaped(out, rest)?;
             write!(out, "\\u{:04x}", u32::from(sign))

@@ -20,17 +20,22 @@ pub(in crate::template) fn parse_body(source: SourceId, text: &str) -> (Body, Ve
     let nothing = Body { span, is_json: true, ..Body::default() };
     match read(source, text) {
         Err(problem) => (nothing, vec![problem]),
-        Ok(node) => {
-            let mut reader = Reader { source, problems: Vec::new() };
-            let body = reader.file(node, nothing);
-            (body, reader.problems)
-        }
+        Ok(node) => body_of(source, text, node),
     }
+}
+
+/// Makes a part of a module of the only value of a text.
+pub(in crate::template) fn body_of(source: SourceId, text: &str, node: Node) -> (Body, Vec<Diagnostic>) {
+    let span = Span::new(source, 0, text.len() as u32);
+    let nothing = Body { span, is_json: true, ..Body::default() };
+    let mut reader = Reader { source, problems: Vec::new() };
+    let body = reader.file(node, nothing);
+    (body, reader.problems)
 }
 
 /// What a body belongs to, which decides what its properties are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Top,
     Variable,
     Output,
@@ -50,7 +55,7 @@ enum Place {
 
 /// What a property is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// Blocks with so many labels.
     Blocks(usize, Place),
     /// An argument whose strings are templates.
@@ -64,7 +69,7 @@ enum Form {
 }
 
 impl Place {
-    fn form(self, name: &str) -> Form {
+    pub(super) fn form(self, name: &str) -> Form {
         match (self, name) {
             (Self::Top, "resource" | "data" | "ephemeral") => Form::Blocks(2, Self::Resource),
             (Self::Top, "variable") => Form::Blocks(1, Self::Variable),
@@ -150,6 +155,7 @@ impl Reader {
             let expr = match form {
                 Form::Literal => {
                     self.problems.extend(twice_inside(&value));
+                    self.problems.extend(expressions_inside(&value));
                     literal(&value)
                 }
                 Form::Code => self.code(&value),
@@ -201,10 +207,10 @@ impl Reader {
     /// Reads strings as expressions: types, and references that are never evaluated.
     fn code(&mut self, node: &Node) -> Expr {
         match &node.kind {
-            Kind::String(text) => self.embedded(text, 1, hcl::parse_expression),
+            Kind::String(text) | Kind::Code(text) => self.embedded(text, 1, hcl::parse_expression),
             Kind::Array(items) => {
                 let items = items.iter().map(|item| match &item.kind {
-                    Kind::String(text) => self.embedded(text, 2, hcl::parse_expression),
+                    Kind::String(text) | Kind::Code(text) => self.embedded(text, 2, hcl::parse_expression),
                     _ => literal(item),
                 });
                 Expr::new(ExprKind::Tuple(items.collect()), node.span)
@@ -237,6 +243,7 @@ impl Reader {
             Kind::Bool(value) => ExprKind::Literal(Literal::Bool(*value)),
             Kind::Number(text) => number(text, node.span),
             Kind::String(text) => return self.template(text, depth),
+            Kind::Code(text) => return self.embedded(text, depth, hcl::parse_expression),
             Kind::Array(items) => ExprKind::Tuple(items.iter().map(|item| self.expression(item, depth + 1)).collect()),
             Kind::Object(entries) => {
                 self.problems.extend(twice(entries));
@@ -300,6 +307,20 @@ pub(super) fn twice_inside(node: &Node) -> Vec<Diagnostic> {
         Kind::Object(entries) => {
             twice(entries).into_iter().chain(entries.iter().flat_map(|(_, value)| twice_inside(value))).collect()
         }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns what is wrong with a value that holds expressions where strings mean themselves.
+fn expressions_inside(node: &Node) -> Vec<Diagnostic> {
+    match &node.kind {
+        Kind::Code(text) => vec![
+            Diagnostic::error("template.static", "an expression cannot stand where only a constant can")
+                .at(text.span)
+                .help("write the value itself, without `!expr`"),
+        ],
+        Kind::Array(items) => items.iter().flat_map(expressions_inside).collect(),
+        Kind::Object(entries) => entries.iter().flat_map(|(_, value)| expressions_inside(value)).collect(),
         _ => Vec::new(),
     }
 }

@@ -10,10 +10,14 @@
 //!                          └─▶ values  a file of values: strings mean themselves
 //! ```
 //!
+//! The way back is [`print()`]: a [`Body`](super::syntax::Body) becomes a `document` of what JSON can hold, which YAML is printed from, too.
+//!
 //! Spans, those inside templates too, are places in the JSON text. A property `//` is a comment.
 
 mod body;
+mod document;
 mod node;
+mod print;
 mod reader;
 mod schema;
 mod values;
@@ -21,6 +25,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::template) use body::parse_body;
+pub(in crate::template) use body::{body_of, parse_body};
+pub(in crate::template) use document::{Document, document};
+pub(in crate::template) use node::{Kind, Node, Text};
+pub use print::print;
+pub(in crate::template) use print::write_string;
 pub use schema::with_schema_blocks;
 pub(in crate::template) use values::parse_values;

@@ -2,53 +2,57 @@ use std::sync::Arc;
 
 use crate::error::Span;
 
-/// A JSON value and where it stands.
+/// A value of a JSON or YAML text and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
-    pub(super) span: Span,
+pub(in crate::template) struct Node {
+    pub(in crate::template) kind: Kind,
+    pub(in crate::template) span: Span,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(in crate::template) enum Kind {
     Null,
     Bool(bool),
-    /// As written.
+    /// As JSON writes it.
     Number(Arc<str>),
     String(Text),
+    /// An expression, which only YAML can tell from a string.
+    Code(Text),
     Array(Vec<Node>),
     /// In order; a name may be there several times.
     Object(Vec<(Text, Node)>),
 }
 
 impl Node {
-    pub(super) fn kind_name(&self) -> &'static str {
+    pub(in crate::template) fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "null",
             Kind::Bool(_) => "a bool",
             Kind::Number(_) => "a number",
             Kind::String(_) => "a string",
+            Kind::Code(_) => "an expression",
             Kind::Array(_) => "an array",
             Kind::Object(_) => "an object",
         }
     }
 }
 
-/// A string, and how places in it correspond to places in the JSON text.
+/// A string, and how places in it correspond to places in the text that it was read from.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
-    pub(super) decoded: Arc<str>,
+pub(in crate::template) struct Text {
+    pub(in crate::template) decoded: Arc<str>,
     /// Quotes included.
-    pub(super) span: Span,
-    /// After each escape: the offset in `decoded`, and how many bytes more the JSON text has up to there.
-    pub(super) shifts: Vec<(u32, u32)>,
+    pub(in crate::template) span: Span,
+    /// Runs of bytes that stand in the text as they are: where each begins in `decoded`, and where in the text. The first
+    /// begins at 0; there are more after escapes and line breaks.
+    pub(in crate::template) runs: Vec<(u32, u32)>,
 }
 
 impl Text {
-    /// Returns where an offset in the decoded text stands in the JSON text.
-    pub(super) fn place(&self, offset: u32) -> u32 {
-        let idx = self.shifts.partition_point(|(from, _)| *from <= offset);
-        let shift = idx.checked_sub(1).and_then(|idx| self.shifts.get(idx)).map_or(0, |(_, shift)| *shift);
-        self.span.start + 1 + offset + shift
+    /// Returns where an offset in the decoded text stands in the text that it was read from; inside of it in any case.
+    pub(in crate::template) fn place(&self, offset: u32) -> u32 {
+        let idx = self.runs.partition_point(|(from, _)| *from <= offset);
+        let (from, at) = idx.checked_sub(1).and_then(|idx| self.runs.get(idx)).copied().unwrap_or((0, self.span.start));
+        (at + (offset - from)).clamp(self.span.start, self.span.end)
     }
 }

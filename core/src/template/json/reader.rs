@@ -173,7 +173,7 @@ impl Reader<'_> {
         let start = self.at;
         self.at += 1;
         let mut text = String::new();
-        let mut shifts: Vec<(u32, u32)> = Vec::new();
+        let mut runs: Vec<(u32, u32)> = vec![(0, self.at as u32)];
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
             let plain =
@@ -183,14 +183,11 @@ impl Reader<'_> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(Text { decoded: text.into(), span: self.span(start), shifts });
+                    return Ok(Text { decoded: text.into(), span: self.span(start), runs });
                 }
                 Some(b'\\') => {
-                    let (from, before) = (self.at, text.len());
                     text.push(self.escape()?);
-                    let longer = (self.at - from) as u32 - (text.len() - before) as u32;
-                    let sum = shifts.last().map_or(0, |(_, sum)| *sum) + longer;
-                    shifts.push((text.len() as u32, sum));
+                    runs.push((text.len() as u32, self.at as u32));
                 }
                 Some(_) => {
                     let span = Span::new(self.source, self.at as u32, self.at as u32 + 1);
@@ -206,7 +203,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads from a backslash on. No escape stands for more bytes than it has itself.
+    /// Reads from a backslash on.
     fn escape(&mut self) -> Result<char, Diagnostic> {
         let start = self.at;
         let letter = self.text.as_bytes().get(start + 1).copied();
@@ -274,7 +271,7 @@ mod tests {
             Kind::Null => "null".into(),
             Kind::Bool(value) => value.to_string(),
             Kind::Number(text) => text.to_string(),
-            Kind::String(text) => format!("{:?}", text.decoded),
+            Kind::String(text) | Kind::Code(text) => format!("{:?}", text.decoded),
             Kind::Array(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(",")),
             Kind::Object(entries) => {
                 let entries = entries.iter().map(|(name, value)| format!("{}:{}", name.decoded, show(value)));

@@ -44,6 +44,8 @@ pub(super) fn literal(node: &Node) -> Expr {
         Kind::Bool(value) => ExprKind::Literal(Literal::Bool(*value)),
         Kind::Number(text) => number(text, node.span),
         Kind::String(text) => ExprKind::Literal(Literal::String(Arc::clone(&text.decoded))),
+        // Reported where the value is read.
+        Kind::Code(_) => ExprKind::Invalid,
         Kind::Array(items) => ExprKind::Tuple(items.iter().map(literal).collect()),
         Kind::Object(entries) => {
             let items = entries.iter().map(|(name, value)| ObjectItem {

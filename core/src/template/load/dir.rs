@@ -74,11 +74,8 @@ impl Reader<'_> {
         for entry in entries {
             let path = entry.map_err(|error| failure(&folder, error))?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let wanted = match FileKind::of(name) {
-                FileKind::Native | FileKind::Json | FileKind::Override => true,
-                FileKind::Values => dir.is_empty(),
-                FileKind::Other => false,
-            };
+            let kind = FileKind::of(name);
+            let wanted = kind.is_part() || kind == FileKind::Values && dir.is_empty();
             if wanted {
                 let text = self.text(&path).map_err(|error| failure(&path, error))?;
                 if let Some(text) = text {

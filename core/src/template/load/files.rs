@@ -17,9 +17,11 @@ pub struct Files {
 pub enum FileKind {
     /// `*.tf`: a part of a module.
     Native,
-    /// `*.tf.json`: a part of a module.
+    /// `*.tf.json`, `*.stack.json`: a part of a module.
     Json,
-    /// `override.tf`, `*_override.tf` and the same with `.json`: changes to a module.
+    /// `*.tf.yaml`, `*.stack.yaml` and the same with `.yml`: a part of a module.
+    Yaml,
+    /// `override.tf`, `*_override.tf` and the same with `.json`, `.yaml` or `.yml`: changes to a module.
     Override,
     /// `terraform.tfvars`, `*.auto.tfvars` and the same with `.json`: values that are always read.
     Values,
@@ -34,15 +36,25 @@ impl FileKind {
         if name.starts_with('.') || name.ends_with('~') || name.starts_with('#') && name.ends_with('#') {
             return Self::Other;
         }
-        let bare = name.strip_suffix(".json").unwrap_or(name);
-        if let Some(stem) = bare.strip_suffix(".tf") {
-            return match name.len() == bare.len() {
-                _ if stem == "override" || stem.ends_with("_override") => Self::Override,
-                true => Self::Native,
-                false => Self::Json,
-            };
+        let (bare, kind) = match name.rsplit_once('.') {
+            Some((bare, "json")) => (bare, Self::Json),
+            Some((bare, "yaml" | "yml")) => (bare, Self::Yaml),
+            _ => (name, Self::Native),
+        };
+        // Terraform knows neither YAML nor `.stack`: such files are ours alone.
+        let stem = bare.strip_suffix(".tf").or_else(|| bare.strip_suffix(".stack").filter(|_| kind != Self::Native));
+        if let Some(stem) = stem {
+            return if stem == "override" || stem.ends_with("_override") { Self::Override } else { kind };
         }
-        if bare == "terraform.tfvars" || bare.ends_with(".auto.tfvars") { Self::Values } else { Self::Other }
+        let is_values = kind != Self::Yaml && (bare == "terraform.tfvars" || bare.ends_with(".auto.tfvars"));
+        if is_values { Self::Values } else { Self::Other }
+    }
+}
+
+impl FileKind {
+    /// Returns whether the file is a part of a module, in whatever notation.
+    pub const fn is_part(self) -> bool {
+        matches!(self, Self::Native | Self::Json | Self::Yaml | Self::Override)
     }
 }
 
@@ -61,8 +73,8 @@ impl Files {
         files
     }
 
-    /// Reads the template in a folder: its `*.tf`, `*.tf.json`, `terraform.tfvars` and `*.auto.tfvars` (`.json` too), and
-    /// the modules that it calls by a local path, as long as they lie within the folder. This blocks.
+    /// Reads the template in a folder: its `*.tf`, `*.tf.json`, `*.tf.yaml` (see [`FileKind`]), `terraform.tfvars` and
+    /// `*.auto.tfvars` (`.json` too), and the modules that it calls by a local path, as long as they lie within the folder. This blocks.
     ///
     /// What cannot be found is not complained about here: [`Template::parse`](crate::template::Template::parse) does, and
     /// points at the call.
@@ -157,6 +169,15 @@ mod tests {
         check("main.tf", FileKind::Native);
         check("a/b.c.tf", FileKind::Native);
         check("main.tf.json", FileKind::Json);
+        check("main.tf.yaml", FileKind::Yaml);
+        check("main.tf.yml", FileKind::Yaml);
+        check("main.stack.yaml", FileKind::Yaml);
+        check("main.stack.json", FileKind::Json);
+        check("main.stack", FileKind::Other);
+        check("main.yaml", FileKind::Other);
+        check("main.json", FileKind::Other);
+        check("x.auto.tfvars.yaml", FileKind::Other);
+        check("a_override.tf.yml", FileKind::Override);
         check("override.tf", FileKind::Override);
         check("a_override.tf.json", FileKind::Override);
         check("overrides.tf", FileKind::Native);

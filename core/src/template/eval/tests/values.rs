@@ -55,6 +55,7 @@ fn marks_spread_wherever_a_secret_has_been() {
         "var.secret",
         "\"a${var.secret}\"",
         "upper(var.secret)",
+        "sensitive(tolist([{ a = 1 }]))[*].a",
         "var.secret == \"x\"",
         "var.secret == \"x\" ? 1 : 2",
         "length(var.secret)",
