@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use stackwright::template::Edition;
 
 /// One call of the program.
 #[derive(Parser, Debug)]
@@ -54,6 +55,16 @@ pub(crate) struct Global {
     /// STACKWRIGHT_KEY (64 hexadecimal digits) goes before it.
     #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// The edition of the language (1.11, 1.12 or stackwright) for templates that ask for none.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "EDITION",
+        default_value = "1.11",
+        hide_default_value = true
+    )]
+    pub(crate) language: Edition,
     /// Write no colours.
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) no_color: bool,

@@ -65,7 +65,7 @@ impl Session {
     /// Reads the template in the folder; an empty one where there is none.
     pub(crate) fn load_if_any(&self) -> Result<Loaded> {
         let files = Files::from_dir(&self.folder)?;
-        let (template, problems) = Template::parse(&files, &Options::default());
+        let (template, problems) = Template::parse(&files, &Options::default().edition(self.global.language));
         Ok(Loaded { template, problems })
     }
 

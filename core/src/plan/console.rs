@@ -12,7 +12,7 @@ use crate::{
     state::{Row, RowStatus},
     template::{
         Template,
-        eval::{FileAccess, Functions, Observation, ObservationKind, SystemWorld, World},
+        eval::{FileAccess, Observation, ObservationKind, SystemWorld, World},
         syntax::Expr,
     },
     value::{Type, Value},
@@ -64,7 +64,7 @@ impl Console {
     /// Returns a console. Nothing is evaluated yet.
     pub fn new(input: ConsoleInput) -> Self {
         let env = Env {
-            functions: Arc::new(Functions::standard()),
+            functions: Arc::new(input.types.functions()),
             files: input.files,
             world: Box::new(Now(seconds(input.timestamp), std::sync::Mutex::default())),
             workspace: input.workspace,

@@ -7,6 +7,7 @@ use crate::{
     error::Diagnostic,
     event::Timestamp,
     state::{Lineage, ObjectId, Row, StackKey},
+    template::Edition,
     value::{Path, Value},
 };
 
@@ -376,6 +377,8 @@ pub struct Inputs {
     pub variables: BTreeMap<String, Value>,
     /// Those of them that are ephemeral. They are not stored with the plan: who applies a stored plan gives them again.
     pub ephemeral: BTreeMap<String, Value>,
+    /// The edition of the language that the template is written in.
+    pub edition: Edition,
     /// What `terraform.workspace` says.
     pub workspace: String,
     /// What `path.root` and `path.cwd` say.

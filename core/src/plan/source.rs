@@ -4,6 +4,7 @@ use crate::{
     error::suggest,
     resource::{Registry, Traits},
     schema::Schema,
+    template::eval::Functions,
 };
 
 /// What planning has to know of resource types, data sources and providers without asking anything of the world.
@@ -21,6 +22,11 @@ pub trait TypeSource: fmt::Debug + Send + Sync {
 
     /// Returns the name of the provider that owns a type.
     fn provider_of(&self, type_name: &str) -> Arc<str>;
+
+    /// Returns the functions that expressions may call; the language's own, unless there are others.
+    fn functions(&self) -> Functions {
+        Functions::standard()
+    }
 
     /// Returns the registered type whose name is most like this one.
     fn nearest(&self, type_name: &str) -> Option<String>;
@@ -51,6 +57,10 @@ impl TypeSource for Registry {
 
     fn provider_of(&self, type_name: &str) -> Arc<str> {
         Arc::from(Self::provider_of(self, type_name))
+    }
+
+    fn functions(&self) -> Functions {
+        Self::functions(self).clone()
     }
 
     fn nearest(&self, type_name: &str) -> Option<String> {

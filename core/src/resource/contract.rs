@@ -6,6 +6,7 @@ use super::{Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readi
 use crate::{
     error::{Error, ErrorKind, Result},
     schema::Schema,
+    template::eval::Function,
     value::Value,
 };
 
@@ -207,6 +208,8 @@ pub struct Provider {
     pub resources: Vec<(Arc<str>, Arc<dyn Resource>)>,
     /// Data sources by name.
     pub data_sources: Vec<(Arc<str>, Arc<dyn DataSource>)>,
+    /// Functions, which templates call as `provider::<provider>::<name>`.
+    pub functions: Vec<Function>,
 }
 
 impl Provider {
@@ -224,6 +227,30 @@ impl Provider {
     /// Adds a data source.
     pub fn data_source(mut self, name: impl Into<Arc<str>>, source: impl DataSource) -> Self {
         self.data_sources.push((name.into(), Arc::new(source)));
+        self
+    }
+
+    /// Adds a function, which templates call as `provider::<provider>::<name>`.
+    ///
+    /// It must be pure: planning and applying call it again and expect the same result.
+    ///
+    /// # Examples
+    /// ```
+    /// use stackwright::{
+    ///     resource::Provider,
+    ///     template::eval::{Function, Parameter},
+    ///     value::{Type, Value},
+    /// };
+    ///
+    /// let shout = Function::new("shout", "Returns a text in capitals with an exclamation mark.")
+    ///     .takes([Parameter::new("text", Type::String)])
+    ///     .returns(Type::String)
+    ///     .computes(|call| Ok(Value::string(format!("{}!", call.text(0).to_uppercase()))));
+    /// let provider = Provider::new("acme").function(shout);
+    /// assert_eq!(provider.functions.len(), 1);
+    /// ```
+    pub fn function(mut self, function: Function) -> Self {
+        self.functions.push(function);
         self
     }
 }

@@ -4,6 +4,7 @@ use super::{DataSource, Layer, Provider, Resource};
 use crate::{
     error::{Error, ErrorKind, Result, suggest},
     schema::Schema,
+    template::eval::{Function, Functions, builtin_functions},
 };
 
 /// What an entry of the registry is.
@@ -51,17 +52,22 @@ pub struct Registry {
     data_sources: BTreeMap<Arc<str>, Revisions<dyn DataSource>>,
     providers: BTreeMap<Arc<str>, Option<Arc<Schema>>>,
     owners: BTreeMap<Arc<str>, Arc<str>>,
+    functions: Functions,
     layers: Vec<Arc<dyn Layer>>,
     composed: BTreeMap<Arc<str>, Arc<dyn Resource>>,
     composed_data: BTreeMap<Arc<str>, Arc<dyn DataSource>>,
 }
 
 impl Registry {
-    /// Returns a registry that knows the builtin `terraform_data` and nothing else.
+    /// Returns a registry that knows the builtin provider `terraform` (`terraform_data`, `encode_tfvars`, `decode_tfvars`,
+    /// `encode_expr`) and nothing else.
     pub fn new() -> Self {
         let mut registry = Self::default();
         registry.providers.insert(Arc::from("terraform"), None);
         registry.put_resource(Arc::from("terraform_data"), Arc::from(FIRST_REVISION), Arc::new(super::TerraformData));
+        for function in builtin_functions() {
+            registry.functions.add(function.of_provider("terraform"));
+        }
         registry.fold();
         registry
     }
@@ -91,7 +97,30 @@ impl Registry {
             self.owners.insert(Arc::clone(&name), Arc::clone(&provider.name));
             self.add_source(&name, revision, source)?;
         }
+        for function in provider.functions {
+            self.add_function(&provider.name, function)?;
+        }
         self.fold();
+        Ok(())
+    }
+
+    /// Adds a function, which templates call as `provider::<provider>::<name>`.
+    ///
+    /// # Errors
+    /// `registry.duplicate` where the provider has one of that name.
+    pub fn add_function(&mut self, provider: &str, function: Function) -> Result<()> {
+        let function = function.of_provider(provider);
+        if self.functions.get(function.name()).is_some() {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                "registry.duplicate",
+                format!("the function `{}` is registered twice", function.name()),
+            ));
+        }
+        if !self.providers.contains_key(provider) {
+            self.providers.insert(Arc::from(provider), None);
+        }
+        self.functions.add(function);
         Ok(())
     }
 
@@ -168,6 +197,11 @@ impl Registry {
     /// name before the first underscore.
     pub fn provider_of<'a>(&'a self, type_name: &'a str) -> &'a str {
         self.owners.get(type_name).map_or_else(|| type_name.split('_').next().unwrap_or(type_name), AsRef::as_ref)
+    }
+
+    /// Returns the functions that expressions may call: the language's own and those of providers.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// Returns the names of all resource types, sorted.

@@ -2,11 +2,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::Stack;
 use crate::{
-    error::{Diagnostics as _, Error, ErrorKind, Result, Sources},
+    error::{Diagnostics as _, Error, Result, Sources},
     plan::{self, ConsoleInput},
     template::{
         RawVariables, Template,
-        eval::{DirectoryFiles, FileAccess, NoFiles},
         hcl::parse_expression,
         resolve_variables,
         syntax::{Expr, ExprKind},
@@ -86,13 +85,7 @@ impl Stack {
         if problems.has_errors() {
             return Err(Error::from_diagnostics("template.invalid", problems));
         }
-        let files: Box<dyn FileAccess + Send> = match &root {
-            Some(root) => Box::new(DirectoryFiles::new(root).map_err(|error| {
-                let message = format!("the template's folder `{}` cannot be read", root.display());
-                Error::new(ErrorKind::NotFound, "template.unreadable", message).because(error)
-            })?),
-            None => Box::new(NoFiles),
-        };
+        let files = self.engine.files(root.as_deref())?;
         let input = ConsoleInput {
             template: Arc::new(template.clone()),
             variables: variables.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),

@@ -1,16 +1,21 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use super::Stack;
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Diagnostic, Error, ErrorKind, Result},
     event::{Clock, SystemClock},
     resource::{DataSource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
     state::{StackKey, Store, cipher::Cipher},
+    template::{
+        self, Edition, Files, Template,
+        eval::{DirectoryFiles, FileAccess, Function, NoFiles},
+    },
 };
 
 /// The engine that a host embeds: types, layers, a store, a cipher and a clock.
@@ -44,6 +49,8 @@ pub(super) struct Inner {
     pub(super) holder: Arc<str>,
     pub(super) lease_ttl: Duration,
     pub(super) tags: BTreeMap<String, String>,
+    edition: Edition,
+    files_within: Option<PathBuf>,
 }
 
 impl Engine {
@@ -55,6 +62,27 @@ impl Engine {
     /// Returns the stack `name` of `tenant`, whether it exists yet or not.
     pub fn stack(&self, tenant: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Stack {
         Stack::new(self.clone(), StackKey::new(tenant, name))
+    }
+
+    /// Reads a template in the edition that the engine was built with, unless the template asks for another.
+    ///
+    /// As [`Template::parse`]: all problems at once; a template whose reading gave an error must not be planned.
+    pub fn read(&self, files: &Files) -> (Template, Vec<Diagnostic>) {
+        Template::parse(files, &template::Options::default().edition(self.inner.edition))
+    }
+
+    /// Returns the files that the functions of a template may read.
+    pub(super) fn files(&self, root: Option<&Path>) -> Result<Box<dyn FileAccess + Send>> {
+        let Some(root) = root else { return Ok(Box::new(NoFiles)) };
+        let unreadable = |folder: &Path, error: std::io::Error| {
+            let message = format!("the folder `{}` cannot be read", folder.display());
+            Error::new(ErrorKind::NotFound, "template.unreadable", message).because(error)
+        };
+        let mut files = DirectoryFiles::new(root).map_err(|error| unreadable(root, error))?;
+        if let Some(boundary) = &self.inner.files_within {
+            files = files.within(boundary).map_err(|error| unreadable(boundary, error))?;
+        }
+        Ok(Box::new(files))
     }
 
     /// Returns the stacks that were ever applied, of one tenant or of all, ordered by tenant and name.
@@ -111,6 +139,8 @@ pub struct EngineBuilder {
     holder: Option<Arc<str>>,
     lease_ttl: Option<Duration>,
     tags: BTreeMap<String, String>,
+    edition: Edition,
+    files_within: Option<PathBuf>,
 }
 
 impl EngineBuilder {
@@ -165,6 +195,56 @@ impl EngineBuilder {
         let name = name.into();
         self.registrations
             .push(Box::new(move |registry| registry.add_data_source(&name, FIRST_REVISION, Arc::new(source))));
+        self
+    }
+
+    /// Adds a pure function, which templates call as `provider::<provider>::<name>`.
+    ///
+    /// A template says which provider it means in `required_providers` (`acme = { source = "acme/acme" }`); in edition
+    /// `stackwright` of the language it need not.
+    ///
+    /// # Examples
+    /// ```
+    /// use stackwright::{
+    ///     stack::Engine,
+    ///     state::{MemoryStore, cipher::{AesGcmCipher, Key}},
+    ///     template::{Edition, Files, eval::{Function, Parameter}},
+    ///     value::{Type, Value},
+    /// };
+    ///
+    /// # fn main() -> stackwright::Result<()> {
+    /// let shout = Function::new("shout", "Returns a text in capitals with an exclamation mark.")
+    ///     .takes([Parameter::new("text", Type::String)])
+    ///     .returns(Type::String)
+    ///     .computes(|call| Ok(Value::string(format!("{}!", call.text(0).to_uppercase()))));
+    /// let engine = Engine::builder()
+    ///     .store(MemoryStore::new())
+    ///     .cipher(AesGcmCipher::new(Key::generate()?))
+    ///     .function("acme", shout)
+    ///     .edition(Edition::Stackwright)
+    ///     .build()?;
+    /// let files = Files::from_texts([("main.tf", "output \"it\" {\n  value = provider::acme::shout(\"hi\")\n}\n")]);
+    /// let (template, problems) = engine.read(&files);
+    /// assert!(problems.is_empty() && engine.stack("acme", "shop").validate(&template).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn function(mut self, provider: impl Into<String>, function: Function) -> Self {
+        let provider = provider.into();
+        self.registrations.push(Box::new(move |registry| registry.add_function(&provider, function)));
+        self
+    }
+
+    /// Sets the edition of the language that [`Engine::read`] takes for templates that ask for none; `1.11` by default.
+    pub fn edition(mut self, edition: Edition) -> Self {
+        self.edition = edition;
+        self
+    }
+
+    /// Lets the functions of templates (`file`, `fileset`, …) read below this folder too, not only below the template's
+    /// own; `/` allows everything.
+    pub fn files_within(mut self, boundary: impl Into<PathBuf>) -> Self {
+        self.files_within = Some(boundary.into());
         self
     }
 
@@ -223,6 +303,8 @@ impl EngineBuilder {
                 holder,
                 lease_ttl: self.lease_ttl.unwrap_or(Duration::from_secs(30)),
                 tags: self.tags,
+                edition: self.edition,
+                files_within: self.files_within,
             }),
         })
     }

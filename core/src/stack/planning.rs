@@ -15,11 +15,7 @@ use crate::{
     plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId},
     resource::{CallInfo, Context, Registry, checked_plan},
     schema::Schema,
-    template::{
-        RawVariables, SchemaSource, Template, check,
-        eval::{DirectoryFiles, FileAccess, NoFiles},
-        resolve_variables,
-    },
+    template::{RawVariables, SchemaSource, Template, check, eval::Functions, resolve_variables},
     value::{Value, to_json_value},
 };
 
@@ -123,13 +119,7 @@ impl Stack {
         }
         let state = self.state().await?;
         refuse_uncertain(&state.rows, &options)?;
-        let files: Box<dyn FileAccess + Send> = match &options.root {
-            Some(root) => Box::new(DirectoryFiles::new(root).map_err(|error| {
-                let message = format!("the template's folder `{}` cannot be read", root.display());
-                Error::new(ErrorKind::NotFound, "template.unreadable", message).because(error)
-            })?),
-            None => Box::new(NoFiles),
-        };
+        let files = self.engine.files(options.root.as_deref())?;
         let input = PlanInput {
             lineage: state.lineage,
             variables: variables.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
@@ -308,6 +298,10 @@ impl SchemaSource for Registry {
 
     fn data_source_names(&self) -> Vec<Arc<str>> {
         Self::data_source_names(self).map(Arc::from).collect()
+    }
+
+    fn functions(&self) -> Functions {
+        Self::functions(self).clone()
     }
 
     fn provider_names(&self) -> Vec<Arc<str>> {

@@ -35,8 +35,8 @@ pub use load::{FileKind, Files, LoadOptions};
 pub use model::{
     Condition, Defaults, Dependency, Edition, Endpoint, IgnoreChanges, Import, ImportTarget, Lifecycle, Local, Module,
     ModuleCall, Moved, Options, Output, PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef,
-    Removed, RemovedFrom, Repetition, RequiredProvider, ResourceBlock, ResourceKey, Settings, Template, TypeConstraint,
-    Variable, VersionConstraint,
+    Removed, RemovedFrom, Repetition, RequiredProvider, RequiredVersion, ResourceBlock, ResourceKey, Settings,
+    Template, TypeConstraint, Variable, VersionConstraint,
 };
 pub use notation::{Notation, sort_blocks};
 pub(crate) use provider::{Found, look};

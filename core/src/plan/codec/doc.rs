@@ -168,6 +168,9 @@ pub(super) struct InputsDoc {
     pub absolute_paths: BTreeMap<String, String>,
     /// One sealed document for all variables.
     pub variables: Json,
+    /// Plans that do not say were made in the first edition.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub edition: String,
     pub workspace: String,
     pub root: String,
     pub timestamp: Timestamp,

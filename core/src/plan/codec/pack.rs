@@ -16,6 +16,7 @@ use crate::{
         RowRecord,
         codec::{RecordSealer, Sealer, encode_row},
     },
+    template::Edition,
     value::{Encoded, Marks, Value},
 };
 
@@ -173,6 +174,10 @@ fn pack_inputs(inputs: &Inputs, how: &dyn Pack) -> Result<InputsDoc> {
         listed_files: inputs.listed_files.clone(),
         absolute_paths: inputs.absolute_paths.clone(),
         variables: how.bytes("variables", &variables)?,
+        edition: match inputs.edition {
+            edition if edition == Edition::default() => String::new(),
+            edition => edition.to_string(),
+        },
         workspace: inputs.workspace.clone(),
         root: inputs.root.clone(),
         timestamp: inputs.timestamp,

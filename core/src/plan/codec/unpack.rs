@@ -10,6 +10,7 @@ use crate::{
         RowRecord,
         codec::{RecordSealer, Sealer, decode_row},
     },
+    template::Edition,
     value::{self, Value},
 };
 
@@ -154,7 +155,12 @@ impl Unpack<'_> {
         let variables = self.record.open_bytes("variables", &doc.variables)?;
         let variables: BTreeMap<String, Json> = serde_json::from_slice(&variables).map_err(|_| strange("variables"))?;
         let variables = variables.into_iter().map(|(name, json)| Ok((name, value::decode(&json)?)));
+        let edition = match doc.edition.as_str() {
+            "" => Edition::default(),
+            name => name.parse().map_err(|_| strange("edition"))?,
+        };
         Ok(Inputs {
+            edition,
             files,
             read_files,
             existing_files: doc.existing_files,

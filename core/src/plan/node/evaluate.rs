@@ -73,7 +73,8 @@ impl Table {
             each_key: repeat.each_key.clone(),
         };
         let scope = NodeScope::new(self, module, repeat, this);
-        let options = Options { files: &*self.env.files, world: &*self.env.world, ..Options::default() };
+        let edition = self.template.edition();
+        let options = Options { edition, files: &*self.env.files, world: &*self.env.world, ..Options::default() };
         let mut evaluator = Evaluator::new(&scope, &self.env.functions, options);
         let value = run(&mut evaluator);
         let problems = evaluator.finish().diagnostics;

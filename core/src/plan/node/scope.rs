@@ -12,7 +12,7 @@ use crate::{
         eval::{Recall, Request, Resolution, Scope},
         syntax::Expr,
     },
-    value::{Marks, Type, Value},
+    value::{Kind, Marks, Type, Value},
 };
 
 /// What names stand for in one place of one module instance; notes all that evaluation asks for.
@@ -172,7 +172,7 @@ impl NodeScope<'_> {
         if !self.table.is_done(id) || self.table.has_failed(id) || self.table.touched(id).nodes().is_empty() {
             return self.of(id);
         }
-        Resolution::Value(Value::unknown(self.table.value(id).ty()))
+        Resolution::Value(stand_in(self.table.value(id)))
     }
 
     /// Returns a stand-in for an instance, by its schema alone; nothing where there is no schema.
@@ -181,7 +181,10 @@ impl NodeScope<'_> {
             Mode::Managed => self.table.types.resource(type_name)?.schema,
             Mode::Data => self.table.types.data_source(type_name)?,
         };
-        Some(Value::unknown(schema.block.implied_type()))
+        let ty = schema.block.implied_type();
+        let Some(object) = ty.as_object() else { return Some(Value::unknown(ty)) };
+        let open = object.attributes.iter().map(|(name, ty)| (Arc::clone(name), Value::unknown(ty.clone())));
+        Some(schema.mark_sensitive(&Value::object(open)))
     }
 
     fn resource_type(
@@ -210,6 +213,25 @@ impl NodeScope<'_> {
     }
 }
 
+/// Returns a value of which only the type and the marks are told: both arms of a conditional mark its result.
+fn stand_in(value: &Value) -> Value {
+    let open = if value.marks_deep() == value.marks() {
+        Value::unknown(value.ty())
+    } else {
+        match value.kind() {
+            Kind::Object(fields) => Value::object(fields.iter().map(|(name, part)| (Arc::clone(name), stand_in(part)))),
+            Kind::Tuple(items) => Value::tuple(items.iter().map(stand_in).collect()),
+            Kind::Map(fields) => Value::map(
+                fields.element_type().clone(),
+                fields.iter().map(|(name, part)| (Arc::clone(name), stand_in(part))),
+            ),
+            Kind::List(items) => Value::list(items.element_type().clone(), items.iter().map(stand_in).collect()),
+            _ => Value::unknown(value.ty()),
+        }
+    };
+    open.with_marks(value.marks())
+}
+
 impl Scope for NodeScope<'_> {
     fn recall(&self, expr: &Expr, typing: bool) -> Recall {
         let Some(memo) = self.memo.filter(|memo| memo.keeps(expr)) else { return Recall::Never };
@@ -231,6 +253,11 @@ impl Scope for NodeScope<'_> {
             let used = asked.used.get(mark..).unwrap_or_default().to_vec();
             memo.remember(expr, typing, Known { value, met_unknown, used });
         }
+    }
+
+    fn provider_of_function<'a>(&'a self, local: &'a str) -> Option<&'a str> {
+        let module = &self.table.module(self.module).module;
+        module.settings.provider_of_function(local, self.table.template.edition())
     }
 
     fn resolve_type(&self, request: &Request<'_>, span: Span) -> Resolution {

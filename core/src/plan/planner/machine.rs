@@ -8,7 +8,7 @@ use crate::{
         Mode, Plan,
         node::{Env, Event, NodeId, NodeKind, Options, Recorder, Table},
     },
-    template::eval::{Functions, Observation, ObservationKind, World},
+    template::eval::{Observation, ObservationKind, World},
 };
 
 /// Works out a plan: asks what it has to know, takes the answers, and ends with a [`Plan`].
@@ -52,7 +52,7 @@ impl World for PlanWorld {
     fn observe(&self, observation: Observation) -> Option<String> {
         match observation.kind {
             ObservationKind::PlanTimestamp => Some(seconds(self.0)),
-            ObservationKind::Timestamp | ObservationKind::Uuid => None,
+            ObservationKind::Timestamp | ObservationKind::Uuid | ObservationKind::Salt => None,
         }
     }
 }
@@ -80,7 +80,7 @@ impl Planner {
         let none = Box::new(crate::template::eval::NoFiles);
         let files = Recorder::new(std::mem::replace(&mut input.files, none));
         let env = Env {
-            functions: std::sync::Arc::new(Functions::standard()),
+            functions: std::sync::Arc::new(input.types.functions()),
             files: Box::new(files.clone()),
             world: Box::new(PlanWorld(input.timestamp)),
             workspace: input.workspace.clone(),

@@ -67,6 +67,7 @@ impl Planner {
             absolute_paths: seen.absolute,
             variables,
             ephemeral,
+            edition: self.input.template.edition(),
             workspace: self.input.workspace.clone(),
             root: self.input.root.clone(),
             timestamp: self.input.timestamp,

@@ -41,6 +41,7 @@ impl World for RunWorld {
             ObservationKind::PlanTimestamp => return Some(self.planned_at.clone()),
             ObservationKind::Timestamp => "timestamp",
             ObservationKind::Uuid => "uuid",
+            ObservationKind::Salt => "salt",
         };
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let instance = match (place.count_index, &place.each_key) {

@@ -13,7 +13,7 @@ use crate::{
         planner::seconds,
     },
     state::{Row, RowStatus},
-    template::{Files, ResourceKey, Template, eval::Functions},
+    template::{Files, ResourceKey, Template},
     value::Value,
 };
 
@@ -127,7 +127,8 @@ impl Residue {
     pub(super) fn read_snapshot(&self) -> Result<Table> {
         let inputs = &self.plan.inputs;
         let files = Files::from_texts(inputs.files.iter().map(|(path, text)| (path.as_str(), Arc::clone(text))));
-        let (template, problems) = Template::parse(&files, &crate::template::Options::default());
+        let (template, problems) =
+            Template::parse(&files, &crate::template::Options::default().edition(inputs.edition));
         if problems.has_errors() {
             return Err(Error::from_diagnostics("engine.bug", problems));
         }
@@ -139,7 +140,7 @@ impl Residue {
             now: Mutex::default(),
         };
         let env = Env {
-            functions: Arc::new(Functions::standard()),
+            functions: Arc::new(self.types.functions()),
             files: Box::new(Replay { seen: seen(inputs) }),
             world: Box::new(world),
             workspace: inputs.workspace.clone(),

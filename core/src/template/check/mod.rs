@@ -53,7 +53,7 @@ pub fn check(template: &Template, schemas: &dyn SchemaSource) -> Vec<Diagnostic>
         reported.append(&mut names::check(&scene, &mut problems));
         shape::check(&scene, &mut problems);
     }
-    types::check(&by_dir, &types, &reported, &mut problems);
+    types::check(&by_dir, &types, template.edition(), &reported, &mut problems);
     providers::check(template, &mut problems);
     refactor::check(template, &mut problems);
     cycles::check(template, &mut problems);

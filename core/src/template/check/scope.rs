@@ -7,7 +7,7 @@ use crate::{
     error::Span,
     template::{
         eval::{FileAccess, Problem, Request, Resolution, Scope},
-        model::{Repetition, ResourceKey},
+        model::{Edition, Repetition, ResourceKey},
     },
     value::{Marks, Refinement, Type, Value},
 };
@@ -37,6 +37,8 @@ pub(super) struct Stage<'a> {
     pub(super) each: Type,
     /// What `self` is.
     pub(super) own: Option<&'a ResourceKey>,
+    /// The edition of the language.
+    pub(super) edition: Edition,
 }
 
 impl Stage<'_> {
@@ -73,6 +75,10 @@ fn not_null(ty: Type) -> Value {
 }
 
 impl Scope for Stage<'_> {
+    fn provider_of_function<'a>(&'a self, local: &'a str) -> Option<&'a str> {
+        self.scene.module.settings.provider_of_function(local, self.edition)
+    }
+
     fn resolve(&self, request: &Request<'_>, span: Span) -> Resolution {
         if self.reported.contains(&place(span)) {
             return Value::unknown(Type::Any).into();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::schema::Schema;
+use crate::{schema::Schema, template::eval::Functions};
 
 /// Who knows which types of resources there are: the registry of an engine, or a test.
 pub trait SchemaSource {
@@ -13,6 +13,11 @@ pub trait SchemaSource {
     /// Returns the schema of a provider's block; the inside is `None` where the provider is known and has nothing to
     /// configure.
     fn provider(&self, name: &str) -> Option<Option<Arc<Schema>>>;
+
+    /// Returns the functions that expressions may call; the language's own, unless there are others.
+    fn functions(&self) -> Functions {
+        Functions::standard()
+    }
 
     /// Returns the names of all resource types, to suggest one.
     fn resource_names(&self) -> Vec<Arc<str>>;

@@ -10,7 +10,7 @@ use crate::{
     template::{
         eval::{Evaluator, Functions, Options},
         json::with_schema_blocks,
-        model::{Condition, Module, ModuleCall, Repetition, ResourceBlock, ResourceKey},
+        model::{Condition, Edition, Module, ModuleCall, Repetition, ResourceBlock, ResourceKey},
         reference::{Referent, references},
         syntax::{Block, Body, Expr},
     },
@@ -28,11 +28,13 @@ use super::{
 pub(super) fn check(
     by_dir: &BTreeMap<Arc<str>, Arc<Module>>,
     types: &Types<'_>,
+    edition: Edition,
     reported: &BTreeSet<Place>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let functions = Functions::standard();
-    let mut walk = Walk { by_dir, types, reported, functions: &functions, values: Values::default(), problems };
+    let functions = types.source.functions();
+    let functions = &functions;
+    let mut walk = Walk { by_dir, types, reported, functions, edition, values: Values::default(), problems };
     for (dir, kind, name) in order(by_dir) {
         walk.named(&dir, kind, &name);
     }
@@ -133,6 +135,7 @@ struct Walk<'a> {
     types: &'a Types<'a>,
     reported: &'a BTreeSet<Place>,
     functions: &'a Functions,
+    edition: Edition,
     values: Values,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -150,8 +153,9 @@ impl<'a> Walk<'a> {
             reported: self.reported,
             each: here.each.clone(),
             own: here.own,
+            edition: self.edition,
         };
-        let options = Options { files: &LaterFiles, ..Options::default() };
+        let options = Options { edition: self.edition, files: &LaterFiles, ..Options::default() };
         let mut evaluator = Evaluator::new(&stage, self.functions, options);
         let value = evaluator.eval_with(expr, &here.items);
         let findings = evaluator.finish();

@@ -31,5 +31,6 @@ pub(in crate::template) use body::{Problems, is_damaged, unknown};
 pub(in crate::template) use constant::{constant, walk};
 pub(in crate::template) use front::local_sources;
 pub(in crate::template) use tree::template;
+pub(in crate::template) use types::constraint;
 
 use body::Reader;

@@ -9,7 +9,7 @@ use crate::{
     error::{Diagnostic, Sources, Span},
     template::{
         load::{FileKind, Files},
-        model::{Edition, Module},
+        model::Module,
         syntax::{Block, Body},
     },
 };
@@ -37,13 +37,7 @@ const KINDS: [&str; 11] = [
 const LATER: [&str; 5] = ["action", "check", "ephemeral", "language", "list"];
 
 /// Reads the module in a folder from all of its files.
-pub(super) fn module(
-    dir: &Arc<str>,
-    files: &Files,
-    edition: Edition,
-    sources: &mut Sources,
-    problems: &mut Vec<Diagnostic>,
-) -> Module {
+pub(super) fn module(dir: &Arc<str>, files: &Files, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Module {
     let mut module = Module { dir: Arc::clone(dir), ..Module::default() };
     let mut found = Problems::default();
     let mut bodies: Vec<Body> = Vec::new();
@@ -63,13 +57,13 @@ pub(super) fn module(
         if kind == FileKind::Override { overrides.push(body) } else { bodies.push(body) }
     }
     if !overrides.is_empty() {
-        alone(&bodies, edition, &mut found);
+        alone(&bodies, &mut found);
     }
     for over in overrides {
         overlay(&mut bodies, over, &mut found);
     }
     for body in bodies {
-        file(body, edition, &mut module, &mut found);
+        file(body, &mut module, &mut found);
     }
     module.damage = found.damage;
     problems.append(&mut found.list);
@@ -78,16 +72,16 @@ pub(super) fn module(
 
 /// Reports what is wrong with the primary files whatever is laid over them. What `terraform` blocks ask for may well be
 /// overridden.
-fn alone(bodies: &[Body], edition: Edition, problems: &mut Problems) {
+fn alone(bodies: &[Body], problems: &mut Problems) {
     let mut module = Module::default();
     for body in bodies {
         let mut body = body.clone();
         body.blocks.retain(|block| block.kind.as_str() != "terraform");
-        file(body, edition, &mut module, problems);
+        file(body, &mut module, problems);
     }
 }
 
-fn file(body: Body, edition: Edition, module: &mut Module, problems: &mut Problems) {
+fn file(body: Body, module: &mut Module, problems: &mut Problems) {
     for attribute in body.attributes {
         problems.push(
             Diagnostic::error("template.argument", format!("the argument `{}` stands in no block", attribute.name.as_str()))
@@ -97,14 +91,14 @@ fn file(body: Body, edition: Edition, module: &mut Module, problems: &mut Proble
     }
     for block in body.blocks {
         let names: Vec<Arc<str>> = block.labels.iter().map(|label| Arc::clone(&label.text)).collect();
-        if !top_level(block, edition, module, problems) {
+        if !top_level(block, module, problems) {
             module.lost.extend(names);
         }
     }
 }
 
 /// Reads one block; returns whether it became a part of the module.
-fn top_level(block: Block, edition: Edition, module: &mut Module, problems: &mut Problems) -> bool {
+fn top_level(block: Block, module: &mut Module, problems: &mut Problems) -> bool {
     let kind = Arc::clone(&block.kind.name);
     match &*kind {
         kind @ ("resource" | "data") => {
@@ -136,7 +130,7 @@ fn top_level(block: Block, edition: Edition, module: &mut Module, problems: &mut
             true
         }
         "terraform" => {
-            settings::settings(block, edition, &mut module.settings, problems);
+            settings::settings(block, &mut module.settings, problems);
             true
         }
         "moved" => {

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     error::{Diagnostic, Span},
     template::{
-        model::{Edition, ProviderName, RequiredProvider, Settings, VersionConstraint},
+        model::{Edition, Module, ProviderName, RequiredProvider, RequiredVersion, Settings, VersionConstraint},
         syntax::{Attribute, Block, Expr},
     },
 };
@@ -15,33 +15,73 @@ use super::{
 };
 
 /// Reads a `terraform` block into the settings; a module may have several.
-pub(super) fn settings(block: Block, edition: Edition, into: &mut Settings, problems: &mut Problems) {
+pub(super) fn settings(block: Block, into: &mut Settings, problems: &mut Problems) {
     if labels(&block, [], problems).is_none() {
         return;
     }
     let mut reader = Reader::new("a `terraform` block", block, problems);
     if let Some(attribute) = reader.attribute("required_version") {
-        required_version(&attribute, edition, into, reader.problems);
+        let span = attribute.expr.span;
+        let constraint = version(Some(attribute), reader.problems);
+        into.required_version.extend(constraint.map(|constraint| RequiredVersion { constraint, span }));
     }
-    reader.not_yet(&["backend", "cloud", "encryption", "experiments", "language", "provider_meta", "state_store"]);
+    if let Some(attribute) = reader.attribute("language") {
+        language(&attribute, into, reader.problems);
+    }
+    reader.not_yet(&["backend", "cloud", "encryption", "experiments", "provider_meta", "state_store"]);
     for block in reader.blocks("required_providers") {
         required_providers(block, &mut into.required_providers, reader.problems);
     }
     reader.finish();
 }
 
-fn required_version(attribute: &Attribute, edition: Edition, into: &mut Settings, problems: &mut Problems) {
+/// Reads `language`: a bare word. Terraform knows only `TF2021`, and refuses a template that names another.
+fn language(attribute: &Attribute, into: &mut Settings, problems: &mut Problems) {
     let span = attribute.expr.span;
-    let Some(constraint) = version(Some(attribute.clone()), problems) else { return };
-    let [major, minor, patch] = edition.language_version();
-    if !constraint.allows([major, minor, patch]) {
+    match attribute.expr.as_keyword() {
+        Some("TF2021") => {}
+        Some("stackwright") => into.language = Some((Edition::Stackwright, span)),
+        _ if attribute.expr.is_invalid() => {}
+        _ => problems.push(
+            Diagnostic::error("template.version", "the language of the template is not known")
+                .at(span)
+                .help("write `language = stackwright` for this engine's extensions, or leave it out"),
+        ),
+    }
+}
+
+/// Returns the edition of a template: what the root module asks for, or the given one; and reports modules that ask for
+/// something else.
+pub(super) fn edition(root: &Module, modules: &[&Module], given: Edition, problems: &mut Vec<Diagnostic>) -> Edition {
+    let given = root.settings.language.map_or(given, |(edition, _)| edition);
+    for (asked, span) in modules.iter().filter_map(|module| module.settings.language) {
+        if asked > given {
+            let message = format!("the module is written in edition `{asked}`, the root module is not");
+            let help = format!("put `language = {asked}` into the `terraform` block of the root module");
+            problems.push(Diagnostic::error("template.version", message).at(span).help(help));
+        }
+    }
+    let fits = |edition: Edition, required: &RequiredVersion| {
+        edition.versions().iter().any(|version| required.constraint.allows(*version))
+    };
+    let required = || modules.iter().flat_map(|module| &module.settings.required_version);
+    // Our own edition is never chosen because of a version number.
+    let candidates = [given, Edition::V1_12].into_iter().filter(|candidate| *candidate >= given);
+    for candidate in candidates {
+        if required().all(|required| fits(candidate, required)) {
+            return candidate;
+        }
+    }
+    for required in required().filter(|required| !fits(given, required)) {
+        let known: Vec<String> = given.versions().iter().map(|[major, minor, _]| format!("{major}.{minor}")).collect();
+        let message = format!("the module asks for another version: {}", required.constraint);
         problems.push(
-            Diagnostic::error("template.version", format!("the module asks for another version: {constraint}"))
-                .label(span, format!("the language understood here is that of version {major}.{minor}.{patch}"))
+            Diagnostic::error("template.version", message)
+                .label(required.span, format!("the language understood here is that of version {}", known.join(", ")))
                 .help("widen `required_version`, if the module does not use anything else"),
         );
     }
-    into.required_version.push(constraint);
+    given
 }
 
 fn version(attribute: Option<Attribute>, problems: &mut Problems) -> Option<VersionConstraint> {

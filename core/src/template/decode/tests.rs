@@ -3,7 +3,7 @@ mod overrides;
 use crate::{
     address::{Mode, ModulePath},
     template::{
-        Files, IgnoreChanges, Options, ProviderName, Referent, Repetition, ResourceKey, Template,
+        Edition, Files, IgnoreChanges, Options, ProviderName, Referent, Repetition, ResourceKey, Template,
         testing::{lines, parse_files},
     },
     value::{Marks, Type, Value},
@@ -102,7 +102,7 @@ fn everything_that_is_said_is_read() {
     let (template, problems) = parse_files(&[("main.tf", GOOD), ("net/main.tf", "variable \"size\" {}\n")]);
     assert_eq!(lines(template.sources(), &problems), Vec::<String>::new());
     let root = template.root();
-    assert_eq!(root.settings.required_version[0].as_str(), ">= 1.5, < 2.0");
+    assert_eq!(root.settings.required_version[0].constraint.as_str(), ">= 1.5, < 2.0");
     assert_eq!(root.settings.required_providers["acme"].source.as_deref(), Some("example/acme"));
     assert_eq!(root.settings.required_providers["old"].version.as_ref().map(|version| version.as_str()), Some("1.0"));
     assert!(root.providers[&ProviderName::of_default("acme")].body.attribute("region").is_some());
@@ -331,4 +331,44 @@ fn what_a_syntax_error_took_away_is_not_missed() {
     assert!(problems.iter().all(|problem| problem.code.starts_with("syntax.")), "{problems:?}");
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(template.root().locals.contains_key("a"));
+}
+
+#[test]
+fn the_root_module_decides_on_the_edition() {
+    let check = |given: Edition, files: &[(&str, &str)], expect: Edition, problem: &str| {
+        let files = Files::from_texts(files.iter().copied());
+        let (template, problems) = Template::parse(&files, &Options::default().edition(given));
+        assert_eq!(template.edition(), expect, "{files:?}");
+        assert_eq!(lines(template.sources(), &problems).join("\n"), problem, "{files:?}");
+    };
+    let settings = |line: &str| format!("terraform {{\n  {line}\n}}\n");
+    let (first, second, ours) = (Edition::V1_11, Edition::V1_12, Edition::Stackwright);
+    check(first, &[("main.tf", "")], first, "");
+    check(second, &[("main.tf", "")], second, "");
+    check(first, &[("main.tf", &settings("language = TF2021"))], first, "");
+    check(first, &[("main.tf", &settings("language = stackwright"))], ours, "");
+    check(first, &[("main.tf", &settings("required_version = \">= 1.5\""))], first, "");
+    check(first, &[("main.tf", &settings("required_version = \">= 1.12\""))], second, "");
+    check(first, &[("main.tf", &settings("required_version = \"~> 1.13.0\""))], second, "");
+    check(ours, &[("main.tf", &settings("required_version = \">= 1.12\""))], ours, "");
+    check(
+        second,
+        &[("main.tf", &settings("required_version = \"< 1.12\""))],
+        second,
+        "2 template.version <\"< 1.12\"> the module asks for another version: < 1.12",
+    );
+    check(
+        first,
+        &[("main.tf", &settings("language = TF2099"))],
+        first,
+        "2 template.version <TF2099> the language of the template is not known",
+    );
+    let call = "module \"m\" {\n  source = \"./m\"\n}\n";
+    check(first, &[("main.tf", call), ("m/main.tf", &settings("required_version = \">= 1.12\""))], second, "");
+    check(
+        first,
+        &[("main.tf", call), ("m/main.tf", &settings("language = stackwright"))],
+        first,
+        "2 template.version <stackwright> the module is written in edition `stackwright`, the root module is not",
+    );
 }

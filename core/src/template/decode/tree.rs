@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::module::module;
+use super::{module::module, settings};
 
 /// Reads the root module and all that it calls. Each folder is read once, however many calls name it.
 pub(in crate::template) fn template(files: &Files, options: &Options) -> (Template, Vec<Diagnostic>) {
@@ -26,7 +26,12 @@ pub(in crate::template) fn template(files: &Files, options: &Options) -> (Templa
         problems: &mut problems,
     };
     let modules = tree.walk();
-    let template = Template { modules, sources: tree.sources, files: files.clone() };
+    let (sources, by_dir) = (tree.sources, tree.by_dir);
+    let nothing = Module::default();
+    let root = modules.get(&ModulePath::root()).map_or(&nothing, |module| module);
+    let all: Vec<&Module> = by_dir.values().map(|module| &**module).collect();
+    let edition = settings::edition(root, &all, options.edition, &mut problems);
+    let template = Template { modules, sources, files: files.clone(), edition };
     problems.tidy();
     (template, problems)
 }
@@ -71,7 +76,7 @@ impl Tree<'_> {
         if let Some(module) = self.by_dir.get(dir) {
             return Arc::clone(module);
         }
-        let module = module(dir, self.files, self.options.edition, &mut self.sources, self.problems);
+        let module = module(dir, self.files, &mut self.sources, self.problems);
         let module = Arc::new(module);
         self.by_dir.insert(Arc::clone(dir), Arc::clone(&module));
         module

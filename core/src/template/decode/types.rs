@@ -31,7 +31,7 @@ const NAMES: [&str; 9] = ["any", "string", "number", "bool", "list", "set", "map
 /// Reads a type constraint, which is spelled like an expression but never evaluated.
 ///
 /// What is wrong is reported, and takes any value.
-pub(super) fn constraint(expr: &Expr, problems: &mut Problems) -> TypeConstraint {
+pub(in crate::template) fn constraint(expr: &Expr, problems: &mut Problems) -> TypeConstraint {
     // Only at the very top may `list` and `map` stand without their element.
     let read = match expr.as_keyword() {
         Some("list") => Type::list(Type::Any).into(),

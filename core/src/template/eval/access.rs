@@ -10,7 +10,7 @@ use crate::{
     address::{InstanceKey, Mode},
     error::{Diagnostic, Span, suggest},
     template::syntax::{self, Expr, ExprKind, Index, Literal, Relative, Splat, Step, StepKind, Tail, Traversal},
-    value::{Kind, Marks, Number, Refinement, Type, Value, ValueError, unify_values},
+    value::{Kind, Number, Refinement, Type, Value, ValueError, unify_values},
 };
 
 /// A computed index behind a reference, and where it stands.
@@ -265,7 +265,7 @@ impl Evaluator<'_> {
         if !is_sequence {
             // Anything else is its own only element; unless it may still turn out to be null, and so to have none.
             let may_be_null = !source.is_definitely_not_null();
-            let item = self.each(&splat.each, &source.with_only_marks(Marks::NONE), frame);
+            let item = self.each(&splat.each, &source, frame);
             if may_be_null {
                 return Value::unknown(Type::Any).with_marks(marks);
             }
@@ -324,7 +324,7 @@ impl Evaluator<'_> {
         };
         let refinement = match source.length_bounds() {
             Some((min, max)) if source.is_definitely_not_null() => Refinement::not_null().with_length(min, max),
-            _ => Refinement::none(),
+            _ => Refinement::not_null(),
         };
         Value::unknown_with(ty, refinement)
     }

@@ -9,7 +9,7 @@ use super::{
     operation::marks_of,
 };
 use crate::{
-    error::{Diagnostic, SourceId, Sources, Span},
+    error::{Diagnostic, SourceId, Sources, Span, suggest},
     template::{
         hcl,
         syntax::{Call, Expr, ExprKind},
@@ -25,8 +25,23 @@ impl Evaluator<'_> {
             [one] => Cow::Borrowed(one.as_str()),
             _ => Cow::Owned(call.full_name().to_string()),
         };
-        let Some(function) = functions.get(&name) else { return self.no_function(&name, call) };
+        let found = match name.strip_prefix("provider::").and_then(|rest| rest.split_once("::")) {
+            // A module may call a provider by a name of its own.
+            Some((local, rest)) => self.scope.provider_of_function(local).and_then(|provider| {
+                if provider == local {
+                    functions.get(&name)
+                } else {
+                    functions.get(&format!("provider::{provider}::{rest}"))
+                }
+            }),
+            None => functions.get(&name),
+        };
+        let Some(function) = found else { return self.no_function(&name, call) };
+        if function.edition() > self.context.options().edition {
+            return self.too_new(function, call);
+        }
         match function.action() {
+            Action::Special(Special::Convert) => return self.convert_to(call, function, frame),
             Action::Special(Special::Try) => return self.try_each(&call.args, span, frame),
             Action::Special(Special::Can) => return self.can(call, function, frame),
             Action::Special(Special::TypeName) => return self.misplaced_type(call),
@@ -59,13 +74,52 @@ impl Evaluator<'_> {
     #[cold]
     fn no_function(&mut self, name: &str, call: &Call) -> Value {
         let span = call.name_span();
-        if name.starts_with("provider::") {
-            let message = format!("functions of providers, such as `{name}`, are not supported yet");
-            return self.fail(Diagnostic::error("eval.function_unsupported", message).at(span));
+        if let Some((local, rest)) = name.strip_prefix("provider::").and_then(|rest| rest.split_once("::")) {
+            let (message, help) = match self.scope.provider_of_function(local) {
+                Some(provider) => {
+                    let start = format!("provider::{provider}::");
+                    let offers = self.functions.iter().filter_map(|function| function.name().strip_prefix(&*start));
+                    let near = suggest(rest, offers).map(|near| format!("did you mean `provider::{local}::{near}`?"));
+                    (format!("the provider `{local}` has no function `{rest}`"), near)
+                }
+                None => (
+                    format!("the module does not say which provider `{local}` is"),
+                    Some(format!("add `{local}` to its `required_providers`")),
+                ),
+            };
+            let mut problem = Diagnostic::error("eval.function_unknown", message).at(span);
+            problem.help = help;
+            return self.fail(problem);
         }
         let mut problem = Diagnostic::error("eval.function_unknown", format!("there is no function `{name}`")).at(span);
         problem.help = self.functions.suggest(name).map(|near| format!("did you mean `{near}`?"));
         self.fail(problem)
+    }
+
+    #[cold]
+    fn too_new(&mut self, function: &Function, call: &Call) -> Value {
+        let (name, edition) = (function.name(), function.edition());
+        let message = format!("`{name}` came with edition `{edition}` of the language");
+        let problem = Diagnostic::error("eval.function_unsupported", message).at(call.name_span());
+        self.fail(problem.help(format!("ask for it: `terraform {{ language = {edition} }}`")))
+    }
+
+    /// Converts a value to a type that is written, not computed.
+    fn convert_to(&mut self, call: &Call, function: &Function, frame: Option<&Frame<'_>>) -> Value {
+        let [value, ty] = call.args.as_slice() else {
+            let problem =
+                function.check_count(call.args.len()).err().unwrap_or_else(|| Problem::new("it takes two arguments"));
+            return self.refused(function, problem, call, Marks::NONE);
+        };
+        let mut problems = crate::template::decode::Problems::default();
+        let constraint = crate::template::decode::constraint(ty, &mut problems);
+        let value = self.expr(value, frame);
+        if !problems.list.is_empty() {
+            problems.list.into_iter().for_each(|problem| self.report(problem));
+            return Value::unknown(Type::Any).with_marks(value.marks());
+        }
+        let value = constraint.apply_defaults(&value);
+        self.converted(value, &constraint.ty, call.args.first().map_or(call.name_span(), |first| first.span))
     }
 
     #[cold]
@@ -191,7 +245,7 @@ impl Evaluator<'_> {
         let failed = self.problem_count() > before;
         self.forget_problems(before);
         if open {
-            return Value::unknown_with(Type::Bool, Refinement::not_null());
+            return Value::unknown(Type::Bool);
         }
         Value::bool(!failed)
     }
@@ -217,8 +271,8 @@ impl Evaluator<'_> {
             return refuse(self, Problem::new("a template cannot render another one").value_free());
         }
         if !source.is_known() || !variables.is_known() {
-            return Value::unknown(if special == Special::TemplateFile { Type::Any } else { Type::String })
-                .with_marks(marks);
+            let ty = if special == Special::TemplateFile || !variables.is_known() { Type::Any } else { Type::String };
+            return Value::unknown_with(ty, Refinement::not_null()).with_marks(marks);
         }
         let Some(text) = source.as_str() else {
             let problem = if source.is_null() { "it must not be null" } else { "a text is required" };
@@ -308,5 +362,6 @@ fn is_direct(expr: &Expr) -> bool {
 
 fn is_variable(name: &Arc<str>) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(char::is_alphabetic) && chars.all(|c| c.is_alphanumeric() || c == '_')
+    chars.next().is_some_and(unicode_ident::is_xid_start)
+        && chars.all(|c| c == '-' || unicode_ident::is_xid_continue(c))
 }

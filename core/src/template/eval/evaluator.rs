@@ -319,6 +319,14 @@ impl<'a> Evaluator<'a> {
         for item in items {
             let key = match &item.key {
                 ObjectKey::Ident(name) => Some(std::sync::Arc::clone(&name.name)),
+                ObjectKey::Expr(key) if matches!(key.kind, ExprKind::Traversal(_)) => {
+                    self.report(
+                        Diagnostic::error("eval.object_key", "a key that reads like a reference may mean two things")
+                            .at(key.span)
+                            .help("put it in parentheses to use its value, in quotes to use its letters"),
+                    );
+                    None
+                }
                 ObjectKey::Expr(key) => {
                     let value = self.expr(key, frame);
                     marks |= value.marks_deep();

@@ -88,6 +88,16 @@ impl DirectoryFiles {
         Ok(Self { working: root.clone(), root, read: Mutex::default(), largest_bytes: 32 << 20 })
     }
 
+    /// Allows reading below another folder, such as one that several templates share; relative paths still start at the
+    /// template's.
+    ///
+    /// # Errors
+    /// Those of the operating system when the folder cannot be found.
+    pub fn within(mut self, boundary: impl AsRef<Path>) -> std::io::Result<Self> {
+        self.root = boundary.as_ref().canonicalize()?;
+        Ok(self)
+    }
+
     /// Sets the size of the largest file that may be read, in bytes; 32 MiB without.
     pub fn largest(mut self, bytes: u64) -> Self {
         self.largest_bytes = bytes;

@@ -1,7 +1,5 @@
 //! Operators and conditionals.
 
-use std::cmp::Ordering;
-
 use super::{Evaluator, frame::Frame};
 use crate::{
     error::{Diagnostic, Span},
@@ -34,8 +32,7 @@ impl Evaluator<'_> {
     pub(super) fn binary(&mut self, binary: &Binary, frame: Option<&Frame<'_>>) -> Value {
         let crate::template::syntax::ExprKind::Binary(_) = &binary.left.kind else {
             let left = self.expr(&binary.left, frame);
-            let right = self.expr(&binary.right, frame);
-            return self.apply(binary, left, right);
+            return self.behind(binary, left, frame);
         };
         // Long sums lean to the left: walk down that side without recursion.
         let mut chain = vec![binary];
@@ -46,10 +43,45 @@ impl Evaluator<'_> {
         }
         let mut left = self.expr(leftmost, frame);
         while let Some(binary) = chain.pop() {
-            let right = self.expr(&binary.right, frame);
-            left = self.apply(binary, left, right);
+            left = self.behind(binary, left, frame);
         }
         left
+    }
+
+    /// Evaluates the right side, where it counts, and the operator.
+    fn behind(&mut self, binary: &Binary, left: Value, frame: Option<&Frame<'_>>) -> Value {
+        if matches!(binary.op, BinaryOp::And | BinaryOp::Or) && self.context.options().edition.short_circuits() {
+            return self.logical(binary, left, frame);
+        }
+        let right = self.expr(&binary.right, frame);
+        self.apply(binary, left, right)
+    }
+
+    /// `&&` and `||` as of edition `1.12`: where one side decides, the other one does not count, whichever is known first.
+    fn logical(&mut self, binary: &Binary, left: Value, frame: Option<&Frame<'_>>) -> Value {
+        let decisive = binary.op == BinaryOp::Or;
+        let decides =
+            |value: &Value| convert(value, &Type::Bool).ok().and_then(|value| value.as_bool()) == Some(decisive);
+        if decides(&left) {
+            return Value::bool(decisive).with_marks(left.marks());
+        }
+        if left.is_known() {
+            let right = self.expr(&binary.right, frame);
+            return self.apply(binary, left, right);
+        }
+        // The left side may still turn out to decide: then nobody will ask what was wrong with the right one.
+        let before = self.problem_count();
+        let right = self.expr(&binary.right, frame);
+        if self.problem_count() > before {
+            self.forget_problems(before);
+            return Value::unknown_with(Type::Bool, Refinement::not_null()).with_marks(left.marks() | right.marks());
+        }
+        let marks = left.marks() | right.marks();
+        let result = self.apply(binary, left, right.clone());
+        if self.problem_count() == before && decides(&right) {
+            return Value::bool(decisive).with_marks(marks);
+        }
+        result
     }
 
     fn apply(&mut self, binary: &Binary, left: Value, right: Value) -> Value {
@@ -162,12 +194,14 @@ impl Evaluator<'_> {
         let before = self.problem_count();
         let decision = self.condition(&asked, conditional.condition.span);
         let failed = self.problem_count() > before;
-        let marks = asked.marks_deep();
+        let mut marks = asked.marks_deep();
         // Both arms count for the type; problems of the one that is not taken do not.
         let start = self.problem_count();
         let (then, then_failed) = self.arm(&conditional.then, decision, frame);
         let (otherwise, otherwise_failed) = self.arm(&conditional.otherwise, decision.map(|decision| !decision), frame);
         debug_assert!(self.problem_count() >= start, "problems only grow");
+        // Which arm is taken may be told from the result, so it carries the marks of both.
+        marks = marks | then.marks() | otherwise.marks();
         match decision {
             Some(true) if then_failed || otherwise_failed => return then.with_marks(marks),
             Some(false) if then_failed || otherwise_failed => return otherwise.with_marks(marks),
@@ -194,7 +228,9 @@ impl Evaluator<'_> {
             return self.fail(problem).with_marks(marks);
         };
         let Some(decision) = decision else {
-            let marks = marks | then.marks() | otherwise.marks();
+            if is_open(&then) || is_open(&otherwise) {
+                return Value::unknown(Type::Any).with_marks(marks);
+            }
             let result = if failed { Value::unknown(ty) } else { undecided(&then, &otherwise, ty) };
             return result.with_marks(marks);
         };
@@ -295,9 +331,11 @@ fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
             let most = if a.value >= b.value { a } else { b };
             refinement = refinement.with_max(most.value, most.inclusive);
         }
-        if let (true, Some((a, b)), Some((c, d))) =
-            (ty.is_collection(), then.length_bounds(), otherwise.length_bounds())
-        {
+        if let (true, Some((a, b)), Some((c, d))) = (
+            then.ty().is_collection() && otherwise.ty().is_collection(),
+            then.length_bounds(),
+            otherwise.length_bounds(),
+        ) {
             let most = match (b, d) {
                 (Some(b), Some(d)) => Some(b.max(d)),
                 _ => None,
@@ -323,29 +361,14 @@ fn bounds(value: &Value) -> (Option<Bound>, Option<Bound>) {
 /// Compares numbers that are not both known by what is known of them.
 fn decided(op: BinaryOp, left: &Value, right: &Value) -> Option<bool> {
     let (left, right) = (bounds(left), bounds(right));
-    // Whether every left is below (or at most) every right, and the other way round.
-    let below = |high: &Option<Bound>, low: &Option<Bound>, or_equal: bool| {
-        let (Some(high), Some(low)) = (high, low) else { return false };
-        match high.value.cmp(&low.value) {
-            Ordering::Less => true,
-            Ordering::Equal => or_equal || !high.inclusive || !low.inclusive,
-            Ordering::Greater => false,
-        }
+    // Whether every number of one range is below every one of the other. Ranges that touch decide nothing, not even `<=`:
+    // so Terraform has it, and whether a value is known is part of what an expression means.
+    let below = |high: &Option<Bound>, low: &Option<Bound>| {
+        high.as_ref().zip(low.as_ref()).is_some_and(|(high, low)| high.value < low.value)
     };
-    let less = |or_equal| below(&left.1, &right.0, or_equal);
-    let greater = |or_equal| below(&right.1, &left.0, or_equal);
-    let (yes, no) = match op {
-        BinaryOp::Less => (less(false), greater(true)),
-        BinaryOp::LessOrEqual => (less(true), greater(false)),
-        BinaryOp::Greater => (greater(false), less(true)),
-        BinaryOp::GreaterOrEqual => (greater(true), less(false)),
-        _ => (false, false),
-    };
-    match (yes, no) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
-    }
+    let (less, greater) = (below(&left.1, &right.0), below(&right.1, &left.0));
+    let is_less = matches!(op, BinaryOp::Less | BinaryOp::LessOrEqual);
+    (less || greater).then_some(less == is_less)
 }
 
 /// The marks of some values, themselves only.

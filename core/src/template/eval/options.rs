@@ -16,11 +16,20 @@ pub struct Budget {
     pub range: usize,
     /// Bytes that one compiled regular expression may take.
     pub pattern_bytes: usize,
+    /// The most that the cost of a password hash may be; each step doubles the time. Terraform's limit is 31: months.
+    pub hash_cost: u32,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { depth: 600, elements: 10_000_000, text_bytes: 64 << 20, range: 1024, pattern_bytes: 1 << 20 }
+        Self {
+            depth: 600,
+            elements: 10_000_000,
+            text_bytes: 64 << 20,
+            range: 1024,
+            pattern_bytes: 1 << 20,
+            hash_cost: 16,
+        }
     }
 }
 
@@ -33,7 +42,7 @@ pub struct Options<'a> {
     pub budget: Budget,
     /// The files that functions may read.
     pub files: &'a dyn FileAccess,
-    /// The world that `timestamp` and `uuid` look at.
+    /// The world that `timestamp`, `uuid` and `bcrypt` look at.
     pub world: &'a dyn World,
     /// Whether `type` may be called; only consoles have it.
     pub console: bool,
@@ -65,6 +74,8 @@ pub enum ObservationKind {
     PlanTimestamp,
     /// A new random UUID.
     Uuid,
+    /// Sixteen new random bytes for the hash of a password, written as a UUID.
+    Salt,
 }
 
 /// What is different every time one looks.
@@ -96,13 +107,16 @@ impl World for SystemWorld {
         match observation.kind {
             ObservationKind::Timestamp => now(),
             ObservationKind::PlanTimestamp => self.started.get_or_init(now).clone(),
-            ObservationKind::Uuid => {
-                let mut bytes = [0; 16];
-                getrandom::fill(&mut bytes).ok()?;
-                Some(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
-            }
+            ObservationKind::Uuid => Some(uuid::Builder::from_random_bytes(random()?).into_uuid().to_string()),
+            ObservationKind::Salt => Some(uuid::Uuid::from_bytes(random()?).to_string()),
         }
     }
+}
+
+fn random() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn now() -> Option<String> {

@@ -35,6 +35,11 @@ pub trait Scope {
     fn remember(&self, expr: &Expr, typing: bool, outcome: Option<(Value, bool)>) {
         let (_, _, _) = (expr, typing, outcome);
     }
+
+    /// Returns the provider that a module means by `local` in `provider::local::function`; `None` where it does not say.
+    fn provider_of_function<'a>(&'a self, local: &'a str) -> Option<&'a str> {
+        Some(local)
+    }
 }
 
 /// What an expression refers to.

@@ -1,6 +1,7 @@
 //! Laws of evaluation, over the text of expressions.
 
 mod bodies;
+mod editions;
 mod laws;
 mod problems;
 mod requests;

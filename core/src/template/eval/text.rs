@@ -7,6 +7,9 @@ use crate::{
     value::{Kind, Marks, Refinement, Type, Value, convert},
 };
 
+/// How many bytes of the start of an unknown text are kept, at most.
+const MOST_CERTAIN: usize = 128;
+
 /// The text so far.
 #[derive(Default)]
 struct Text {
@@ -31,7 +34,8 @@ impl Evaluator<'_> {
             }
             Value::string(text.content)
         } else {
-            Value::unknown_with(Type::String, Refinement::not_null().with_prefix(&text.content))
+            let certain = text.content.get(..text.content.floor_char_boundary(MOST_CERTAIN)).unwrap_or("");
+            Value::unknown_with(Type::String, Refinement::not_null().with_prefix(certain))
         };
         value.with_marks(text.marks)
     }
@@ -49,8 +53,8 @@ impl Evaluator<'_> {
                         continue;
                     }
                     match self.condition(&asked, part.condition.span) {
-                        Some(true) => self.parts(&part.then, text, frame),
-                        Some(false) => self.parts(&part.otherwise, text, frame),
+                        Some(true) => self.section(text, &mut |this, text| this.parts(&part.then, text, frame)),
+                        Some(false) => self.section(text, &mut |this, text| this.parts(&part.otherwise, text, frame)),
                         None => {
                             text.known = false;
                             // Nothing is known of the arms' problems, but what they refer to will be wanted.
@@ -63,20 +67,30 @@ impl Evaluator<'_> {
                 }
                 TemplatePart::For(part) => {
                     let variables = Variables { key: part.key.as_ref(), value: &part.value };
-                    let mut marks = Marks::NONE;
-                    let walk = self.walk(&part.collection, variables, &mut marks, frame, &mut |this, _, frame| {
-                        this.parts(&part.body, text, frame);
+                    self.section(text, &mut |this, text| {
+                        let mut marks = Marks::NONE;
+                        let walk = this.walk(&part.collection, variables, &mut marks, frame, &mut |this, _, frame| {
+                            this.parts(&part.body, text, frame);
+                        });
+                        text.marks |= marks;
+                        text.known &= !matches!(walk, super::comprehension::Walk::Unknown);
                     });
-                    text.marks |= marks;
-                    if matches!(walk, super::comprehension::Walk::Unknown) {
-                        text.known = false;
-                    }
                 }
             }
             if self.is_exhausted() {
                 text.known = false;
                 return;
             }
+        }
+    }
+
+    /// Makes a section of the text: where some of it is not known, nothing of it is certain to come.
+    fn section(&mut self, text: &mut Text, make: &mut dyn FnMut(&mut Self, &mut Text)) {
+        let start = text.content.len();
+        let was_known = text.known;
+        make(self, text);
+        if was_known && !text.known {
+            text.content.truncate(start);
         }
     }
 

@@ -29,5 +29,5 @@ pub use module::{Condition, Dependency, Local, Module, ModuleCall, Output, Repet
 pub use provider::{PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef};
 pub use refactor::{Endpoint, Moved, Removed, RemovedFrom};
 pub use resource::{IgnoreChanges, Lifecycle, ResourceBlock, ResourceKey};
-pub use settings::{RequiredProvider, Settings, VersionConstraint};
+pub use settings::{RequiredProvider, RequiredVersion, Settings, VersionConstraint};
 pub use template::{Edition, Options, Template};

@@ -1,14 +1,40 @@
 use std::{cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 
+use super::Edition;
 use crate::error::Span;
 
 /// What the `terraform` blocks of a module say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The versions of the language that the module was written for, all of which must hold.
-    pub required_version: Vec<VersionConstraint>,
+    pub required_version: Vec<RequiredVersion>,
+    /// The edition that `language` asks for, and where.
+    pub language: Option<(Edition, Span)>,
     /// The providers that the module uses, by local name.
     pub required_providers: BTreeMap<Arc<str>, RequiredProvider>,
+}
+
+impl Settings {
+    /// Returns the provider that `local` means in `provider::local::function`: the last part of its source.
+    ///
+    /// `None` where the module does not say; Terraform asks it to. In edition `stackwright` a provider is then the one of
+    /// that name.
+    pub fn provider_of_function<'a>(&'a self, local: &'a str, edition: Edition) -> Option<&'a str> {
+        match self.required_providers.get(local) {
+            Some(required) => Some(required.provider()),
+            None if edition >= Edition::Stackwright => Some(local),
+            None => None,
+        }
+    }
+}
+
+/// A `required_version`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequiredVersion {
+    /// The versions that fit.
+    pub constraint: VersionConstraint,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// An entry of `required_providers`.

@@ -16,13 +16,14 @@ pub struct Template {
     pub(crate) modules: BTreeMap<ModulePath, Arc<Module>>,
     pub(crate) sources: Sources,
     pub(crate) files: Files,
+    pub(crate) edition: Edition,
 }
 
 /// How a template is read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The edition of the language.
+    /// The edition of the language for templates that ask for none; see [`Edition`].
     pub edition: Edition,
     /// The most modules that the calls may lead to, each call counted: a template in which every module calls two others
     /// doubles with every level.
@@ -36,22 +37,86 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Sets the edition of the language for templates that ask for none.
+    pub fn edition(mut self, edition: Edition) -> Self {
+        self.edition = edition;
+        self
+    }
+}
+
 /// An edition of the language. A template keeps its meaning when the engine grows: what would change it comes with a new
 /// edition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// The root module decides for the whole template. `required_version` asks for the earliest edition that it allows
+/// (`>= 1.12` is edition `1.12`); `language = stackwright` in its `terraform` block asks for ours, and keeps Terraform
+/// from reading the template in another sense. Without either, [`Options::edition`] counts.
+///
+/// Editions are ordered: each understands what the earlier ones do.
+///
+/// # Examples
+/// ```
+/// use stackwright::template::Edition;
+///
+/// assert_eq!("1.12".parse(), Ok(Edition::V1_12));
+/// assert!(Edition::V1_11 < Edition::Stackwright && !Edition::V1_11.short_circuits());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Edition {
-    /// The language of Terraform 1.11.
+    /// The language of Terraform 1.11, and nothing else.
     #[default]
-    First,
+    V1_11,
+    /// The language of Terraform 1.12: `&&` and `||` leave the right side alone where the left one decides.
+    V1_12,
+    /// The language of Terraform 1.12 with what this engine can do beyond.
+    Stackwright,
 }
 
 impl Edition {
-    /// Returns the version (major, minor, patch) that `required_version` is compared with.
-    pub const fn language_version(self) -> [u64; 3] {
+    /// Every edition, the earliest first.
+    pub const ALL: [Self; 3] = [Self::V1_11, Self::V1_12, Self::Stackwright];
+
+    /// Returns the name: `1.11`, `1.12` or `stackwright`.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::First => [1, 11, 4],
+            Self::V1_11 => "1.11",
+            Self::V1_12 => "1.12",
+            Self::Stackwright => "stackwright",
         }
+    }
+
+    /// Returns the versions (major, minor, patch) of which `required_version` has to allow one.
+    pub const fn versions(self) -> &'static [[u64; 3]] {
+        match self {
+            Self::V1_11 => &[[1, 11, 4]],
+            Self::V1_12 => &[[1, 12, 2], [1, 13, 5], [1, 14, 0]],
+            Self::Stackwright => &[[1, 11, 4], [1, 12, 2], [1, 13, 5], [1, 14, 0]],
+        }
+    }
+
+    /// Returns whether `&&` and `||` leave the right side alone where the left one decides.
+    pub const fn short_circuits(self) -> bool {
+        !matches!(self, Self::V1_11)
+    }
+}
+
+impl std::fmt::Display for Edition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Edition {
+    type Err = String;
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// A fragment for people that says which names there are.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|edition| edition.as_str() == text);
+        found.ok_or_else(|| format!("there is no edition `{text}`; there are `1.11`, `1.12` and `stackwright`"))
     }
 }
 
@@ -108,6 +173,11 @@ impl Template {
     /// Returns the texts that spans point into, to add others that spans will point into, such as files of variables.
     pub fn sources_mut(&mut self) -> &mut Sources {
         &mut self.sources
+    }
+
+    /// Returns the edition of the language that it is written in.
+    pub fn edition(&self) -> Edition {
+        self.edition
     }
 
     /// Returns the files that it was read from.

@@ -135,6 +135,12 @@ impl<'a> Walk<'a, '_> {
                 ExprKind::Index(index) => self.index(index, &relative.steps),
                 _ => self.expr(&relative.source),
             },
+            // The second argument of `convert` is a type: `string` there refers to nothing.
+            ExprKind::Call(call)
+                if call.args.len() == 2 && matches!(&*call.full_name(), "convert" | "core::convert") =>
+            {
+                call.args.iter().take(1).for_each(|value| self.expr(value));
+            }
             ExprKind::Splat(splat) => {
                 match &splat.source.kind {
                     ExprKind::Traversal(traversal) => self.report(traversal, Tail::Splat(splat.kind, &splat.each)),

@@ -35,6 +35,24 @@ impl Prefix {
         Ok(Self { bits: bits & !host_mask(width - length), width, length })
     }
 
+    /// Reads a prefix or a single address, which is a prefix of its whole width.
+    pub(super) fn parse_any(text: &str) -> Result<Self, String> {
+        if text.contains('/') {
+            return Self::parse(text);
+        }
+        let width = if text.contains(':') { 128 } else { 32 };
+        Self::parse(&format!("{text}/{width}"))
+            .map_err(|_| format!("`{text}` is neither an address nor a network prefix"))
+    }
+
+    /// Returns whether every address of another prefix is one of this.
+    pub(super) fn contains(self, inner: Self) -> Result<bool, String> {
+        if self.width != inner.width {
+            return Err("one is of IPv4 and the other of IPv6".to_owned());
+        }
+        Ok(inner.length >= self.length && inner.bits & !host_mask(self.width - self.length) == self.bits)
+    }
+
     /// Returns the address numbered `number` inside the prefix; negative numbers count from the end.
     pub(super) fn host(self, number: &BigInt) -> Result<IpAddr, String> {
         let size = BigInt::from(1) << (self.width - self.length);

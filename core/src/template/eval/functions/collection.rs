@@ -62,7 +62,10 @@ fn length(call: Call<'_>) -> Result<Value, Problem> {
     let value = call.value(0)?;
     let counted = match value.kind() {
         Kind::String(content) => Value::number(text::grapheme_count(content)),
-        Kind::Unknown(unknown) if matches!(unknown.ty, Type::Any | Type::String) => at_least(0),
+        Kind::Unknown(unknown) if unknown.ty == Type::Any => Value::unknown(Type::Number),
+        Kind::Unknown(unknown) if unknown.ty == Type::String => {
+            at_least(unknown.refinement.prefix.as_deref().map_or(0, text::grapheme_count))
+        }
         _ => match value.length_bounds() {
             Some((min, Some(max))) if min == max => Value::number(min),
             Some((min, max)) => {
@@ -82,7 +85,7 @@ fn length(call: Call<'_>) -> Result<Value, Problem> {
     Ok(counted.with_marks(value.marks()))
 }
 
-fn at_least(min: i64) -> Value {
+fn at_least(min: usize) -> Value {
     Value::unknown_with(Type::Number, Refinement::not_null().with_min(Number::from(min), true))
 }
 
@@ -374,6 +377,9 @@ fn transpose(call: Call<'_>) -> Result<Value, Problem> {
     }
     let mut turned: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (key, list) in map.entries() {
+        if list.is_null() {
+            return Err(Problem::argument(0, format!("the list at key `{key}` is null")));
+        }
         for item in list.elements() {
             let Some(text) = item.as_str() else {
                 return Err(Problem::argument(0, format!("the list at key `{key}` has a null element")));

@@ -60,10 +60,9 @@ fn register_base64(table: &mut Functions) {
             .takes([string("str")])
             .returns(Type::String)
             .computes(|call| {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                let failed = |_| Problem::new("the text cannot be compressed");
-                encoder.write_all(call.text(0).as_bytes()).map_err(failed)?;
-                call.string(STANDARD.encode(encoder.finish().map_err(failed)?))
+                let bytes =
+                    gzip(call.text(0).as_bytes()).ok_or_else(|| Problem::new("the text cannot be compressed"))?;
+                call.string(STANDARD.encode(bytes))
             }),
     );
     table.add(
@@ -91,6 +90,27 @@ fn register_base64(table: &mut Functions) {
     );
 }
 
+/// Compresses as Terraform does: no time, an unknown system, all data in front of an empty last block. The blocks
+/// themselves may be cut differently; what they unpack to is the same.
+fn gzip(bytes: &[u8]) -> Option<Vec<u8>> {
+    const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    const LAST_BLOCK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+    let mut out = HEAD.to_vec();
+    let mut encoder = flate2::write::DeflateEncoder::new(&mut out, flate2::Compression::default());
+    encoder.write_all(bytes).ok()?;
+    encoder.flush().ok()?;
+    // What it would write when it is dropped is another last block.
+    let length = encoder.total_out() as usize;
+    drop(encoder);
+    out.truncate(HEAD.len() + length);
+    out.extend(LAST_BLOCK);
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    out.extend(crc.sum().to_le_bytes());
+    out.extend((bytes.len() as u32).to_le_bytes());
+    Some(out)
+}
+
 fn charset(call: Call<'_>) -> Result<Charset, Problem> {
     Charset::named(call.text(1)).ok_or_else(|| {
         Problem::argument(1, format!("the encoding `{}` is not supported", call.text(1)))
@@ -98,7 +118,7 @@ fn charset(call: Call<'_>) -> Result<Charset, Problem> {
     })
 }
 
-fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
+pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
     let compact: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     STANDARD.decode(compact).map_err(|error| Problem::argument(0, format!("it is not Base64: {error}")))
 }
@@ -111,7 +131,7 @@ fn register_documents(table: &mut Functions) {
             .computes(|call| {
                 let value = call.value(0)?;
                 if !value.is_wholly_known() {
-                    return Ok(unknown_json(value));
+                    return Ok(unknown_text(value));
                 }
                 let text = to_json(value).map_err(|error| Problem::argument(0, error.to_string()))?;
                 call.string(text)
@@ -133,6 +153,7 @@ fn register_documents(table: &mut Functions) {
         Function::new("yamlencode", "Returns a value as YAML.")
             .takes([Parameter::new("value", Type::Any).null().any()])
             .returns(Type::String)
+            .may_return_null()
             .computes(|call| {
                 let value = call.value(0)?;
                 if !value.is_wholly_known() {
@@ -166,8 +187,8 @@ fn size(value: &Value) -> usize {
     parts + 1
 }
 
-/// What can be said of the JSON of a value that is not wholly known.
-fn unknown_json(value: &Value) -> Value {
+/// What can be said of the JSON, or of the expression, of a value that is not wholly known.
+pub(super) fn unknown_text(value: &Value) -> Value {
     let mut refinement = Refinement::not_null();
     if value.is_definitely_not_null() {
         refinement = match value.ty() {

@@ -1,7 +1,10 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    template::eval::{Context, Problem},
+    template::{
+        Edition,
+        eval::{Context, Problem},
+    },
     value::{Marks, Refinement, Type, Value, convert},
 };
 
@@ -86,7 +89,7 @@ pub(in crate::template::eval) enum Action {
     Compute(Body),
     /// Decides by itself what to evaluate.
     Special(Special),
-    /// Exists in Terraform, but not here (yet): what to say.
+    /// Was removed from the language: what to say.
     Refuse(Cow<'static, str>),
 }
 
@@ -98,6 +101,7 @@ pub(in crate::template::eval) enum Special {
     TemplateFile,
     TemplateString,
     TypeName,
+    Convert,
 }
 
 /// A function that expressions can call.
@@ -126,6 +130,7 @@ pub struct Function {
     variadic: Option<Parameter>,
     returns: Returns,
     never_null: bool,
+    edition: Edition,
     action: Action,
 }
 
@@ -139,6 +144,7 @@ impl Function {
             variadic: None,
             returns: Returns::Fixed(Type::Any),
             never_null: true,
+            edition: Edition::default(),
             action: Action::Compute(Arc::new(|_| Ok(Value::null(Type::Any)))),
         }
     }
@@ -170,9 +176,22 @@ impl Function {
         self
     }
 
-    /// Says that the result may be null; without, an unknown result is known not to be.
+    /// Says that the result may be null, or that nobody may rely on its not being; without, an unknown result is known not
+    /// to be.
     pub fn may_return_null(mut self) -> Self {
         self.never_null = false;
+        self
+    }
+
+    /// Says in which edition of the language the function came; the first by default.
+    pub fn since(mut self, edition: Edition) -> Self {
+        self.edition = edition;
+        self
+    }
+
+    /// Puts the function under the name of a provider: `name` becomes `provider::<provider>::name`.
+    pub(crate) fn of_provider(mut self, provider: &str) -> Self {
+        self.name = Cow::Owned(format!("provider::{provider}::{}", self.name));
         self
     }
 
@@ -207,7 +226,12 @@ impl Function {
         self.variadic.as_ref()
     }
 
-    /// Returns whether a call can succeed: functions of Terraform that are not supported yet are known by name only.
+    /// Returns the edition of the language in which it came.
+    pub fn edition(&self) -> Edition {
+        self.edition
+    }
+
+    /// Returns whether a call can succeed: what was removed from the language is known by name only.
     pub fn is_supported(&self) -> bool {
         !matches!(self.action, Action::Refuse(_))
     }

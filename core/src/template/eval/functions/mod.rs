@@ -12,7 +12,8 @@
 //! hold what needs no values: addresses, clocks, patterns, YAML. `try`, `can` and the template functions decide by
 //! themselves what to evaluate, so the evaluator carries them out.
 //!
-//! Names that Terraform has and that are not here yet are in the table too: calling one says so.
+//! Names that were removed from the language are in the table too: calling one says so. What only a later edition has
+//! ([`Function::since`]) is refused in an earlier one.
 
 mod call;
 mod charset;
@@ -20,6 +21,7 @@ mod cidr;
 mod clock;
 mod collection;
 mod encoding;
+mod extra;
 mod filesystem;
 mod float;
 mod format;
@@ -29,12 +31,16 @@ mod hash;
 mod network;
 mod numeric;
 mod pattern;
+#[cfg(feature = "rsa")]
+mod pem;
+mod secret;
 mod sequence;
 mod set;
 mod special;
 mod string;
 mod table;
 mod text;
+mod tfvars;
 mod time;
 mod types;
 mod yaml_decode;
@@ -48,3 +54,4 @@ pub(super) use function::{Action, Special};
 pub use function::{Body, Call, Function, Parameter, TypeOf};
 pub(super) use pattern::Pattern;
 pub use table::Functions;
+pub use tfvars::builtin_functions;

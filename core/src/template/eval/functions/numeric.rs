@@ -23,7 +23,7 @@ pub(super) fn register(table: &mut Functions) {
     );
     table.add(
         unary("signum", "Returns -1, 0 or 1: the sign of a number.")
-            .computes(|call| Ok(Value::number(i64::from(call.number(0).signum())))),
+            .computes(|call| Ok(Value::number(call.integer(0)?.signum()))),
     );
     table.add(
         Function::new("log", "Returns the logarithm of a number to a base.")

@@ -109,6 +109,11 @@ fn product_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
 
 fn product(call: Call<'_>) -> Result<Value, Problem> {
     let marks = call.arguments.iter().map(Value::marks).collect();
+    // A set with something unknown in it may turn out to have fewer elements.
+    let is_open = |set: &Value| matches!(set.ty(), Type::Set(_)) && !set.is_wholly_known();
+    if call.arguments.iter().any(is_open) {
+        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+    }
     let element = element(call);
     let types = element.as_tuple().unwrap_or(&[]);
     let is_set = matches!(call.returns, Type::Set(_));

@@ -1,4 +1,4 @@
-//! Functions that decide what is evaluated, and those that are known by name only.
+//! Functions that decide what is evaluated, and those that are there only to say that they are gone.
 
 use super::{Action, Function, Functions, Parameter, Special};
 use crate::value::Type;
@@ -21,11 +21,6 @@ pub(super) fn register(table: &mut Functions) {
             .returns(Type::String)
             .acts(Action::Special(Special::TypeName)),
     );
-    let not_yet =
-        [("bcrypt", "Returns a bcrypt hash of a text."), ("rsadecrypt", "Returns a text decrypted with an RSA key.")];
-    for (name, summary) in not_yet {
-        table.add(Function::new(name, summary).acts(Action::Refuse(format!("`{name}` is not supported yet").into())));
-    }
     for (name, instead) in [("list", "`[a, b]` or `tolist([a, b])`"), ("map", "`{ a = b }` or `tomap({ a = b })`")] {
         let message = format!("`{name}` was removed from the language: write {instead}");
         table.add(Function::new(name, "Removed from the language.").acts(Action::Refuse(message.into())));

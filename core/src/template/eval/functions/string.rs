@@ -129,13 +129,13 @@ fn register_searches(table: &mut Functions) {
         Function::new("strcontains", "Returns whether a text is part of another.")
             .takes([string("str"), string("substr")])
             .returns(Type::Bool)
+            .may_return_null()
             .computes(|call| Ok(Value::bool(call.text(0).contains(call.text(1))))),
     );
     table.add(
         Function::new("regex", "Returns what a regular expression captures in the first match in a text.")
             .takes([string("pattern"), string("string")])
             .returns_by(match_type)
-            .may_return_null()
             .computes(|call| {
                 let pattern = compiled(call.arguments, call.context)?;
                 let found = pattern.regex.captures(call.text(1)).ok_or_else(|| {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Function, collection, encoding, filesystem, hash, network, numeric, sequence, special, string, time, types,
+    Function, collection, encoding, extra, filesystem, hash, network, numeric, secret, sequence, special, string, time,
+    types,
 };
 use crate::error::suggest;
 
@@ -31,10 +32,12 @@ impl Functions {
             for register in [
                 collection::register,
                 encoding::register,
+                extra::register,
                 filesystem::register,
                 hash::register,
                 network::register,
                 numeric::register,
+                secret::register,
                 sequence::register,
                 special::register,
                 string::register,

@@ -26,6 +26,7 @@ pub(super) fn register(table: &mut Functions) {
         Function::new("timeadd", "Returns a timestamp moved by a duration such as `1h30m`.")
             .takes([string("timestamp"), string("duration")])
             .returns(Type::String)
+            .may_return_null()
             .computes(|call| {
                 let time = Timestamp::parse(call.text(0)).map_err(|why| Problem::argument(0, why))?;
                 let duration = parse_duration(call.text(1)).map_err(|why| Problem::argument(1, why))?;

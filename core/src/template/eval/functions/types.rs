@@ -3,7 +3,7 @@
 use super::{Function, Functions, Parameter};
 use crate::{
     template::eval::Problem,
-    value::{Marks, Type, Value, convert},
+    value::{Marks, Safety, Type, Value, can_convert, convert, mismatch_message},
 };
 
 pub(super) fn register(table: &mut Functions) {
@@ -21,13 +21,22 @@ pub(super) fn register(table: &mut Functions) {
             Function::new(name, summary)
                 .takes([Parameter::new("v", Type::Any).null().unknown().any().marked()])
                 .returns_by(move |arguments, _| {
-                    let Some(value) = arguments.first() else { return Ok(wanted.clone()) };
+                    let Some(value) = arguments.first().filter(|value| value.is_known()) else {
+                        let from = arguments.first().map_or(Type::Any, Value::ty);
+                        let error = || Problem::argument(0, mismatch_message(&from, &wanted));
+                        return can_convert(&from, &wanted, Safety::Unsafe).then(|| wanted.clone()).ok_or_else(error);
+                    };
                     let converted = convert(value, &wanted);
                     converted.map(|value| value.ty()).map_err(|error| Problem::argument(0, error.to_string()))
                 })
                 .may_return_null()
                 .computes(move |call| {
-                    convert(call.value(0)?, &ty).map_err(|error| Problem::argument(0, error.to_string()))
+                    let value = call.value(0)?;
+                    if !value.is_known() {
+                        // What was known of it is not carried over.
+                        return Ok(Value::unknown(ty.clone()).with_marks(value.marks()));
+                    }
+                    convert(value, &ty).map_err(|error| Problem::argument(0, error.to_string()))
                 }),
         );
     }
@@ -53,6 +62,7 @@ pub(super) fn register(table: &mut Functions) {
         Function::new("issensitive", "Returns whether a value is marked as one that must not be shown.")
             .takes([anything()])
             .returns(Type::Bool)
+            .may_return_null()
             .computes(|call| {
                 let value = call.value(0)?;
                 if value.marks().contains(Marks::SENSITIVE) {

@@ -50,11 +50,18 @@ fn functions_name_what_is_wrong_with_them() {
         "cidrsubnet(\"x\", 1, 1)",
         "eval.function: `cidrsubnet`, argument `prefix`: `x` is not a network prefix in CIDR notation, such as 10.0.0.0/16",
     );
-    check("bcrypt(\"x\")", "eval.function_unsupported: `bcrypt` is not supported yet");
-    check("rsadecrypt(\"x\", \"y\")", "eval.function_unsupported: `rsadecrypt` is not supported yet");
     check(
-        "provider::a::b(1)",
-        "eval.function_unsupported: functions of providers, such as `provider::a::b`, are not supported yet",
+        "rsadecrypt(\"x\", \"y\")",
+        "eval.function: `rsadecrypt`, argument `ciphertext`: it is not Base64: Invalid input length: 1",
+    );
+    check("provider::a::b(1)", "eval.function_unknown: the provider `a` has no function `b`");
+    check(
+        "cidrcontains(\"10.0.0.0/8\", \"10.0.0.1\")",
+        "eval.function_unsupported: `cidrcontains` came with edition `stackwright` of the language",
+    );
+    check(
+        "list(1)",
+        "eval.function_unsupported: `list` was removed from the language: write `[a, b]` or `tolist([a, b])`",
     );
     check("core::upper(\"a\")", "\"A\"");
     check("type(1)", "eval.function_unsupported: `type` can only be called in a console");
@@ -121,7 +128,7 @@ fn budgets_end_what_is_too_much() {
         evaluator.eval(&parsed(text));
         evaluator.finish().diagnostics.iter().map(|problem| problem.code.to_string()).collect::<Vec<_>>()
     };
-    let small = Budget { depth: 20, elements: 100, text_bytes: 1000, range: 50, pattern_bytes: 10_000 };
+    let small = Budget { depth: 20, elements: 100, text_bytes: 1000, range: 50, pattern_bytes: 10_000, hash_cost: 4 };
     let deep = format!("{}1{}", "[".repeat(30), "]".repeat(30));
     for text in [
         &deep,

@@ -37,7 +37,8 @@ fn unknowns_spread_no_further_than_they_must() {
     check("(var.unknown == \"a\" ? 1 : 2) > 0", "true");
     check("(var.unknown == \"a\" ? 1 : 2) > 1", "(known after apply)");
     check("false && var.open", "(known after apply)");
-    check("length(var.unknown_list) >= 0", "true");
+    check("length(var.unknown_list) >= 0", "(known after apply)");
+    check("length(var.unknown_list) > -1", "true");
     check("[for x in var.unknown_list : x]", "(known after apply)");
     check("var.unknown_list[*]", "(known after apply)");
     check("{ (var.unknown) = 1 }", "(known after apply)");
