@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
+
 use super::Stack;
 use crate::{
     error::{Diagnostic, Error, ErrorKind, Result},
@@ -13,7 +15,7 @@ use crate::{
     resource::{DataSource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
     state::{StackKey, Store, cipher::Cipher},
     template::{
-        self, Edition, Files, Template,
+        self, Edition, FetchLimits, FetchedModule, Files, ModulePackage, ModuleRequest, ModuleSource, Template,
         eval::{DirectoryFiles, FileAccess, Function, NoFiles},
     },
 };
@@ -51,6 +53,7 @@ pub(super) struct Inner {
     pub(super) tags: BTreeMap<String, String>,
     edition: Edition,
     files_within: Option<PathBuf>,
+    module_sources: Vec<Arc<dyn ModuleSource>>,
 }
 
 impl Engine {
@@ -94,6 +97,15 @@ impl Engine {
         Ok(records.into_iter().map(|record| Stack::new(self.clone(), record.key)).collect())
     }
 
+    /// Fetches the modules that a template asks for and that do not lie beside it, into `files`. The sources of modules are
+    /// asked in the order in which they were added; the first that knows a form answers.
+    ///
+    /// # Errors
+    /// As [`Files::fetch_modules`].
+    pub async fn fetch_modules(&self, files: &mut Files, limits: &FetchLimits) -> Result<Vec<FetchedModule>> {
+        files.fetch_modules(&InOrder(self.inner.module_sources.clone()), limits).await
+    }
+
     /// Returns the types as they are now. What is running keeps the types that it began with.
     pub fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.inner.registry.read().unwrap_or_else(PoisonError::into_inner))
@@ -126,6 +138,22 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// Several sources of modules as one.
+#[derive(Debug)]
+struct InOrder(Vec<Arc<dyn ModuleSource>>);
+
+#[async_trait]
+impl ModuleSource for InOrder {
+    async fn fetch(&self, request: &ModuleRequest) -> Result<Option<ModulePackage>> {
+        for source in &self.0 {
+            if let Some(found) = source.fetch(request).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
 type Registration = Box<dyn FnOnce(&mut Registry) -> Result<()> + Send>;
 
 /// Collects what an [`Engine`] is made of.
@@ -141,6 +169,7 @@ pub struct EngineBuilder {
     tags: BTreeMap<String, String>,
     edition: Edition,
     files_within: Option<PathBuf>,
+    module_sources: Vec<Arc<dyn ModuleSource>>,
 }
 
 impl EngineBuilder {
@@ -164,6 +193,12 @@ impl EngineBuilder {
     /// Sets the clock; the machine's by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Adds a source of modules that do not lie beside the template, for [`Engine::fetch_modules`].
+    pub fn module_source(mut self, source: impl ModuleSource) -> Self {
+        self.module_sources.push(Arc::new(source));
         self
     }
 
@@ -305,6 +340,7 @@ impl EngineBuilder {
                 tags: self.tags,
                 edition: self.edition,
                 files_within: self.files_within,
+                module_sources: self.module_sources,
             }),
         })
     }

@@ -31,7 +31,7 @@ mod testing;
 pub use check::{SchemaSource, check};
 pub use graph::{StaticKind, StaticNode, drawn_graph, static_graph};
 pub use json::with_schema_blocks;
-pub use load::{FileKind, Files, LoadOptions};
+pub use load::{FetchLimits, FetchedModule, FileKind, Files, LoadOptions, ModulePackage, ModuleRequest, ModuleSource};
 pub use model::{
     Condition, Defaults, Dependency, Edition, Endpoint, IgnoreChanges, Import, ImportTarget, Lifecycle, Local, Module,
     ModuleCall, Moved, Options, Output, PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef,

@@ -2,7 +2,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     error::Diagnostic,
-    template::{load::join, model::ModuleCall, syntax::Block},
+    template::{
+        load::{is_local, module_folder},
+        model::{ModuleCall, VersionConstraint},
+        syntax::Block,
+    },
 };
 
 use super::{
@@ -10,6 +14,7 @@ use super::{
     body::{labels, text},
     constant, dependency, provider,
     resource::repetition,
+    settings,
 };
 
 /// Reads a `module` block. `dir` is the folder of the module that it stands in.
@@ -24,7 +29,7 @@ pub(super) fn call(block: Block, dir: &str, problems: &mut Problems) -> Option<M
     let providers = reader.attribute("providers");
     let providers = providers.map(|attribute| provider::passed(&attribute, reader.problems)).unwrap_or_default();
     let escaped = reader.escaped();
-    reader.not_yet(&["version"]);
+    let version = reader.attribute("version");
     reader.reserved(&["lifecycle", "locals", "provider"]);
     let mut inputs = BTreeMap::new();
     let mut input_spans = BTreeMap::new();
@@ -37,15 +42,23 @@ pub(super) fn call(block: Block, dir: &str, problems: &mut Problems) -> Option<M
     let source = constant::text(source, reader.problems);
     reader.finish();
     let source = source?;
-    if !is_local(&source) {
+    if let Some(version) = version.as_ref().filter(|_| is_local(&source)) {
         problems.push(
-            Diagnostic::error("template.unsupported", "a module source other than a local path is not supported yet")
+            Diagnostic::error("template.version", "a module beside its caller has no version")
+                .at(version.name.span)
+                .help("remove `version`; it is for modules that come from a registry"),
+        );
+    }
+    let version = settings::version(version, problems);
+    let Some(dir) = module_folder(dir, &source, version.as_ref().map(VersionConstraint::as_str)) else {
+        problems.push(
+            Diagnostic::error("template.source", format!("`{source}` leads out of the package"))
                 .at(source_span)
-                .help("a local path starts with `./` or `../`"),
+                .help("a module that was fetched calls modules of its own package, or others by their own source"),
         );
         return None;
-    }
-    let dir = join(dir, &source).into();
+    };
+    let dir = dir.into();
     let name = text(&label);
     Some(ModuleCall {
         name,
@@ -60,9 +73,4 @@ pub(super) fn call(block: Block, dir: &str, problems: &mut Problems) -> Option<M
         source_span,
         extent,
     })
-}
-
-/// Returns whether a module source is a path beside the calling module.
-pub(super) fn is_local(source: &str) -> bool {
-    source == "." || source == ".." || source.starts_with("./") || source.starts_with("../")
 }

@@ -29,7 +29,7 @@ mod tests;
 
 pub(in crate::template) use body::{Problems, is_damaged, unknown};
 pub(in crate::template) use constant::{constant, walk};
-pub(in crate::template) use front::local_sources;
+pub(in crate::template) use front::called_modules;
 pub(in crate::template) use tree::template;
 pub(in crate::template) use types::constraint;
 

@@ -84,7 +84,7 @@ pub(super) fn edition(root: &Module, modules: &[&Module], given: Edition, proble
     given
 }
 
-fn version(attribute: Option<Attribute>, problems: &mut Problems) -> Option<VersionConstraint> {
+pub(super) fn version(attribute: Option<Attribute>, problems: &mut Problems) -> Option<VersionConstraint> {
     let span = attribute.as_ref()?.expr.span;
     match constant::text(attribute, problems)?.parse() {
         Ok(constraint) => Some(constraint),

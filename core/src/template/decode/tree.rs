@@ -7,7 +7,7 @@ use crate::{
     address::ModulePath,
     error::{Diagnostic, Diagnostics, Sources},
     template::{
-        load::{FileKind, Files},
+        load::{FileKind, Files, is_local},
         model::{Module, ModuleCall, Options, Template},
     },
 };
@@ -113,6 +113,11 @@ impl Tree<'_> {
             return true;
         }
         self.blame(dir, call, || {
+            if !is_local(&call.source) {
+                return Diagnostic::error("template.source", format!("the module `{}` is not there yet", call.source))
+                    .label(call.source_span, "neither a path nor fetched")
+                    .help("the host fetches such modules first; a path beside this file starts with `./` or `../`");
+            }
             let problem = Diagnostic::error("template.source", format!("there is no module at `{}`", call.source));
             if call.dir.starts_with("..") {
                 problem

@@ -40,6 +40,7 @@ pub(super) fn variable(block: Block, problems: &mut Problems) -> Option<Variable
     };
     let ephemeral = constant::switch(reader.attribute("ephemeral"), reader.problems);
     let constraint = reader.attribute("type").map(|attribute| types::constraint(&attribute.expr, reader.problems));
+    let literal = constraint.as_ref().is_none_or(|constraint| constraint.ty.is_primitive());
     let constraint = constraint.unwrap_or_default();
     let default = reader.attribute("default").map(|attribute| {
         let converted = constant(&attribute.expr, reader.problems).and_then(|value| {
@@ -71,7 +72,18 @@ pub(super) fn variable(block: Block, problems: &mut Problems) -> Option<Variable
         reader.blocks("validation").into_iter().filter_map(|block| condition(block, reader.problems)).collect();
     reader.not_yet(&["deprecated", "const"]);
     reader.finish();
-    Some(Variable { name, constraint, default, validations, sensitive, ephemeral, nullable, description, span })
+    Some(Variable {
+        name,
+        constraint,
+        default,
+        validations,
+        literal,
+        sensitive,
+        ephemeral,
+        nullable,
+        description,
+        span,
+    })
 }
 
 pub(super) fn locals(block: Block, problems: &mut Problems) -> Vec<Local> {

@@ -10,7 +10,7 @@ use crate::{
     template::decode,
 };
 
-use super::{FileKind, Files, join};
+use super::{FileKind, Files, join, module_folder};
 
 /// How far reading a folder may go.
 #[derive(Clone, Debug)]
@@ -43,9 +43,9 @@ pub(super) fn read(root: &Path, options: &LoadOptions) -> Result<Files> {
     while let Some(dir) = waiting.pop_front() {
         reader.folder(&root, &dir)?;
         for (path, text) in reader.files.in_dir(&dir) {
-            for source in decode::local_sources(path, text) {
-                let child = join(&dir, &source);
-                if seen.insert(child.clone()) {
+            for call in decode::called_modules(path, text) {
+                let child = module_folder(&dir, &call.source, call.version.as_deref());
+                if let Some(child) = child.filter(|child| seen.insert(child.clone())) {
                     waiting.push_back(child);
                 }
             }

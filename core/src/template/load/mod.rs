@@ -6,7 +6,10 @@
 
 mod dir;
 mod files;
+mod remote;
 
 pub use dir::LoadOptions;
 pub(crate) use files::join;
 pub use files::{FileKind, Files};
+pub(super) use remote::{CalledModule, is_local, module_folder};
+pub use remote::{FetchLimits, FetchedModule, ModulePackage, ModuleRequest, ModuleSource};

@@ -60,6 +60,8 @@ pub struct Variable {
     pub default: Option<Value>,
     /// What must hold of the value.
     pub validations: Vec<Condition>,
+    /// Whether text from outside is the value itself, not an expression: the type is primitive, or none was given.
+    pub literal: bool,
     /// Whether the value is marked sensitive.
     pub sensitive: bool,
     /// Whether the value is marked ephemeral: used, and never stored.

@@ -7,7 +7,7 @@ use crate::{
         hcl,
         model::{Module, Variable},
     },
-    value::{Type, Value, convert},
+    value::{Value, convert},
 };
 
 use super::{Origin, RawValue, RawVariable, RawVariables};
@@ -78,7 +78,7 @@ fn given_value(variable: &Variable, given: &RawVariable, problems: &mut Problems
             value?
         }
         RawValue::Expr(expr) => constant(expr, problems)?,
-        RawValue::Text(text) if is_literal(&variable.constraint.ty) => Value::string(Arc::clone(text)),
+        RawValue::Text(text) if variable.literal => Value::string(Arc::clone(text)),
         RawValue::Text(text) => parsed(variable, given, text, problems)?,
     };
     let constraint = &variable.constraint;
@@ -104,11 +104,6 @@ fn given_value(variable: &Variable, given: &RawVariable, problems: &mut Problems
             None
         }
     }
-}
-
-/// Returns whether text from outside is the value itself.
-fn is_literal(ty: &Type) -> bool {
-    ty.is_primitive() || *ty == Type::Any
 }
 
 /// Reads text as an expression. The text may be secret, and is in no source, so problems name only the variable.
@@ -146,6 +141,7 @@ mod tests {
         Files, VariableArgument, VariableSources, gather_variables,
         testing::{lines, parse_files},
     };
+    use crate::value::Type;
 
     const TEMPLATE: &str = "variable \"s\" {\n  default = \"d\"\n}\n\
         variable \"n\" {\n  type = number\n  default = 1\n}\n\
@@ -193,6 +189,22 @@ mod tests {
         check(&[tfvars, later], VariableSources { arguments: arguments.clone(), ..sources() }, "one");
         let values = BTreeMap::from([("s".to_owned(), Value::from("host"))]);
         check(&[tfvars], VariableSources { arguments, values, ..sources() }, "host");
+    }
+
+    #[test]
+    fn a_type_that_takes_anything_is_still_a_type() {
+        let text = "variable \"a\" {\n  type = any\n}\nvariable \"b\" {\n}\n";
+        let (template, _) = parse_files(&[("main.tf", text)]);
+        let arguments = vec![
+            VariableArgument::Text { name: "a".into(), text: "[1]".into() },
+            VariableArgument::Text { name: "b".into(), text: "[1]".into() },
+        ];
+        let sources = VariableSources { arguments, ..VariableSources::default() };
+        let (raw, _) = gather_variables(&sources, &Files::new(), &mut template.sources().clone());
+        let (values, problems) = resolve_variables(template.root(), &raw);
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(values["a"], Value::tuple(vec![Value::number(1)]));
+        assert_eq!(values["b"], Value::from("[1]"));
     }
 
     #[test]
