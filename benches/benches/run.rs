@@ -112,6 +112,7 @@ fn plan(count: u32, chained: bool) -> Plan {
         row_updates: Vec::new(),
         base: Vec::new(),
         outputs: BTreeMap::new(),
+        checks: Vec::new(),
         drift: Vec::new(),
         reads: Vec::new(),
         provider_configs: BTreeMap::new(),

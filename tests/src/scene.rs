@@ -217,6 +217,7 @@ impl Builder {
             row_updates: Vec::new(),
             base,
             outputs,
+            checks: Vec::new(),
             drift: Vec::new(),
             reads: Vec::new(),
             provider_configs: BTreeMap::new(),

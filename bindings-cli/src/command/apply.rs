@@ -4,11 +4,12 @@ use std::sync::{
 };
 
 use stackwright::{
-    error::{Error, ErrorKind, Result, Sources},
+    error::{Error, ErrorKind, RenderOptions, Result, Sources, render_all},
     plan::{Mode, Plan},
     run::{OnFailure, RunReport},
     stack::{ApplyOptions, Run, Stack},
     state::RunStatus,
+    template::{Files, Options, Template},
 };
 
 use super::{Failure, InSources as _, plan as planning};
@@ -180,6 +181,7 @@ async fn carry_out(
         tell(&report, style);
         return Ok(Exit::Failure);
     }
+    warn(&report, &sources, style);
     if style == Style::Json {
         say!("{}", serde_json::json!({ "type": "outputs", "outputs": show::outputs_json(&stack.outputs().await?)? }));
     } else {
@@ -207,6 +209,14 @@ fn summary(destroying: bool, counts: &Counts) -> String {
     }
 }
 
+/// Shows what `check` blocks warn of.
+fn warn(report: &RunReport, sources: &Sources, style: Style) {
+    if !report.warnings.is_empty() && style != Style::Json {
+        let rendered = render_all(&report.warnings, sources, RenderOptions { color: style.color() });
+        say_error!("\n{}", rendered.trim_end());
+    }
+}
+
 async fn print_outputs(stack: &Stack) -> Result<()> {
     let outputs = stack.outputs().await?;
     if !outputs.is_empty() {
@@ -217,11 +227,10 @@ async fn print_outputs(stack: &Stack) -> Result<()> {
 
 /// Returns the plan's own texts, for problems that come up while it runs.
 fn sources_of(plan: &Plan) -> Sources {
-    let mut sources = Sources::new();
-    for (path, text) in &plan.inputs.files {
-        sources.add(path.as_str(), Arc::clone(text));
-    }
-    sources
+    // Read as the run reads it, so that places in it mean the same.
+    let files = Files::from_texts(plan.inputs.files.iter().map(|(path, text)| (path.as_str(), Arc::clone(text))));
+    let (template, _) = Template::parse(&files, &Options::default());
+    template.sources().clone()
 }
 
 /// A run that ended, and whether somebody interrupted it meanwhile.

@@ -1,4 +1,4 @@
-use stackwright::plan::{TextOptions, plan_json, state_json};
+use stackwright::plan::{TextOptions, checks_json, plan_json, state_json};
 
 use stackwright::{
     state::codec::Output,
@@ -21,7 +21,11 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Show, style: S
     let state = stack.state().await?;
     if arguments.json {
         let outputs = state.outputs.iter().map(|(name, output)| (name.clone(), marked(output))).collect();
-        say!("{}", state_json(&state.rows, &outputs, &*stack.engine().registry()));
+        let mut json = state_json(&state.rows, &outputs, &*stack.engine().registry());
+        if let (false, Some(fields)) = (state.checks.is_empty(), json.as_object_mut()) {
+            fields.insert("checks".to_owned(), checks_json(&state.checks));
+        }
+        say!("{json}");
     } else if state.rows.is_empty() && state.outputs.is_empty() {
         say!("The state is empty. `stackwright apply` makes what the template describes.");
     } else {

@@ -69,6 +69,7 @@ pub const CODES: &[CodeInfo] = &[
     info("output.not_text", "an output is not a text"),
     info("output.unknown", "there is no such output"),
     info("plan.budget", "the template has too many instances"),
+    info("plan.check_failed", "what a `check` block asserts does not hold"),
     info("plan.condition_failed", "a condition of the template does not hold"),
     info("plan.cycle", "things wait for one another in a circle"),
     info("plan.ephemeral", "an ephemeral value stands where what is stored belongs"),

@@ -6,7 +6,7 @@ use crate::{
     address::{Address, Target},
     error::Diagnostic,
     event::Timestamp,
-    state::{Lineage, ObjectId, Row, StackKey},
+    state::{CheckResult, Lineage, ObjectId, Row, StackKey},
     template::Edition,
     value::{Path, Value},
 };
@@ -123,6 +123,8 @@ pub enum Reason {
     SensitivityChanged,
     /// It did not work yet when the last run ended.
     NotReady,
+    /// A `check` block looks at it, and wants to see it as it is then.
+    CheckNested,
 }
 
 /// An index into [`Plan::changes`].
@@ -358,6 +360,8 @@ pub struct PlannedReadOf {
     pub type_name: Arc<str>,
     /// What was read; marked. `None` where a step reads it later.
     pub value: Option<Value>,
+    /// The `check` block that it stands in: it may fail, and nothing stops.
+    pub check: Option<Arc<str>>,
 }
 
 /// Everything that evaluation needs again while the plan runs.
@@ -412,6 +416,8 @@ pub struct Plan {
     pub base: Vec<RowBase>,
     /// Root outputs by name.
     pub outputs: BTreeMap<String, OutputChange>,
+    /// What became of all conditions, as far as that is known.
+    pub checks: Vec<CheckResult>,
     /// What changed behind the engine's back.
     pub drift: Vec<Drift>,
     /// Data sources, sorted by address.

@@ -26,6 +26,8 @@ mod adopting;
 #[cfg(test)]
 mod behavior;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 mod ephemeral_tests;
 #[cfg(test)]
 mod growth;
@@ -48,5 +50,5 @@ pub use data::{
 pub use planner::{Answer, Ask, ObjectIds, PlanInput, PlanOptions, Planner, Request, RequestId};
 pub use residue::{Drawing, Finalized, Residue};
 pub use source::{ResourceInfo, TypeSource};
-pub use terraform_json::{plan_json, state_json};
+pub use terraform_json::{checks_json, plan_json, state_json};
 pub use text::{Counts, TextOptions};

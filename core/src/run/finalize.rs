@@ -5,7 +5,7 @@ use crate::{
     address::Address,
     error::{Diagnostic, Error, Result},
     plan::{Plan, Residue, Step, StepConfig},
-    state::ObjectId,
+    state::{CheckResult, ObjectId},
     value::Value,
 };
 
@@ -39,6 +39,13 @@ pub trait Finalizer: Send {
     fn check(&mut self, step: &Step, object: &Value) -> Vec<Diagnostic> {
         let (_, _) = (step, object);
         Vec::new()
+    }
+
+    /// Returns what became of all conditions once the run has ended, and what `check` blocks warn of. `unread` are their
+    /// data sources that could not be read, and why.
+    fn checks(&mut self, unread: &BTreeMap<Address, String>) -> (Vec<CheckResult>, Vec<Diagnostic>) {
+        let _ = unread;
+        (Vec::new(), Vec::new())
     }
 
     /// Returns the configuration of the provider that owns the step's instance; `None` where it has none. Marked.
@@ -76,6 +83,10 @@ impl Finalizer for Residue {
 
     fn check(&mut self, step: &Step, object: &Value) -> Vec<Diagnostic> {
         Self::check(self, step, object)
+    }
+
+    fn checks(&mut self, unread: &BTreeMap<Address, String>) -> (Vec<CheckResult>, Vec<Diagnostic>) {
+        Self::checks(self, unread)
     }
 
     fn provider_config(&mut self, step: &Step) -> Result<Option<Value>> {

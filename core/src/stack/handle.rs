@@ -5,7 +5,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     state::{
         Lease, Row, RowRecord, StackKey, Store,
-        codec::{Output, Sealer, decode_outputs, decode_row},
+        codec::{Output, Sealer, decode_checks, decode_outputs, decode_row},
     },
 };
 
@@ -49,9 +49,10 @@ impl Stack {
                 lineage: Some(record.lineage),
                 serial: record.serial,
                 outputs: decode_outputs(&record.body, &sealer)?,
+                checks: decode_checks(&record.body, &sealer)?,
                 rows,
             },
-            None => StateView { lineage: None, serial: 0, outputs: BTreeMap::new(), rows },
+            None => StateView { lineage: None, serial: 0, outputs: BTreeMap::new(), checks: Vec::new(), rows },
         })
     }
 

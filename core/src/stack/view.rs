@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::{
     address::Address,
     event::Timestamp,
-    state::{Lineage, Row, RowStatus, RunId, RunStatus, codec::Output},
+    state::{CheckResult, Lineage, Row, RowStatus, RunId, RunStatus, codec::Output},
 };
 
 /// What exists, as a value.
@@ -17,6 +17,8 @@ pub struct StateView {
     pub rows: Vec<Row>,
     /// The root outputs by name.
     pub outputs: BTreeMap<String, Output>,
+    /// What became of the conditions of the template when it was last applied.
+    pub checks: Vec<CheckResult>,
 }
 
 impl StateView {

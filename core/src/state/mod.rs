@@ -13,6 +13,7 @@
 //! A store never sees a secret and never looks into a body. Everything that changes goes through one call,
 //! [`Store::commit`]: atomic, fenced by a [`Lease`], idempotent.
 
+mod check;
 pub mod cipher;
 pub mod codec;
 pub mod conformance;
@@ -26,6 +27,7 @@ pub mod terraform_v4;
 pub mod testing;
 mod whole;
 
+pub use check::{CheckInstance, CheckKind, CheckResult, CheckStatus};
 pub use dependency::{Dependencies, splice};
 pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
 pub use memory::MemoryStore;

@@ -125,7 +125,7 @@ pub fn drawn_graph(template: &Template) -> Graph<StaticNode, ()> {
 /// one; of several references the first.
 ///
 /// Left out: what is not declared, references of a resource block to itself (both are reported by
-/// [`check`](super::check())), and what validations of variables and `import` blocks look at, since no value waits for
+/// [`check`](super::check())), and what validations of variables, `check` and `import` blocks look at, since no value waits for
 /// that.
 ///
 /// # Complexity
@@ -239,7 +239,7 @@ impl Builder<'_> {
 
     fn site(&mut self, path: &ModulePath, module: &Module, site: Site<'_>, bound: &[Arc<str>]) {
         let from = match site.owner {
-            Owner::Variable(_) | Owner::Import(_) => return,
+            Owner::Variable(_) | Owner::Import(_) | Owner::Check(_) => return,
             Owner::Local(name) => (path.clone(), StaticKind::Local(Arc::clone(name))),
             Owner::Output(output) => (path.clone(), StaticKind::Output(Arc::clone(&output.name))),
             Owner::Resource(resource) => (path.clone(), StaticKind::Resource(resource.key.clone())),

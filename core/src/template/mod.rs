@@ -33,10 +33,10 @@ pub use graph::{StaticKind, StaticNode, drawn_graph, static_graph};
 pub use json::with_schema_blocks;
 pub use load::{FetchLimits, FetchedModule, FileKind, Files, LoadOptions, ModulePackage, ModuleRequest, ModuleSource};
 pub use model::{
-    Condition, Defaults, Dependency, Edition, Endpoint, IgnoreChanges, Import, ImportTarget, Lifecycle, Local, Module,
-    ModuleCall, Moved, Options, Output, PassedProvider, ProviderAddress, ProviderBlock, ProviderName, ProviderRef,
-    Removed, RemovedFrom, Repetition, RequiredProvider, RequiredVersion, ResourceBlock, ResourceKey, Settings,
-    Template, TypeConstraint, Variable, VersionConstraint,
+    Check, Condition, Defaults, Dependency, Edition, Endpoint, IgnoreChanges, Import, ImportTarget, Lifecycle, Local,
+    Module, ModuleCall, Moved, Options, Output, PassedProvider, ProviderAddress, ProviderBlock, ProviderName,
+    ProviderRef, Removed, RemovedFrom, Repetition, RequiredProvider, RequiredVersion, ResourceBlock, ResourceKey,
+    Settings, Template, TypeConstraint, Variable, VersionConstraint,
 };
 pub use notation::{Notation, sort_blocks};
 pub(crate) use provider::{Found, look};

@@ -8,7 +8,7 @@ use crate::{
     error::Diagnostic,
     event::Timestamp,
     plan::{Action, ChangeIdx, DriftKind, Join, JoinId, Mode, Need, Reason, RowBase, StepAction, StepId},
-    state::{Lineage, ObjectId, StackKey},
+    state::{CheckResult, Lineage, ObjectId, StackKey},
     value::Path,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct PlanDoc<V> {
     pub base: Vec<RowBase>,
     pub outputs: BTreeMap<String, OutputDoc<V>>,
     pub drift: Vec<DriftDoc<V>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
     pub reads: Vec<ReadDoc<V>>,
     pub provider_configs: BTreeMap<Arc<str>, V>,
     pub inputs: InputsDoc,
@@ -155,6 +157,8 @@ pub(super) struct ReadDoc<V> {
     pub address: Address,
     pub type_name: Arc<str>,
     pub value: Option<V>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Arc<str>>,
 }
 
 #[derive(Serialize, Deserialize)]

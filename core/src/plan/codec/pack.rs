@@ -133,7 +133,8 @@ pub(super) fn pack<'p>(plan: &'p Plan, id: String, how: &dyn Pack) -> Result<Pla
     });
     let reads = plan.reads.iter().enumerate().map(|(idx, read)| {
         let value = optional(format_args!("reads/{idx}"), read.value.as_ref())?;
-        Ok(ReadDoc { address: read.address.clone(), type_name: Arc::clone(&read.type_name), value })
+        let (address, check) = (read.address.clone(), read.check.clone());
+        Ok(ReadDoc { address, type_name: Arc::clone(&read.type_name), value, check })
     });
     let configs = plan.provider_configs.iter();
     let configs =
@@ -152,6 +153,7 @@ pub(super) fn pack<'p>(plan: &'p Plan, id: String, how: &dyn Pack) -> Result<Pla
         base: plan.base.clone(),
         outputs: outputs.collect::<Result<_>>()?,
         drift: drift.collect::<Result<_>>()?,
+        checks: plan.checks.clone(),
         reads: reads.collect::<Result<_>>()?,
         inputs: pack_inputs(&plan.inputs, how)?,
         warnings: plan.warnings.clone(),

@@ -73,7 +73,7 @@ impl Unpack<'_> {
         let drift = drift.collect::<Result<_>>()?;
         let reads = doc.reads.into_iter().enumerate().map(|(idx, read)| {
             let value = self.optional(&format!("reads/{idx}"), read.value.as_ref())?;
-            Ok(PlannedReadOf { address: read.address, type_name: read.type_name, value })
+            Ok(PlannedReadOf { address: read.address, type_name: read.type_name, value, check: read.check })
         });
         let reads = reads.collect::<Result<_>>()?;
         let configs = doc.provider_configs.into_iter().map(|(name, json)| {
@@ -92,6 +92,7 @@ impl Unpack<'_> {
             row_updates: doc.row_updates.into_iter().map(|update| self.row(update)).collect::<Result<_>>()?,
             base: doc.base,
             outputs,
+            checks: doc.checks,
             drift,
             reads,
             inputs: self.inputs(doc.inputs)?,

@@ -23,6 +23,7 @@ impl Table {
             NodeKind::Instance { .. } => self.address(id).map(|address| address.to_string()).unwrap_or_default(),
             NodeKind::Provider { name } if name.contains('.') => name.to_string(),
             NodeKind::Provider { name } => format!("provider.{name}"),
+            NodeKind::Check { module, name } => within(module, format!("check.{name}")),
             NodeKind::Import { idx } => {
                 let import = self.root().module.imports.get(*idx as usize);
                 import.map(|import| format!("import of {}", import.target.path())).unwrap_or_default()
@@ -57,6 +58,7 @@ impl Table {
                 let module = self.template.module(&address.module)?;
                 module.provider_block(&address.provider, address.alias.as_deref()).map(|block| block.span)
             }
+            NodeKind::Check { module, name } => declared(module).checks.get(name).map(|check| check.span),
             NodeKind::Import { idx } => self.root().module.imports.get(*idx as usize).map(|import| import.span),
             NodeKind::Task { .. } => None,
         }

@@ -19,6 +19,7 @@
 //! made before the instances all the same, as in Terraform; but how many instances another block has (`length(type.name)`,
 //! `for_each = type.name`) the template tells, and that touches nothing.
 
+mod check;
 mod env;
 mod evaluate;
 mod expand;

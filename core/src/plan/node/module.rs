@@ -43,6 +43,8 @@ pub(in crate::plan) struct ModuleInst {
     pub variables: HashMap<Arc<str>, NodeId>,
     pub locals: HashMap<Arc<str>, NodeId>,
     pub outputs: HashMap<Arc<str>, NodeId>,
+    pub validations: HashMap<Arc<str>, NodeId>,
+    pub checks: HashMap<Arc<str>, NodeId>,
     /// For each call: its instances, its value, and everything in it.
     pub calls: HashMap<Arc<str>, CallNodes>,
     /// For each block: its instances, and all of them as one value. By type, then name.
@@ -132,6 +134,8 @@ impl Table {
             variables: HashMap::with_capacity(module.variables.len()),
             locals: HashMap::with_capacity(module.locals.len()),
             outputs: HashMap::with_capacity(module.outputs.len()),
+            validations: HashMap::new(),
+            checks: HashMap::new(),
             calls: HashMap::with_capacity(module.calls.len()),
             blocks: [HashMap::new(), HashMap::new()],
         };
@@ -141,7 +145,9 @@ impl Table {
             inst.variables.insert(Arc::clone(name), id);
             wanted.push(id);
             if !variable.validations.is_empty() {
-                wanted.push(self.add(NodeKind::Validation { module: idx, name: Arc::clone(name) }));
+                let id = self.add(NodeKind::Validation { module: idx, name: Arc::clone(name) });
+                inst.validations.insert(Arc::clone(name), id);
+                wanted.push(id);
             }
         }
         for name in module.locals.keys() {
@@ -169,6 +175,11 @@ impl Table {
         for name in module.outputs.keys() {
             let id = self.add(NodeKind::Output { module: idx, name: Arc::clone(name) });
             inst.outputs.insert(Arc::clone(name), id);
+            wanted.push(id);
+        }
+        for name in module.checks.keys() {
+            let id = self.add(NodeKind::Check { module: idx, name: Arc::clone(name) });
+            inst.checks.insert(Arc::clone(name), id);
             wanted.push(id);
         }
         self.modules.push(inst);

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Adoption, Env, Expansion, ModuleIdx, ModuleInst, Touched, memo::Memo};
+use super::{Adoption, Env, Expansion, ModuleIdx, ModuleInst, Touched, check::Judged, memo::Memo};
 use crate::{
     address::{InstanceKey, ResourcePath},
     error::Diagnostic,
@@ -52,6 +52,8 @@ pub(in crate::plan) enum NodeKind {
     Instance { block: NodeId, key: Option<InstanceKey> },
     /// The configuration of a provider.
     Provider { name: Arc<str> },
+    /// Whether what a `check` block says holds. Nothing waits for it.
+    Check { module: ModuleIdx, name: Arc<str> },
     /// What an `import` block of the root module adopts.
     Import { idx: u32 },
     /// Something else that the owner works on, by a number of its own.
@@ -122,7 +124,9 @@ pub(in crate::plan) struct Table {
     pub(super) calls: HashMap<NodeId, Arc<Expansion<ModuleIdx>>>,
     /// The nodes of `import` blocks, by what they are about.
     pub(super) imports: HashMap<ResourcePath, Vec<NodeId>>,
-    /// What those that were evaluated adopt.
+    /// What `check` blocks came to.
+    pub(super) checks: HashMap<NodeId, Judged>,
+    /// What those `import` blocks that were evaluated adopt.
     pub(super) adoptions: BTreeMap<NodeId, Vec<Adoption>>,
     pub(super) instance_count: usize,
     /// What is the same for all instances of a block or call, by its node.
@@ -157,6 +161,7 @@ impl Table {
             providers: HashMap::new(),
             calls: HashMap::new(),
             imports: HashMap::new(),
+            checks: HashMap::new(),
             adoptions: BTreeMap::new(),
             instance_count: 0,
             memos: HashMap::new(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{Evaluated, Keys, ModuleIdx, NodeId, NodeKind, Repeat, Table, Touched};
 use crate::{
     address::InstanceKey,
-    error::Diagnostic,
+    error::{Diagnostic, Severity},
     template::{Condition, Output, Variable},
     value::{Marks, Type, Value},
 };
@@ -56,6 +56,7 @@ impl Table {
                 });
             }
             NodeKind::Provider { name } => self.provider(id, &name),
+            NodeKind::Check { module, name } => self.check(id, module, &name),
             NodeKind::Import { idx } => self.import(id, idx),
             NodeKind::Instance { .. } | NodeKind::Task { .. } => {}
         }
@@ -280,45 +281,62 @@ impl Table {
         subject: &str,
         touched: &mut Vec<Touched>,
     ) -> Verdict {
+        self.judge(module, repeat, this, condition, code, (subject, Severity::Error), touched).0
+    }
+
+    /// Evaluates a condition of a subject; where it does not hold, that is reported with the severity, and the message is
+    /// returned, unless it must not be seen.
+    pub(super) fn judge(
+        &mut self,
+        module: ModuleIdx,
+        repeat: &Repeat,
+        this: Option<&Value>,
+        condition: &Condition,
+        code: &'static str,
+        (subject, severity): (&str, Severity),
+        touched: &mut Vec<Touched>,
+    ) -> (Verdict, Option<String>) {
         let evaluated = self.evaluate(module, repeat, this, &condition.condition);
         if !evaluated.waits.is_empty() {
-            return Verdict::Waits(evaluated.waits);
+            return (Verdict::Waits(evaluated.waits), None);
         }
         let poisoned = evaluated.poisoned;
         touched.push(evaluated.touched.clone());
-        let Some(value) = self.settle(evaluated, None) else { return Verdict::Fails };
+        let Some(value) = self.settle(evaluated, None) else { return (Verdict::Fails, None) };
         let value = crate::value::convert(&value, &Type::Bool).unwrap_or(value);
         match value.as_bool() {
-            Some(true) => return Verdict::Holds,
+            Some(true) => return (Verdict::Holds, None),
             Some(false) => {}
-            None if !value.is_known() => return if poisoned { Verdict::Fails } else { Verdict::Unknown },
+            None if !value.is_known() => return (if poisoned { Verdict::Fails } else { Verdict::Unknown }, None),
             None => {
                 let what = if value.is_null() { "null".to_owned() } else { value.ty().friendly_name() };
                 self.problems.push(
                     Diagnostic::error(code, format!("a condition of `{subject}` is {what}, neither true nor false"))
                         .at(condition.condition.span),
                 );
-                return Verdict::Fails;
+                return (Verdict::Fails, None);
             }
         }
         let message = self.evaluate(module, repeat, this, &condition.error_message);
         if !message.waits.is_empty() {
-            return Verdict::Waits(message.waits);
+            return (Verdict::Waits(message.waits), None);
         }
         let hidden = !message.value.marks_deep().is_empty();
         let text = crate::value::convert(&message.value, &Type::String).ok();
-        let text = match text.as_ref().and_then(Value::as_str) {
-            Some(_) if hidden => "a condition does not hold (its message holds a sensitive value)".to_owned(),
-            Some(text) => text.to_owned(),
+        let said = text.as_ref().and_then(Value::as_str).filter(|_| !hidden).map(ToOwned::to_owned);
+        let text = match &said {
+            Some(text) => text.clone(),
+            None if hidden => "a condition does not hold (its message holds a sensitive value)".to_owned(),
             None => "a condition does not hold".to_owned(),
         };
-        self.problems.push(
-            Diagnostic::error(code, text)
-                .label(condition.condition.span, "this is false")
-                .address(subject)
-                .help(format!("the template demands it of `{subject}`")),
-        );
-        Verdict::Fails
+        let help = match severity {
+            Severity::Error => format!("the template demands it of `{subject}`"),
+            Severity::Warning => format!("`{subject}` asserts it; it warns, and stops nothing"),
+        };
+        let problem =
+            Diagnostic::error(code, text).label(condition.condition.span, "this is false").address(subject).help(help);
+        self.problems.push(Diagnostic { severity, ..problem });
+        (Verdict::Fails, said)
     }
 }
 

@@ -13,6 +13,7 @@ impl Planner {
     /// Puts everything together. Nothing where a problem was found on the way.
     pub(super) fn assemble(&mut self) -> Option<Plan> {
         let mut entries = self.entries();
+        self.read_again(&mut entries);
         let uses = self.uses(&entries);
         self.decide_create_first(&mut entries, &uses);
         self.mint(&mut entries);
@@ -42,6 +43,7 @@ impl Planner {
             row_updates,
             base: self.base(),
             outputs,
+            checks: self.checks(),
             drift: self.drift(),
             reads: self.reads(&entries),
             provider_configs: self.provider_configs(),

@@ -4,7 +4,7 @@ use super::{
     outcome::Outcome,
 };
 use crate::{
-    error::Result,
+    error::{Diagnostic, Result},
     plan::{
         Action, Mode, Reason,
         node::{NodeId, Table},
@@ -97,6 +97,28 @@ impl Planner {
         Go::On(after)
     }
 
+    /// A data source of a `check` block that cannot be read is what that block warns of, and stops nothing.
+    fn could_not_read(&mut self, mut instance: Box<Instance>, error: &crate::Error) {
+        let node = instance.node;
+        if let Some(check) = &instance.block.check {
+            let message = format!("`{}` could not be read: {}", instance.address, error.message());
+            self.problems.push(
+                Diagnostic::warning("plan.check_failed", message.clone())
+                    .at(instance.block.span)
+                    .address(instance.address.to_string())
+                    .help(format!("the check `{check}` looks at it; what it asserts cannot be told")),
+            );
+            self.unread.insert((instance.module, check.to_string()), message);
+        }
+        let config = instance.config.clone().unwrap_or_else(Table::nothing);
+        let (plain, marks) = config.unmark_deep_with_paths();
+        let after = instance.schema.set_unknowns_for_computed(&plain).mark_with_paths(&marks);
+        instance.outcome = Some(Outcome { config, before: None, ..Outcome::unchanged(after) });
+        instance.stage = Stage::Check;
+        self.instances.put(instance);
+        self.table.resume(node);
+    }
+
     /// Takes what a data source says.
     pub(super) fn data_was_read(&mut self, node: NodeId, result: Result<Value>) {
         let Some(mut instance) = self.instances.take(node) else { return self.table.fail(node) };
@@ -130,6 +152,7 @@ impl Planner {
                 self.instances.put(instance);
                 self.table.resume(node);
             }
+            Err(error) if instance.block.check.is_some() => self.could_not_read(instance, &error),
             Err(error) => {
                 self.blame(&error, &address, span);
                 self.instances.put(instance);

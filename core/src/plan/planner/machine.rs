@@ -31,6 +31,8 @@ pub struct Planner {
     /// Whether something that a node stands for has a step; found out when somebody asks.
     pub(super) pending: HashMap<NodeId, bool>,
     pub(super) problems: Vec<Diagnostic>,
+    /// Why data sources of `check` blocks could not be read, by module instance and name of the block.
+    pub(super) unread: BTreeMap<(crate::plan::node::ModuleIdx, String), String>,
     open: BTreeMap<RequestId, Open>,
     outbox: Vec<(RequestId, Request)>,
     next_request: u64,
@@ -107,6 +109,7 @@ impl Planner {
             changing: HashMap::new(),
             pending: HashMap::new(),
             problems: Vec::new(),
+            unread: BTreeMap::new(),
             open: BTreeMap::new(),
             outbox: Vec::new(),
             next_request: 0,

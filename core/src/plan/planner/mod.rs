@@ -10,6 +10,7 @@
 //! steps are put into order.
 
 mod assemble;
+mod checks;
 mod condition;
 mod cycle;
 mod data;

@@ -31,6 +31,7 @@ impl Planner {
             address: entry.address.clone(),
             type_name: Arc::clone(&entry.address.resource.type_name),
             value: entry.outcome.after.clone().filter(|_| entry.outcome.action != Action::Read),
+            check: self.of(entry).and_then(|instance| instance.block.check.clone()),
         };
         entries.iter().filter(|entry| entry.is_data()).map(read).collect()
     }

@@ -199,16 +199,23 @@ impl Residue {
         Ok(())
     }
 
-    /// Finds the node of an instance.
-    pub(super) fn locate(&mut self, address: &Address) -> Result<NodeId> {
-        let missing = || Error::bug("a step's instance is not in the plan's snapshot").context("address", address);
+    /// Finds an instance of a module.
+    pub(super) fn locate_module(&mut self, address: &crate::address::ModuleInstance) -> Result<ModuleIdx> {
+        let missing = || Error::bug("a module instance is not in the plan's snapshot").context("address", address);
         let mut module = ModuleIdx::ROOT;
-        for step in address.module().steps() {
+        for step in address.steps() {
             let nodes = self.table()?.module(module).calls.get(&step.name).copied().ok_or_else(missing)?;
             self.settle(&[nodes.call])?;
             let expansion = self.table()?.calls(nodes.call).cloned().ok_or_else(missing)?;
             module = expansion.keys.get(step.key.as_ref()).copied().ok_or_else(missing)?;
         }
+        Ok(module)
+    }
+
+    /// Finds the node of an instance.
+    pub(super) fn locate(&mut self, address: &Address) -> Result<NodeId> {
+        let missing = || Error::bug("a step's instance is not in the plan's snapshot").context("address", address);
+        let module = self.locate_module(address.module())?;
         let resource = &address.resource;
         let nodes = self
             .table()?

@@ -8,12 +8,14 @@
 //! It sees the plan, what applied steps came to, and nothing else: no state, no world but for what it draws, which it
 //! notes so that another process draws the same.
 
+mod check;
 mod condition;
 mod drawing;
 mod evaluate;
 mod output;
 mod step;
 
+pub(super) use check::config_address;
 pub use drawing::Drawing;
 pub use evaluate::Residue;
 pub use step::Finalized;

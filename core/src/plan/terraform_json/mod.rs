@@ -4,6 +4,7 @@
 //! (`before_sensitive`, `after_sensitive`, `sensitive_values`, `sensitive`), here is null beside the flag; and so it is with
 //! constants in `configuration` that become sensitive where they end up.
 
+mod checks;
 mod configuration;
 mod expression;
 mod plan;
@@ -14,6 +15,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use checks::checks_json;
 pub use plan::plan_json;
 pub use state::state_json;
 

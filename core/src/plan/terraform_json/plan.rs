@@ -21,7 +21,7 @@ pub fn plan_json(plan: &Plan, types: &dyn TypeSource) -> Json {
         plan.inputs.variables.iter().map(|(name, value)| (name.clone(), json!({ "value": shown(value) }))).collect();
     let outputs: Map<String, Json> =
         plan.outputs.iter().map(|(name, change)| (name.clone(), output_change(change))).collect();
-    json!({
+    let mut json = json!({
         "format_version": "1.2",
         "terraform_version": TERRAFORM_VERSION,
         "variables": variables,
@@ -35,7 +35,11 @@ pub fn plan_json(plan: &Plan, types: &dyn TypeSource) -> Json {
         "applyable": !plan.is_empty(),
         "complete": plan.targets.is_empty(),
         "errored": false,
-    })
+    });
+    if let (false, Some(fields)) = (plan.checks.is_empty(), json.as_object_mut()) {
+        fields.insert("checks".into(), super::checks_json(&plan.checks));
+    }
+    json
 }
 
 pub(super) fn provider_name(provider: &str, type_name: &str, types: &dyn TypeSource) -> String {
@@ -189,6 +193,7 @@ fn action_reason(reasons: &[Reason]) -> Option<&'static str> {
         Reason::CountTooSmall { .. } => Some("delete_because_count_index"),
         Reason::KeyRemoved => Some("delete_because_each_key"),
         Reason::WrongRepetition => Some("delete_because_wrong_repetition"),
+        Reason::CheckNested => Some("read_because_check_nested"),
         Reason::ConfigUnknown => Some("read_because_config_unknown"),
         Reason::DependencyPending { .. } => Some("read_because_dependency_pending"),
         _ => None,

@@ -33,6 +33,10 @@ pub(in crate::plan) struct World {
     pub types: Arc<Types>,
     /// How often the last plan computed something that instances share.
     pub shared_count: usize,
+    /// What became of conditions in the last run, and what checks warned of.
+    pub checks: Vec<crate::state::CheckResult>,
+    pub warnings: Vec<Diagnostic>,
+    pub unread: BTreeMap<Address, String>,
 }
 
 impl Default for World {
@@ -49,6 +53,9 @@ impl Default for World {
             reverse: false,
             types: Arc::default(),
             shared_count: 0,
+            checks: Vec::new(),
+            warnings: Vec::new(),
+            unread: BTreeMap::new(),
         }
     }
 }
@@ -115,6 +122,10 @@ impl World {
             }
             Ask::ReadData(config) => {
                 let query = config.attribute("query").and_then(Value::as_str).unwrap_or("").to_owned();
+                if query == "broken" {
+                    let error = crate::Error::new(crate::ErrorKind::Unavailable, "resource.failed", "nobody answers");
+                    return Answer::Data(Err(error));
+                }
                 let answer = self.answers.get(&query).cloned().unwrap_or_else(|| format!("answer to {query}"));
                 Answer::Data(Ok(Value::object([("query", Value::string(query)), ("answer", Value::string(answer))])))
             }
@@ -167,6 +178,7 @@ impl World {
     /// Carries a plan out, always the first step that may start, checking that order and values hold.
     pub(in crate::plan) fn run(&mut self, plan: &Plan) {
         self.done.clear();
+        self.unread.clear();
         let rows: Vec<Row> = self.rows.values().cloned().collect();
         let mut residue =
             Residue::open(Arc::new(plan.clone()), &rows, Arc::clone(&self.types) as _).expect("a residue");
@@ -190,6 +202,7 @@ impl World {
             finished.insert(step.id);
         }
         self.outputs = residue.outputs().expect("outputs");
+        (self.checks, self.warnings) = residue.checks(&self.unread);
         self.next_id += 1_000_000;
     }
 
@@ -217,7 +230,14 @@ impl World {
                     object_id: None,
                     ask: Ask::ReadData(config),
                 };
-                let Answer::Data(Ok(value)) = self.answer(request) else { panic!("data") };
+                let value = match self.answer(request) {
+                    Answer::Data(Ok(value)) => value,
+                    Answer::Data(Err(error)) if Residue::is_scoped(plan, &step.address) => {
+                        self.unread.insert(step.address.clone(), error.message().to_owned());
+                        Value::unknown(crate::value::Type::Any)
+                    }
+                    _ => panic!("data"),
+                };
                 residue.applied(&step.address, None, value);
             }
             StepAction::Wait => {

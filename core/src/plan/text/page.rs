@@ -161,6 +161,7 @@ fn reason_text(reason: &Reason, action: Action) -> Option<String> {
         Reason::Deposed => "a newer object took its place".to_owned(),
         Reason::ConfigUnknown => "its configuration is not known yet".to_owned(),
         Reason::DependencyPending { addresses } => format!("it waits for {}", code_list(addresses)),
+        Reason::CheckNested => "a check looks at it once more".to_owned(),
         Reason::NotReady => "it did not work yet when the last run ended".to_owned(),
         Reason::SensitivityChanged => "only what is marked as sensitive changes".to_owned(),
     })

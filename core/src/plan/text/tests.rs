@@ -39,6 +39,7 @@ fn plan(changes: Vec<Change>) -> Plan {
         row_updates: Vec::new(),
         base: Vec::new(),
         outputs: BTreeMap::new(),
+        checks: Vec::new(),
         drift: Vec::new(),
         reads: Vec::new(),
         provider_configs: BTreeMap::new(),

@@ -72,6 +72,10 @@ pub(super) struct Dispatcher {
     /// Tasks under way, those that await readiness included.
     pub(super) task_count: usize,
     pub(super) outputs: BTreeMap<String, Value>,
+    /// Data sources of `check` blocks that could not be read, and why.
+    pub(super) unread: BTreeMap<crate::address::Address, String>,
+    pub(super) checks: Vec<crate::state::CheckResult>,
+    pub(super) warnings: Vec<crate::error::Diagnostic>,
 }
 
 /// What went wrong: with one step, or with the run.
@@ -99,12 +103,13 @@ impl Dispatcher {
         };
         match ending {
             Ending::Finished(durable) => {
-                drop(self.writes);
+                let (closed, _) = mpsc::unbounded_channel();
+                drop(std::mem::replace(&mut self.writes, closed));
                 // Its error says more than the missing acknowledgement.
                 written(writer).await?;
                 durable.await.map_err(|_| Error::bug("the end of a run was written and not acknowledged"))?;
                 let status = self.record.status;
-                Ok(report(self.record.id, status, &self.machine, self.problems, self.outputs))
+                Ok(self.report(status))
             }
             Ending::Hurried => {
                 self.drain().await;
@@ -113,7 +118,8 @@ impl Dispatcher {
                     self.finish(status)?;
                 }
                 self.flush();
-                drop(self.writes);
+                let (closed, _) = mpsc::unbounded_channel();
+                drop(std::mem::replace(&mut self.writes, closed));
                 let patience = self.shared.clock.sleep(self.options.grace);
                 tokio::select! {
                     biased;
@@ -121,7 +127,7 @@ impl Dispatcher {
                     () = patience => self.record.status = RunStatus::Running,
                 }
                 let status = self.record.status;
-                Ok(report(self.record.id, status, &self.machine, self.problems, self.outputs))
+                Ok(self.report(status))
             }
             Ending::Paused(error) => {
                 self.shared.stop.cancel();
@@ -131,6 +137,11 @@ impl Dispatcher {
                 Err(error)
             }
         }
+    }
+
+    fn report(self, status: RunStatus) -> RunReport {
+        let report = report(self.record.id, status, &self.machine, self.problems, self.outputs);
+        RunReport { checks: self.checks, warnings: self.warnings, ..report }
     }
 
     async fn work(&mut self, writer: &mut JoinHandle<Result<()>>) -> Result<Ending> {

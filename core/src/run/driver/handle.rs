@@ -4,11 +4,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::{Error, Result},
+    error::{Diagnostic, Error, Result},
     event::{Recorded, Subscription},
     plan::StepId,
     run::StepError,
-    state::{RunId, RunStatus},
+    state::{CheckResult, RunId, RunStatus},
     value::Value,
 };
 
@@ -34,6 +34,10 @@ pub struct RunReport {
     pub problems: Vec<StepProblem>,
     /// The root outputs by name; marked. Empty unless the run succeeded.
     pub outputs: BTreeMap<String, Value>,
+    /// What became of all conditions of the template.
+    pub checks: Vec<CheckResult>,
+    /// What `check` blocks warn of, with places in the plan's own texts.
+    pub warnings: Vec<Diagnostic>,
     /// Steps that ended well.
     pub done_count: usize,
     /// Steps that failed or are uncertain.

@@ -19,7 +19,7 @@ use crate::{
     },
     state::{
         ObjectId, Row, RowStatus, RunStatus, StackWrite,
-        codec::{Output, encode_outputs},
+        codec::{Output, encode_stack},
     },
     value::Value,
 };
@@ -66,6 +66,12 @@ impl Dispatcher {
             }
             End::Called(verdict) => self.conclude(step, verdict, None),
             End::Read(Ok(value)) => self.observed(step, value),
+            End::Read(Err(error)) if crate::plan::Residue::is_scoped(&self.plan, &step.address) => {
+                // What a check looks at may fail: it warns, and the run goes on.
+                let message = format!("`{}` could not be read: {}", step.address, error.message());
+                self.unread.insert(step.address.clone(), message);
+                self.observed(step, Value::unknown(crate::value::Type::Any))
+            }
             End::Read(Err(error)) => self.fail(step, vec![(&error).into()], RowFate::Untouched, Vec::new()),
             End::Recovered(finding) => self.recovered(step, finding),
             End::Ready(Ok(object)) => self.ready(step, object),
@@ -385,6 +391,7 @@ impl Dispatcher {
                 events.push(self.finished(step, StepOutcome::Skipped, None));
             }
         }
+        (self.checks, self.warnings) = self.finalizer.checks(&self.unread);
         let (status, stack) = self.final_outputs(status);
         facts.push(Fact::Finished { status });
         self.record(Write { facts, ..Write::default() })?;
@@ -424,7 +431,7 @@ impl Dispatcher {
                 let sensitive = declared(name) || value.is_sensitive();
                 (name.clone(), Output { value: storable(value).0, sensitive })
             });
-            let body = encode_outputs(&stored.collect(), &self.sealer)?;
+            let body = encode_stack(&stored.collect(), &self.checks, &self.sealer)?;
             Ok((outputs, StackWrite { lineage: self.lineage, body }))
         });
         match encoded {

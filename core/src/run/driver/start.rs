@@ -16,6 +16,7 @@ use super::{
     writer::{Encoder, Sink, Write, Writer},
 };
 use crate::{
+    address::Address,
     error::{Error, ErrorKind, Result},
     event::Event,
     plan::{Plan, Step, StepConfig, StepId},
@@ -39,6 +40,7 @@ struct Launch {
     ledger: Ledger,
     memory: HashMap<StepId, Memory>,
     problems: Vec<StepProblem>,
+    unread: BTreeMap<Address, String>,
     first: Write,
     next_seq: u64,
     is_resumed: bool,
@@ -92,8 +94,18 @@ impl Driver {
             ..Write::default()
         };
         let (memory, problems) = (HashMap::new(), Vec::new());
-        let launch =
-            Launch { record, summary, machine, ledger, memory, problems, first, next_seq: 0, is_resumed: false };
+        let launch = Launch {
+            record,
+            summary,
+            machine,
+            ledger,
+            memory,
+            problems,
+            unread: BTreeMap::new(),
+            first,
+            next_seq: 0,
+            is_resumed: false,
+        };
         launch.go(parts).await
     }
 
@@ -132,6 +144,7 @@ impl Driver {
             ledger,
             memory: past.memory,
             problems: past.problems,
+            unread: past.unread,
             first,
             next_seq: resume.entries.len() as u64,
             is_resumed: true,
@@ -233,6 +246,9 @@ impl Launch {
             call_count: 0,
             task_count: 0,
             outputs: BTreeMap::new(),
+            unread: self.unread,
+            checks: Vec::new(),
+            warnings: Vec::new(),
         };
         let writer = tokio::spawn(writer.run(queue));
         dispatcher.run(writer).await
@@ -244,6 +260,7 @@ impl Launch {
 struct Past {
     memory: HashMap<StepId, Memory>,
     problems: Vec<StepProblem>,
+    unread: BTreeMap<Address, String>,
 }
 
 impl Past {
@@ -271,7 +288,12 @@ impl Past {
                     finalizer.applied(&step.address, Some(reference.object_id), row.attributes.clone());
                 }
             }
-            Fact::Observed { value, .. } => finalizer.applied(&step.address, None, value.clone()),
+            Fact::Observed { value, .. } => {
+                if !value.is_known() {
+                    self.unread.insert(step.address.clone(), format!("`{}` could not be read", step.address));
+                }
+                finalizer.applied(&step.address, None, value.clone());
+            }
             Fact::Failed { errors, .. } => errors.iter().cloned().for_each(&mut fail),
             Fact::Recovered { conclusion: Conclusion::CannotTell { reason }, .. } => {
                 fail(super::outcome::uncertain_error(step, reason, None));
@@ -321,7 +343,17 @@ pub(super) fn report(
     outputs: BTreeMap<String, Value>,
 ) -> RunReport {
     let [done_count, failed_count, skipped_count] = counts(machine);
-    RunReport { run, status, problems, outputs, done_count, failed_count, skipped_count }
+    RunReport {
+        run,
+        status,
+        problems,
+        outputs,
+        checks: Vec::new(),
+        warnings: Vec::new(),
+        done_count,
+        failed_count,
+        skipped_count,
+    }
 }
 
 fn check_policy(on_failure: OnFailure) -> Result<()> {

@@ -18,6 +18,6 @@ mod row;
 mod sealer;
 
 pub use document::{Document, Format};
-pub use output::{Output, decode_outputs, encode_outputs};
+pub use output::{Output, decode_checks, decode_outputs, encode_outputs, encode_stack};
 pub use row::{decode_row, encode_row};
 pub use sealer::{RecordSealer, Sealer};

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::{Format, Sealer};
 use crate::{
     error::{Error, Result},
+    state::CheckResult,
     value::{Marks, Value},
 };
 
@@ -25,6 +26,8 @@ pub struct Output {
 #[serde(deny_unknown_fields)]
 struct Payload {
     outputs: BTreeMap<String, OutputPayload>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<CheckResult>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +44,15 @@ struct OutputPayload {
 /// # Errors
 /// `engine.bug` for a value that is unknown or ephemeral; what the cipher says.
 pub fn encode_outputs(outputs: &BTreeMap<String, Output>, sealer: &Sealer) -> Result<Arc<[u8]>> {
+    encode_stack(outputs, &[], sealer)
+}
+
+/// Returns the body of a [`StackRecord`](crate::state::StackRecord): a stack's outputs by name, and what became of the
+/// conditions of its template when it was last applied.
+///
+/// # Errors
+/// As [`encode_outputs`].
+pub fn encode_stack(outputs: &BTreeMap<String, Output>, checks: &[CheckResult], sealer: &Sealer) -> Result<Arc<[u8]>> {
     let record = sealer.record(KIND, "");
     let encode = |(name, output): (&String, &Output)| {
         if !output.value.is_wholly_known() {
@@ -51,7 +63,7 @@ pub fn encode_outputs(outputs: &BTreeMap<String, Output>, sealer: &Sealer) -> Re
         Ok((name.clone(), OutputPayload { value, sensitive: output.sensitive }))
     };
     let outputs = outputs.iter().map(encode).collect::<Result<_>>()?;
-    FORMAT.write(&sealer.stack().to_string(), &Payload { outputs })
+    FORMAT.write(&sealer.stack().to_string(), &Payload { outputs, checks: checks.to_vec() })
 }
 
 /// Returns the outputs in the body of a [`StackRecord`](crate::state::StackRecord).
@@ -68,6 +80,15 @@ pub fn decode_outputs(body: &[u8], sealer: &Sealer) -> Result<BTreeMap<String, O
         Ok((name, Output { value, sensitive: output.sensitive }))
     };
     payload.outputs.into_iter().map(decode).collect()
+}
+
+/// Returns what became of conditions, from the body of a [`StackRecord`](crate::state::StackRecord).
+///
+/// # Errors
+/// `store.corrupt`, `store.version`.
+pub fn decode_checks(body: &[u8], sealer: &Sealer) -> Result<Vec<CheckResult>> {
+    let payload: Payload = FORMAT.read(&sealer.stack().to_string(), body)?.payload()?;
+    Ok(payload.checks)
 }
 
 #[cfg(test)]

@@ -109,7 +109,10 @@ impl<'a> Names<'a, '_> {
             for dependency in list {
                 let problem = match &dependency.referent {
                     Referent::Resource(key) if Some(key) == own => Some(itself(key, dependency.span)),
-                    Referent::Resource(key) => self.resource_missing(key, dependency.span),
+                    Referent::Resource(key) => match module.resources.get(key) {
+                        Some(resource) => scoped(resource, None, dependency.span),
+                        None => self.resource_missing(key, dependency.span),
+                    },
                     referent => self.declared(referent, dependency.span),
                 };
                 self.problems.extend(problem);
@@ -152,7 +155,13 @@ impl<'a> Names<'a, '_> {
                     return Some(itself(key, span));
                 }
                 match self.scene.module.resources.get(key) {
-                    Some(resource) => self.use_of(resource, reference),
+                    Some(resource) => {
+                        let here = match site.owner {
+                            Owner::Check(check) => Some(&check.name),
+                            _ => None,
+                        };
+                        scoped(resource, here, span).or_else(|| self.use_of(resource, reference))
+                    }
                     None => self.resource_missing(key, span),
                 }
             }
@@ -306,6 +315,17 @@ fn instance<'a>(repetition: &Repetition, reference: &Reference<'a>, name: &str) 
         (Repetition::Count(_), None, Tail::Splat(_, each)) => Ok(steps_of_each(each)),
         (_, None, _) => Ok(&[]),
     }
+}
+
+/// Returns the problem with a reference from elsewhere to the data source of a `check` block.
+fn scoped(resource: &ResourceBlock, here: Option<&Arc<str>>, span: Span) -> Option<Diagnostic> {
+    let check = resource.check.as_ref().filter(|check| Some(*check) != here)?;
+    let message = format!("`{}` is there for the check `{check}` alone", resource.key);
+    Some(
+        Diagnostic::error("template.reference", message)
+            .at(span)
+            .help("move the `data` block out of the `check` block, and refer to it in both places"),
+    )
 }
 
 fn itself(key: &ResourceKey, span: Span) -> Diagnostic {

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use crate::{
     error::Span,
     template::{
-        model::{Condition, Import, Module, ModuleCall, Output, ProviderBlock, Repetition, ResourceBlock, Variable},
+        model::{
+            Check, Condition, Import, Module, ModuleCall, Output, ProviderBlock, Repetition, ResourceBlock, Variable,
+        },
         syntax::{Block, Body, Expr},
     },
 };
@@ -21,6 +23,7 @@ pub(in crate::template) enum Owner<'a> {
     Input(&'a ModuleCall, &'a Arc<str>),
     Provider(&'a ProviderBlock),
     Import(&'a Import),
+    Check(&'a Check),
 }
 
 /// What an expression is for, where that matters.
@@ -92,6 +95,9 @@ pub(in crate::template) fn for_each_site<'a>(module: &'a Module, f: &mut dyn FnM
         for (name, expr) in &call.inputs {
             f(Site { expr, owner: Owner::Input(call, name), role: Role::Value }, &[]);
         }
+    }
+    for check in module.checks.values() {
+        conditions(&check.asserts, Owner::Check(check), Role::Condition, f);
     }
     for import in &module.imports {
         let owner = Owner::Import(import);

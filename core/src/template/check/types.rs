@@ -205,6 +205,9 @@ impl<'a> Walk<'a> {
         for output in module.outputs.values() {
             self.conditions(module, &nowhere, &output.preconditions);
         }
+        for check in module.checks.values() {
+            self.conditions(module, &nowhere, &check.asserts);
+        }
         for resource in module.resources.values() {
             self.resource(module, resource);
         }

@@ -9,6 +9,7 @@
 
 mod body;
 mod call;
+mod check;
 mod constant;
 mod dependency;
 mod front;

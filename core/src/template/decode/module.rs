@@ -15,11 +15,12 @@ use crate::{
 };
 
 use super::{
-    Problems, body::unknown, call, front, import, overlay::overlay, provider, refactor, resource, settings, variable,
+    Problems, body::unknown, call, check, front, import, overlay::overlay, provider, refactor, resource, settings,
+    variable,
 };
 
 /// The kinds of blocks that stand at the top of a file.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "resource",
     "data",
     "variable",
@@ -31,10 +32,11 @@ const KINDS: [&str; 11] = [
     "moved",
     "removed",
     "import",
+    "check",
 ];
 
 /// Those that a later version will understand.
-const LATER: [&str; 5] = ["action", "check", "ephemeral", "language", "list"];
+const LATER: [&str; 4] = ["action", "ephemeral", "language", "list"];
 
 /// Reads the module in a folder from all of its files.
 pub(super) fn module(dir: &Arc<str>, files: &Files, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Module {
@@ -136,6 +138,15 @@ fn top_level(block: Block, module: &mut Module, problems: &mut Problems) -> bool
         "moved" => {
             module.moved.extend(refactor::moved(block, problems));
             true
+        }
+        "check" => {
+            let Some((found, data)) = check::check(block, problems) else { return false };
+            if let Some(data) = data {
+                let data = Some((data.key.clone(), Arc::new(data)));
+                insert(&mut module.resources, data, "data", |data| data.span, problems);
+            }
+            let found = Some((Arc::clone(&found.name), found));
+            insert(&mut module.checks, found, "check", |found| found.span, problems)
         }
         "removed" => {
             module.removed.extend(refactor::removed(block, problems));

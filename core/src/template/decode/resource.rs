@@ -42,6 +42,7 @@ pub(super) fn resource(block: Block, mode: Mode, problems: &mut Problems) -> Opt
     }
     let key = ResourceKey { mode, type_name: text(&type_name), name: text(&name) };
     Some(ResourceBlock {
+        check: None,
         key,
         repetition,
         depends_on,

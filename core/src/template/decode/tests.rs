@@ -142,7 +142,6 @@ fn everything_that_is_said_is_read() {
 fn what_comes_later_is_refused_where_it_stands() {
     check(
         r#"
-check "x" {}
 ephemeral "a" "b" {}
 terraform {
   backend "s3" {}
@@ -171,14 +170,13 @@ resource "acme_vpc" "x" {
 }
 "#,
         &[
-            "2 template.unsupported <check \"x\"> a `check` block is not supported yet",
-            "3 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
-            "5 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
-            "17 template.source <\"example/net/acme\"> the module `example/net/acme` is not there yet",
-            "20 template.source <\".\"> the module `local` calls itself",
-            "22 template.version <version> a module beside its caller has no version",
-            "26 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
-            "27 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
+            "2 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
+            "4 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
+            "16 template.source <\"example/net/acme\"> the module `example/net/acme` is not there yet",
+            "19 template.source <\".\"> the module `local` calls itself",
+            "21 template.version <version> a module beside its caller has no version",
+            "25 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
+            "26 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
         ],
     );
 }

@@ -125,13 +125,14 @@ pub(super) fn output(block: Block, problems: &mut Problems) -> Option<Output> {
     Some(Output { name: text(&label), expr, description, sensitive, ephemeral, depends_on, preconditions, span })
 }
 
-/// Reads a `validation`, `precondition` or `postcondition` block.
+/// Reads a `validation`, `precondition`, `postcondition` or `assert` block.
 pub(super) fn condition(block: Block, problems: &mut Problems) -> Option<Condition> {
     labels(&block, [], problems)?;
     let span = block.kind.span;
     let what = match block.kind.as_str() {
         "validation" => "a `validation` block",
         "precondition" => "a `precondition` block",
+        "assert" => "an `assert` block",
         _ => "a `postcondition` block",
     };
     let mut reader = Reader::new(what, block, problems);

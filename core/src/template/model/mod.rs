@@ -3,7 +3,7 @@
 //! ```text
 //! Template ── Module (one per folder, shared by every call of it)
 //!               ├─ Variable  Local  Output  ResourceBlock  ModuleCall  ProviderBlock  Settings
-//!               ├─ Moved  Removed  Import
+//!               ├─ Moved  Removed  Import  Check
 //!               └─ expressions as they were written, each with its span; nothing is evaluated
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! Everything is shared (`Arc`), so copies are cheap, and every map is ordered by name, so that two readings of the same
 //! files are equal whatever the order in which the files came.
 
+mod check;
 mod constraint;
 mod import;
 mod module;
@@ -23,6 +24,7 @@ mod resource;
 mod settings;
 mod template;
 
+pub use check::Check;
 pub use constraint::{Defaults, TypeConstraint};
 pub use import::{Import, ImportTarget};
 pub use module::{Condition, Dependency, Local, Module, ModuleCall, Output, Repetition, Variable};

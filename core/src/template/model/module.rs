@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Import, Moved, PassedProvider, ProviderBlock, ProviderName, Removed, ResourceBlock, ResourceKey, Settings,
+    Check, Import, Moved, PassedProvider, ProviderBlock, ProviderName, Removed, ResourceBlock, ResourceKey, Settings,
     TypeConstraint,
 };
 
@@ -38,6 +38,8 @@ pub struct Module {
     pub moved: Vec<Moved>,
     /// `removed` blocks, in order of place.
     pub removed: Vec<Removed>,
+    /// `check` blocks by name.
+    pub checks: BTreeMap<Arc<str>, Check>,
     /// `import` blocks, in order of place.
     pub imports: Vec<Import>,
     /// What the `terraform` blocks say.

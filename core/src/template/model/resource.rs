@@ -63,6 +63,8 @@ pub struct ResourceBlock {
     pub depends_on: Vec<Dependency>,
     /// The provider that was named, if one was; else it follows from the type.
     pub provider: Option<ProviderRef>,
+    /// The `check` block that it stands in, for a data source that only that can refer to.
+    pub check: Option<Arc<str>>,
     /// How the object is treated.
     pub lifecycle: Lifecycle,
     /// Arguments and blocks for the schema of the type; without the meta-arguments that are fields here.

@@ -251,3 +251,46 @@ fn json_says_the_same() {
     let broken = text.replace("\"acme_vpc.x\"", "\"acme_vpc.b\"");
     assert_eq!(problems(&[("main.tf.json", &broken)]).len(), 1);
 }
+
+#[test]
+fn checks_that_are_none() {
+    let assert = |condition: &str| format!("assert {{\n condition = {condition}\n error_message = \"m\"\n}}\n");
+    let with = |body: &str| format!("check \"c\" {{\n{body}}}\n");
+    let data = "data \"acme_zone\" \"z\" {\n name = \"z\"\n}\n";
+    let vpc = vpc("b", "");
+    check(&(with(&(data.to_owned() + &assert("data.acme_zone.z.id != acme_vpc.b.id"))) + &vpc), &[]);
+    check(&with(""), &["1 template.missing <check \"c\"> a `check` block needs at least one `assert` block"]);
+    check(&with(&assert("1 == 2")), &["3 template.condition <1 == 2> the condition always has the same result"]);
+    check(&with(&assert("self.id == 1")), &["3 template.context <self.id> `self` means nothing here"]);
+    check(
+        &(with(&assert("acme_vpc.b.id == 1")) + &vpc + &with(&assert("acme_vpc.b.id == 2"))),
+        &["10 template.duplicate <check \"c\"> the check `c` is declared twice"],
+    );
+    let twice = with(&(data.to_owned() + data + &assert("data.acme_zone.z.id == 1")));
+    check(&twice, &["5 template.duplicate <data> a second `data` block in a `check` block"]);
+    let odd = data.replace("name =", "count = 2\n lifecycle {}\n name =");
+    check(
+        &with(&(odd + &assert("data.acme_zone.z.id == 1"))),
+        &[
+            "3 template.argument <count> a data source inside of a `check` block has no `count`",
+            "4 template.block <lifecycle> a data source inside of a `check` block has no `lifecycle`",
+        ],
+    );
+    let scoped = with(&(data.to_owned() + &assert("data.acme_zone.z.id == 1")));
+    check(
+        &(scoped.clone() + "output \"o\" {\n value = data.acme_zone.z.id\n depends_on = [data.acme_zone.z]\n}\n"),
+        &[
+            "11 template.reference <data.acme_zone.z.id> `data.acme_zone.z` is there for the check `c` alone",
+            "12 template.reference <data.acme_zone.z> `data.acme_zone.z` is there for the check `c` alone",
+        ],
+    );
+    check(
+        &(scoped + "check \"d\" {\n" + &assert("data.acme_zone.z.id == 1") + "}\n"),
+        &["12 template.reference <data.acme_zone.z.id> `data.acme_zone.z` is there for the check `c` alone"],
+    );
+    let json = r#"{ "resource": { "acme_vpc": { "b": {} } }, "check": { "c": {
+      "data": { "acme_zone": { "z": { "name": "z" } } },
+      "assert": [{ "condition": "${data.acme_zone.z.id != acme_vpc.b.id}", "error_message": "m" }]
+    } } }"#;
+    assert_eq!(problems(&[("main.tf.json", json)]), Vec::<String>::new());
+}
