@@ -72,6 +72,13 @@ bench-peer: ## The same shapes through `terraform`, where it is on PATH.
 mutations: ## 5,000 seeded mutations of each example template (the short form runs with the unit tests).
 	STACKWRIGHT_MUTATIONS=5000 $(CARGO) test --release -p stackwright-tests --test mutations
 
+# How long each target runs; `make fuzz SECONDS=600 TARGETS="hcl yaml"`.
+SECONDS_EACH ?= $(or $(SECONDS),600)
+
+.PHONY: fuzz
+fuzz: setup ## Fuzzing guided by coverage, ten minutes for each target (the corpus is replayed with the unit tests).
+	@tests/fuzz/run.sh $(SECONDS_EACH) $(TARGETS)
+
 .PHONY: crash
 crash: ## The long crash sweep (the short form runs with the unit tests).
 	STACKWRIGHT_CASES=2000 $(CARGO) test --release -p stackwright-tests --test crash

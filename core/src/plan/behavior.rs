@@ -223,6 +223,8 @@ fn marks_follow_values() {
     let text = |sensitive: bool| {
         format!("variable \"v\" {{\n sensitive = {sensitive}\n}}\n")
             + &thing("a", "name = \"x-${var.v}\"\nsecret = \"open\"")
+            // Triggered by what changes, not by who may see it.
+            + &thing("b", "lifecycle {\n replace_triggered_by = [thing.a]\n}")
     };
     world.variables.insert("v".to_owned(), Value::string("hunter2"));
     let plan = world.settle(&text(true));

@@ -83,6 +83,16 @@ fn what_instances_share_is_computed_once() {
 }
 
 #[test]
+fn what_instances_share_and_failed_fails_all_of_them() {
+    let a = "resource \"thing\" \"a\" {\n count = 2\n lifecycle {\n precondition {\n condition = count.index < 0\n error_message = \"no\"\n }\n }\n}\n";
+    // Nobody is asked about an instance that would be made with what failed.
+    let b = "resource \"thing\" \"b\" {\n count = 3\n name = \"forbidden\"\n size = length(thing.a[*].id)\n}\n";
+    let problems = World::default().fail(&format!("{a}{b}"));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.starts_with("plan.condition_failed")), "{problems:?}");
+}
+
+#[test]
 fn what_was_made_with_many_is_one_word() {
     let locals = "locals {\n ids = [for i in range(@) : thing.a[i].id]\n some = slice(local.ids, 0, 2)\n}\n";
     check(&(b("name = join(\",\", local.ids)") + locals));

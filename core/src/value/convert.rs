@@ -109,7 +109,18 @@ pub fn convert(value: &Value, to: &Type) -> Result<Value, ConvertError> {
     if value.has_type(to) {
         return Ok(value.clone());
     }
-    Conversion { safety: Safety::Unsafe, path: Path::root() }.run(value, to)
+    let converted = Conversion { safety: Safety::Unsafe, path: Path::root() }.run(value, to);
+    converted.map_err(|error| match has_secret_names(value) {
+        // What is wrong, and where, is told in names of attributes and keys of maps.
+        true => ConvertError::new(&Path::root(), format!("{} required", to.friendly_constraint())),
+        false => error,
+    })
+}
+
+/// Returns whether names of attributes or keys of maps may be secret: those of what is marked as a whole.
+fn has_secret_names(value: &Value) -> bool {
+    let is_marked = !value.marks().is_empty() && !value.ty().is_primitive();
+    is_marked || value.elements().any(has_secret_names) || value.entries().any(|(_, part)| has_secret_names(part))
 }
 
 struct Conversion {

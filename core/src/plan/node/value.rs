@@ -368,8 +368,8 @@ fn convert(variable: &Variable, value: &Value) -> Result<Value, String> {
         };
     }
     let filled = variable.constraint.apply_defaults(value);
-    let converted = crate::value::convert(&filled, &variable.constraint.ty).map_err(|error| error.to_string())?;
-    Ok(converted.with_marks(marks))
+    let filled = filled.with_marks(marks);
+    crate::value::convert(&filled, &variable.constraint.ty).map_err(|error| error.to_string())
 }
 
 impl Table {

@@ -21,11 +21,14 @@ pub fn print(body: &Body) -> String {
     layout(&out)
 }
 
-/// Returns an expression as HCL on one line, or on several where brackets allow it and it is long.
+/// Returns an expression as HCL on one line, or on several where brackets allow it and it is long. A heredoc ends with the line
+/// break that it needs.
 pub fn print_expression(expr: &Expr) -> String {
+    let text = value(expr);
     // The layout works on attributes; give it one.
-    let wrapped = layout(&format!("x = {}\n", value(expr)));
-    wrapped.strip_prefix("x = ").unwrap_or(&wrapped).trim_end().to_owned()
+    let wrapped = layout(&format!("x = {text}\n"));
+    let end = if text.starts_with("<<") { "\n" } else { "" };
+    format!("{}{end}", wrapped.strip_prefix("x = ").unwrap_or(&wrapped).trim_end())
 }
 
 /// Returns an expression as HCL on one line; heredocs become quoted strings.

@@ -95,7 +95,8 @@ fn given_value(variable: &Variable, given: &RawVariable, problems: &mut Problems
             }
         };
     }
-    match convert(&constraint.apply_defaults(&value), &constraint.ty) {
+    // Marked before, so that what is wrong with it is told without its names.
+    match convert(&constraint.apply_defaults(&value).with_marks(variable.marks()), &constraint.ty) {
         Ok(value) => Some(value),
         Err(error) => {
             let message = format!("the value of variable `{}` does not fit its type: {error}", variable.name);

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::value::{
+    Marks,
     testing::{Shape, any_type, any_value, l, m, n, null, o, s, secret, set, t, unknown},
     unify, unify_values,
 };
@@ -238,4 +239,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn names_inside_of_what_is_secret_are_not_told() {
+    let secret = |value: Value| value.with_marks(Marks::SENSITIVE);
+    let told = |value: &Value, ty: &Type| convert(value, ty).expect_err("it does not fit").to_string();
+    let numbers = Type::map(Type::Number);
+    let object = || Value::object([("canary", Value::string("x"))]);
+    assert_eq!(told(&object(), &numbers), "[\"canary\"]: a number is required");
+    assert_eq!(told(&secret(object()), &numbers), "map of number required");
+    assert_eq!(
+        told(&Value::tuple(vec![secret(object())]), &Type::list(numbers.clone())),
+        "list of map of number required"
+    );
+    let map = Value::map(Type::list(Type::String), [("canary", Value::null(Type::list(Type::String)))]);
+    assert_eq!(told(&secret(map), &numbers), "map of number required");
+    // Secret values have names that are none.
+    let value = Value::object([("a", secret(Value::string("x")))]);
+    assert_eq!(told(&value, &numbers), "[\"a\"]: a number is required");
 }
