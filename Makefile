@@ -30,7 +30,7 @@ demo-down: build ## Takes the guestbook down again: no process, file or row is l
 	@examples/guestbook/demo.sh down
 
 .PHONY: test
-test: setup lint unit bindings doc demo-test ## Runs everything that CI runs.
+test: setup lint unit bindings doc plans demo-test ## Runs everything that CI runs.
 
 .PHONY: lint
 lint: ## Formatting and clippy, warnings are errors.
@@ -51,6 +51,17 @@ bindings: setup ## Resource types in Python and Node through apply, SIGKILL and 
 .PHONY: doc
 doc: ## Documentation, warnings are errors. Its examples run with the unit tests.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+.PHONY: plans
+plans: build ## Plans of generated templates, against what was recorded of Terraform.
+	@tests/oracle_plans/run.py replay
+
+# More of them, against the `terraform` on PATH (minutes).
+STORIES ?= 2000
+
+.PHONY: oracle-plans
+oracle-plans: build ## The same for 2,000 templates, against the `terraform` on PATH (minutes).
+	@tests/oracle_plans/run.py live $(STORIES)
 
 .PHONY: demo-test
 demo-test: build ## The demo from end to end, with its drift, its change and its removal, checked.
