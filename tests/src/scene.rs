@@ -6,8 +6,8 @@ use stackwright::{
     address::Address,
     error::Result,
     plan::{
-        Action, Change, ChangeIdx, Join, JoinId, Level, Mode, Need, OutputChange, Plan, Reason, RowBase, Step,
-        StepAction, StepConfig, StepId,
+        Action, Change, ChangeIdx, Join, JoinId, Level, Mode, Need, OutputChange, Plan, Reason, RowBase, RowUpdate,
+        Step, StepAction, StepConfig, StepId,
     },
     run::{Finalized, Finalizer},
     state::{Lineage, ObjectId, Row, RowStatus, StackKey},
@@ -98,9 +98,14 @@ impl Scene {
         Builder::default().build(nodes)
     }
 
-    /// Puts the objects that exist before the plan runs into a world.
+    /// Puts the objects that exist before the plan runs into a world, those that it adopts too.
     pub fn furnish(&self, world: &World) {
-        for row in &self.rows {
+        let known = |row: &&Row| self.rows.iter().any(|other| other.object_id == row.object_id);
+        let adopted = self.plan.row_updates.iter().filter_map(|update| match update {
+            RowUpdate::Put(row) => Some(row),
+            RowUpdate::Remove(_) => None,
+        });
+        for row in self.rows.iter().chain(adopted.filter(|row| !known(row))) {
             let id = row.remote_id.clone().unwrap_or_default();
             world.put(&id, &row.object_id.to_string(), row.attributes.unmark_deep().0);
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use stackwright::{
     event::Event,
-    plan::{Level, Plan, StepAction, StepId},
+    plan::{Level, Plan, RowUpdate, StepAction, StepId},
     run::{Fact, OnFailure},
     state::{ObjectId, Row, RowStatus, RunStatus, testing::Faults},
     value::Value,
@@ -198,6 +198,35 @@ fn a_crash_at_any_point_changes_nothing() {
     for seed in 0..3 {
         sweep(&medley(), seed);
     }
+}
+
+/// What a template calls differently and what it adopts are changes of rows alone: written with the run's first facts, all
+/// of them or none.
+#[test]
+fn rows_that_move_and_objects_that_are_adopted_survive_a_crash_at_any_point() {
+    let mut scene = medley();
+    let mut plan = (*scene.plan).clone();
+    let first = scene.rows.first().expect("a row").clone();
+    let adopted = Row {
+        object_id: ObjectId::from_u128(0x9000),
+        address: "toy_thing.adopted".parse().expect("an address"),
+        remote_id: Some("adopted-1".to_owned()),
+        dependencies: Vec::new(),
+        version: 1,
+        ..first
+    };
+    plan.row_updates.push(RowUpdate::Put(adopted));
+    for (number, row) in scene.rows.iter_mut().enumerate() {
+        plan.row_updates.push(RowUpdate::Put(Row { version: row.version + 1, ..row.clone() }));
+        row.address = format!("toy_thing.was{number}").parse().expect("an address");
+    }
+    scene.plan = plan.into();
+    let ((rows, ..), _, _) = calm(&scene, 2);
+    let addresses: Vec<String> = rows.iter().map(|row| row.address.to_string()).collect();
+    assert!(addresses.contains(&"toy_thing.adopted".to_owned()), "{addresses:?}");
+    assert!(addresses.iter().all(|address| !address.contains("was")), "{addresses:?}");
+    sweep(&scene, 2);
+    sweep_again_and_again(&scene, 2);
 }
 
 #[test]

@@ -159,6 +159,12 @@ fn what_is_inside_moves_by_its_old_name_before_and_by_its_new_name_after() {
             + INNER),
         &["no-op free.z from module.a.free.x", "create module.b.free.x"],
     );
+    // What the module says is about the instance that it was and about the one that it becomes.
+    check(
+        &(module("a", "") + INNER),
+        &(module("a", "count = 2") + &moved("module.a", "module.a[1]") + renamed),
+        &["create module.a[0].free.y", "no-op module.a[1].free.y from module.a.free.x"],
+    );
     check(
         &free("a", ""),
         &(module("m", "") + &moved("free.a", "module.m.free.x") + INNER),

@@ -177,12 +177,13 @@ pub(crate) fn order_moves(moves: &[Move]) -> Result<Vec<usize>, Vec<Vec<usize>>>
 }
 
 /// Returns whether a move is followed after another.
+///
+/// What a called module declares is about every instance of it: where one instance takes the place of another, it holds
+/// before and after, and the order does not matter.
 fn waits([from, to]: &[Pattern; 2], [other_from, other_to]: &[Pattern; 2]) -> bool {
-    from.meets(other_to)
-        || from.is_inside(other_to)
-        || to.is_inside(other_to)
-        || other_from.is_inside(from)
-        || other_to.is_inside(from)
+    let arrives = |end: &Pattern| end.is_inside(other_to) && !end.is_inside(other_from);
+    let leaves = |end: &Pattern| end.is_inside(from) && !end.is_inside(to);
+    from.meets(other_to) || arrives(from) || arrives(to) || leaves(other_from) || leaves(other_to)
 }
 
 /// Which instances are meant.
