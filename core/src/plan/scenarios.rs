@@ -314,6 +314,43 @@ fn the_arm_that_is_not_taken_is_not_waited_for() {
 }
 
 #[test]
+fn what_an_arm_that_is_not_taken_looked_at_too_early_is_computed_again() {
+    let thing = |name: &str, body: &str| format!("resource \"thing\" \"{name}\" {{\n{body}\n}}\n");
+    // Each says the same of the two instances of `thing.m`, and is evaluated for `thing.b` before these exist.
+    for late in [
+        "local.one",
+        "local.all",
+        "local.splat",
+        "module.n.out",
+        "thing.m[1].id",
+        "join(\",\", thing.m[*].id)",
+        "join(\",\", [for m in thing.m : m.id])",
+    ] {
+        let text = thing("a", "")
+            + &thing("b", &format!("count = 2\nname = \"${{thing.a.id}} ${{count.index == 0 ? \"x\" : {late}}}\""))
+            + &thing("m", "count = 2")
+            + &thing("z", &format!("name = {late}"))
+            + "locals {\n one = thing.m[1].id\n all = join(\",\", local.splat_ids)\n splat = local.all\n\
+               splat_ids = thing.m[*].id\n}\n\
+               module \"n\" {\n source = \"./n\"\n in = local.all\n}\n\
+               # file: n/main.tf\nvariable \"in\" {\n}\noutput \"out\" {\n value = var.in\n}\n";
+        let mut world = World::default();
+        world.settle(&text);
+        let order = |address: &str| world.done.iter().position(|done| done == &format!("create {address}"));
+        assert!(order("thing.b[0]") < order("thing.m[0]"), "nothing is looked at too early: {:?}", world.done);
+        let name = |address: &str| {
+            let name = world.rows[&world.object(address)].attributes.attribute("name").cloned();
+            name.and_then(|name| name.as_str().map(str::to_owned)).expect("a name")
+        };
+        assert!(name("thing.b[0]").ends_with(" x"), "{late}");
+        let z = name("thing.z");
+        assert!(name("thing.b[1]").ends_with(&format!(" {z}")), "{late}: {} {z}", name("thing.b[1]"));
+        let id = format!("id-{}", world.object("thing.m[1]").as_u128());
+        assert!(z.ends_with(&id), "{late}: {z}");
+    }
+}
+
+#[test]
 fn what_may_be_wanted_once_more_is_known_comes_first() {
     let thing = |name: &str, body: &str| format!("resource \"thing\" \"{name}\" {{\n{body}\n}}\n");
     let base = thing("y", "") + &thing("z", "count = 2");
