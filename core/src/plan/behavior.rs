@@ -511,6 +511,50 @@ fn write_only_values_are_in_no_plan() {
 }
 
 #[test]
+fn what_was_made_with_an_older_value_is_made_again() {
+    let mut world = World::default();
+    let m = "resource \"thing\" \"m\" {\n count = 2\n}\n";
+    for used in [
+        "thing.m[0].id",
+        "join(\",\", thing.m[*].id)",
+        "join(\",\", [for m in thing.m : m.id])",
+        "local.all",
+        "module.n.out",
+    ] {
+        let text = m.to_owned()
+            + &thing("z", &format!("count = 2\nname = \"${{count.index}} ${{{used}}}\""))
+            + "locals {\n all = join(\",\", thing.m[*].id)\n}\nmodule \"n\" {\n source = \"./n\"\n in = local.all\n}\n\
+               # file: n/main.tf\nvariable \"in\" {\n}\noutput \"out\" {\n value = var.in\n}\n";
+        let plan = world.plan(&text);
+        let step = |address: &str| {
+            plan.steps.iter().find(|step| step.address.to_string() == address).expect("a step of that address")
+        };
+        let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
+        let apply = |residue: &mut Residue, address: &str, id: &str| {
+            let step = step(address);
+            let value = complete(&step.planned.clone().expect("planned"), id);
+            residue.applied(&step.address, step.object_id, value);
+        };
+        let name = |residue: &mut Residue, address: &str| {
+            let config = residue.finalize(step(address)).expect("a configuration").config;
+            config.attribute("name").and_then(|name| name.as_str().map(str::to_owned)).expect("a name")
+        };
+        apply(&mut residue, "thing.m[0]", "early");
+        apply(&mut residue, "thing.m[1]", "other");
+        let first = name(&mut residue, "thing.z[0]");
+        assert!(first.starts_with("0 early"), "{used}: {first}");
+        assert_eq!(residue.walk_count(), 0);
+        // It became something else while it got ready.
+        apply(&mut residue, "thing.m[0]", "late");
+        for address in ["thing.z[0]", "thing.z[1]"] {
+            let again = name(&mut residue, address);
+            assert!(again.contains("late") && !again.contains("early"), "{used}: {again}");
+        }
+        assert_eq!(residue.walk_count(), 1);
+    }
+}
+
+#[test]
 fn drawings_are_replayed() {
     let mut world = World::default();
     let plan = world.plan(&thing("a", "name = uuid()\nnote = timestamp()"));

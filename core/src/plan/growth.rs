@@ -83,6 +83,17 @@ fn what_instances_share_is_computed_once() {
 }
 
 #[test]
+fn nothing_is_walked_for_what_comes_out_as_planned() {
+    let mut world = World::default();
+    let text = b("name = \"${thing.a[count.index].id} ${true ? 1 : length(thing.a[*].id)}\"").replace('@', "30");
+    for kind in ["a", "b"] {
+        world.apply(&text.replace("KIND", kind));
+        assert_eq!(world.done.len(), if kind == "a" { 60 } else { 90 });
+        assert_eq!(world.walk_count, 0);
+    }
+}
+
+#[test]
 fn what_instances_share_and_failed_fails_all_of_them() {
     let a = "resource \"thing\" \"a\" {\n count = 2\n lifecycle {\n precondition {\n condition = count.index < 0\n error_message = \"no\"\n }\n }\n}\n";
     // Nobody is asked about an instance that would be made with what failed.

@@ -39,6 +39,8 @@ pub struct Residue {
     /// Instances whose values are not final, and nodes that stand for such.
     pub(super) open: HashSet<NodeId>,
     pub(super) drawn: Arc<Mutex<Drawn>>,
+    #[cfg(test)]
+    pub(super) walk_count: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +76,8 @@ impl Residue {
             passing: Vec::new(),
             open: HashSet::new(),
             drawn: Arc::default(),
+            #[cfg(test)]
+            walk_count: 0,
         };
         for row in rows.iter().filter(|row| row.status != RowStatus::Deposed) {
             if residue.known(&row.address).is_none() {
@@ -86,6 +90,12 @@ impl Residue {
             }
         }
         Ok(residue)
+    }
+
+    /// Returns how often everything was walked for the users of one instance.
+    #[cfg(test)]
+    pub(in crate::plan) const fn walk_count(&self) -> usize {
+        self.walk_count
     }
 
     /// Returns the change of an instance; not that of a deposed object. O(log n), n changes.

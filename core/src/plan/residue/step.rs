@@ -107,6 +107,10 @@ impl Residue {
         let was_final = old.as_ref().is_some_and(|old| old.is_final);
         if was_final && old.is_some_and(|old| !old.value.same(&value)) {
             // It changed once more while it became ready: whatever used it is computed anew.
+            #[cfg(test)]
+            {
+                self.walk_count += 1;
+            }
             let users = table.users_of(address);
             table.forget(&users);
         }

@@ -3,5 +3,5 @@
 mod types;
 mod world;
 
-pub(super) use types::Types;
+pub(super) use types::{Types, complete};
 pub(super) use world::{World, changes, template};

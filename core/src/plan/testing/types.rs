@@ -132,7 +132,7 @@ pub(super) fn upgrade(version: u64, attributes: &Value) -> Result<Value> {
 }
 
 /// Fills in what the types compute.
-pub(super) fn complete(planned: &Value, id: &str) -> Value {
+pub(in crate::plan) fn complete(planned: &Value, id: &str) -> Value {
     let parts = planned.entries().map(|(name, value)| {
         let value = match (&**name, value.is_known()) {
             ("id", false) => Value::string(id),

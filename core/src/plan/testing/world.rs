@@ -33,6 +33,8 @@ pub(in crate::plan) struct World {
     pub types: Arc<Types>,
     /// How often the last plan computed something that instances share.
     pub shared_count: usize,
+    /// How often the last run walked everything for the users of one instance.
+    pub walk_count: usize,
     /// What became of conditions in the last run, and what checks warned of.
     pub checks: Vec<crate::state::CheckResult>,
     pub warnings: Vec<Diagnostic>,
@@ -53,6 +55,7 @@ impl Default for World {
             reverse: false,
             types: Arc::default(),
             shared_count: 0,
+            walk_count: 0,
             checks: Vec::new(),
             warnings: Vec::new(),
             unread: BTreeMap::new(),
@@ -202,6 +205,7 @@ impl World {
             finished.insert(step.id);
         }
         self.outputs = residue.outputs().expect("outputs");
+        self.walk_count = residue.walk_count();
         (self.checks, self.warnings) = residue.checks(&self.unread);
         self.next_id += 1_000_000;
     }
