@@ -112,8 +112,7 @@ impl Default for PlanOptions {
 pub struct ObjectIds(Box<dyn FnMut() -> ObjectId + Send>);
 
 impl ObjectIds {
-    /// Returns ids of which the first is random, as [`ObjectId::mint`] makes it, and the others count up from it in their
-    /// last 32 bits.
+    /// Returns ids that share 96 random bits, as [`ObjectId::mint`] makes them, and count up in their last 32.
     ///
     /// What is made by one plan lies side by side wherever it is kept in the order of ids, so that a store writes few
     /// pages for many rows.

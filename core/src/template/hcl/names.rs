@@ -38,14 +38,20 @@ impl Names {
     }
 
     fn slot(&self, bytes: &[u8]) -> usize {
+        let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut hash = self.seed ^ bytes.len() as u64;
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            hash = (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (words, _) = bytes.as_chunks::<8>();
+        for word in words {
+            hash = mix(hash, u64::from_le_bytes(*word));
         }
+        // What is left is read in pieces that may overlap: the length is in the hash.
+        hash = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            (Some(last), ..) => mix(hash, u64::from_le_bytes(*last)),
+            (None, Some(first), Some(last)) => {
+                mix(hash, u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+            }
+            _ => mix(hash, bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+        };
         (hash >> 40) as usize & (SLOTS - 1)
     }
 }
@@ -61,5 +67,14 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &names.share("aws_instance")));
         assert_eq!(&*names.share("aws_instancf"), "aws_instancf");
         assert_eq!(names.share(&"x".repeat(100)).len(), 100);
+        // Of every length, those that differ in one place only are told apart.
+        for len in 1..=LONGEST {
+            for at in 0..len {
+                let mut text = "a".repeat(len);
+                text.replace_range(at..=at, "b");
+                assert_eq!(*names.share(&text), *text);
+                assert!(Arc::ptr_eq(&names.share(&text), &names.share(&text)));
+            }
+        }
     }
 }
