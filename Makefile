@@ -90,6 +90,20 @@ SECONDS_EACH ?= $(or $(SECONDS),600)
 fuzz: setup ## Fuzzing guided by coverage, ten minutes for each target (the corpus is replayed with the unit tests).
 	@tests/fuzz/run.sh $(SECONDS_EACH) $(TARGETS)
 
+EXPRESSIONS ?= 50000
+
+.PHONY: oracle
+oracle: ## EXPRESSIONS=50000 generated expressions here and in `terraform` 1.11, which is on PATH (minutes; it is the slow one).
+	$(CARGO) run --quiet -p stackwright-oracle --bin oracle -- run $(EXPRESSIONS) $(or $(SEED),1)
+
+.PHONY: oracle-record
+oracle-record: ## Writes down anew what `terraform` says of tests/oracle/hand and of 3,000 generated expressions.
+	$(CARGO) run --quiet -p stackwright-oracle --bin oracle -- record 3000
+
+.PHONY: oracle-census
+oracle-census: ## How many vectors each function and each rule of the language has, and which have too few.
+	@$(CARGO) run --quiet -p stackwright-oracle --bin oracle -- census
+
 .PHONY: crash
 crash: ## The long crash sweep (the short form runs with the unit tests).
 	STACKWRIGHT_CASES=2000 $(CARGO) test --release -p stackwright-tests --test crash

@@ -5,13 +5,14 @@ use super::{Kind, Number, Path, Step, Type, Value, ValueError, convert::convert}
 impl Value {
     /// Returns the element that a key selects: `self[key]`.
     ///
-    /// The key is converted to what the container needs. The result carries the marks of the container and of the key;
-    /// it is unknown where either is.
+    /// The key is converted to what the container needs. The result is unknown where container or key is. It carries the
+    /// marks of the container, and those of the key where that chose an element.
     ///
     /// # Errors
     /// [`ValueError`] where the key leads nowhere.
     pub fn index(&self, key: &Self) -> Result<Self, ValueError> {
-        let marks = self.marks() | key.marks();
+        let is_chosen = key.is_known() && (self.is_known() || self.ty().as_tuple().is_some());
+        let marks = if is_chosen { self.marks() | key.marks() } else { self.marks() };
         self.index_unmarked(key).map(|value| value.with_marks(marks))
     }
 
@@ -21,6 +22,10 @@ impl Value {
         }
         if key.is_null() {
             return Err(ValueError::NullKey);
+        }
+        // Whatever it is: what it will be is not known, either.
+        if key.as_unknown().is_some_and(|unknown| unknown.ty == Type::Any) {
+            return Ok(Self::unknown(Type::Any));
         }
         let want = match self.kind() {
             Kind::List(_) | Kind::Tuple(_) => Type::Number,
@@ -35,9 +40,6 @@ impl Value {
             },
             _ => return Err(ValueError::NotIndexable),
         };
-        if key.as_unknown().is_some_and(|unknown| unknown.ty == Type::Any) {
-            return Ok(Self::unknown(Type::Any));
-        }
         let by_number = key.as_number().is_some();
         let key = convert(key, &want).map_err(|source| ValueError::WrongKey { source })?;
         if let Some(number) = key.as_number() {
@@ -56,6 +58,12 @@ impl Value {
     }
 
     fn index_number(&self, number: &Number) -> Result<Self, ValueError> {
+        // Of a list that is not known nothing is said, whatever the number.
+        if let Kind::Unknown(unknown) = self.kind()
+            && let Type::List(element) = &unknown.ty
+        {
+            return Ok(Self::unknown((**element).clone()));
+        }
         let no_element = |reason| Err(ValueError::NoElement { reason });
         if number.is_negative() && !number.is_zero() {
             return no_element(": a negative number is not a valid index for a sequence");
@@ -87,10 +95,7 @@ impl Value {
         match self.kind() {
             Kind::Unknown(unknown) => Ok(Self::unknown(match &unknown.ty {
                 Type::Map(element) => (**element).clone(),
-                Type::Object(object) => match object.attributes.get(name) {
-                    Some(ty) => ty.clone(),
-                    None => return Err(ValueError::NoElement { reason: "" }),
-                },
+                // As in Terraform: `x["name"]` says nothing, whereas `x.name` of an object that is not known does.
                 _ => Type::Any,
             })),
             _ => self.attribute(name).cloned().ok_or(ValueError::NoElement {
@@ -198,7 +203,12 @@ mod tests {
         check(&o([("true", n("1"))]), &Value::bool(true), &n("1"));
         check(&o([("1", n("1"))]), &n("1"), &n("1"));
         check(&unknown(Type::tuple([Type::Bool])), &n("0"), &unknown(Type::Bool));
-        check(&unknown(Type::object([("a", Type::Bool)])), &s("a"), &unknown(Type::Bool));
+        check(&unknown(Type::object([("a", Type::Bool)])), &s("a"), &unknown(Type::Any));
+        check(&unknown(Type::empty_object()), &s("a"), &unknown(Type::Any));
+        check(&set(Type::String, [s("a")]), &unknown(Type::Any), &unknown(Type::Any));
+        check(&list, &secret(unknown(Type::Number)), &unknown(Type::String));
+        check(&unknown(Type::list(Type::Bool)), &secret(n("0")), &unknown(Type::Bool));
+        check(&unknown(Type::tuple([Type::Bool])), &secret(n("0")), &secret(unknown(Type::Bool)));
         check(&unknown(Type::Any), &s("a"), &unknown(Type::Any));
         check(&secret(list.clone()), &n("0"), &secret(s("a")));
         check(&list, &secret(n("0")), &secret(s("a")));
@@ -216,7 +226,6 @@ mod tests {
         check_error(&m(Type::Number, []), &s("a"), no);
         let by_name = "An object only supports looking up attributes by name, not by numeric index";
         check_error(&o([]), &n("0"), &format!("{no}. {by_name}"));
-        check_error(&unknown(Type::empty_object()), &s("a"), no);
         check_error(
             &null(Type::list(Type::String)),
             &n("0"),

@@ -173,10 +173,7 @@ impl Conversion {
                 let may_shrink = matches!(value.kind(), Kind::Set(_)) && !value.is_wholly_known() && items.len() > 1;
                 if may_shrink && matches!(to, Type::List(_)) {
                     // How many elements there will be is not known, nor in which order.
-                    return Ok(Value::unknown_with(
-                        Type::list(fill_open(own, &element.without_optional())),
-                        Refinement::not_null().with_length(1, Some(items.len())),
-                    ));
+                    return Ok(Value::unknown(Type::list(fill_open(own, &element.without_optional()))));
                 }
                 let parts = self.each(items.iter().enumerate(), |(idx, _)| Step::Index(*idx), |(_, v)| (v, element))?;
                 let empty = if **element == Type::Any { own.clone() } else { element.without_optional() };

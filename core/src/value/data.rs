@@ -84,7 +84,7 @@ impl Value {
     /// Returns a value that is not known yet, but about which something is.
     ///
     /// What does not fit the type is dropped. Where the refinement leaves only one value, that is returned: equal bounds
-    /// of a number that is not null, no elements, a list of so many unknown elements.
+    /// of a number that is not null, no elements, a set of one, a list of so many unknown elements.
     pub fn unknown_with(ty: Type, refinement: Refinement) -> Self {
         let refinement = refinement.fitting(&ty);
         if refinement.not_null
@@ -109,7 +109,9 @@ impl Value {
             Type::List(element) => {
                 Some(Self::list((**element).clone(), vec![Self::unknown((**element).clone()); length]))
             }
-            Type::Set(element) if length == 0 => Some(Self::set((**element).clone(), Vec::new())),
+            Type::Set(element) if length <= 1 => {
+                Some(Self::set((**element).clone(), vec![Self::unknown((**element).clone()); length]))
+            }
             Type::Map(element) if length == 0 => {
                 Some(Self::map((**element).clone(), std::iter::empty::<(Arc<str>, Self)>()))
             }

@@ -107,7 +107,7 @@ fn excludes(unknown: &Unknown, known: &Value) -> bool {
         return refinement.not_null;
     }
     // The unknown may also become null; that does not equal `known` either.
-    if !conforms(&known.ty(), &unknown.ty) && !has_open_part(known) {
+    if !conforms(&known.ty(), &unknown.ty) && (!has_open_part(known) || !unknown.ty.has_any()) {
         return !unknown.ty.has_any() || !conforms(&unknown.ty, &known.ty());
     }
     match known.kind() {

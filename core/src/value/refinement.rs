@@ -19,6 +19,11 @@ const DELIMITERS: &[&str] = &[
     "$", "%", "^", "&", "*", "+", "\"", "'",
 ];
 
+/// Where the first carriage return without a line feed is, or the first line feed without a carriage return.
+fn half_line_end(text: &str) -> Option<usize> {
+    text.grapheme_indices(true).find(|(_, part)| matches!(*part, "\n" | "\r")).map(|(at, _)| at)
+}
+
 /// What is known of a value that is not known yet.
 ///
 /// Everything that a refinement says must stay true of the value that comes later; a refinement that does not fit the
@@ -65,8 +70,13 @@ impl Refinement {
     pub fn with_prefix(self, prefix: &str) -> Self {
         let text = super::text::normalize(prefix);
         let keep = match text.grapheme_indices(true).next_back() {
-            Some((_, last)) if DELIMITERS.contains(&last) => text.len(),
-            Some((at, _)) => at,
+            Some((at, last)) if last.chars().next_back().is_some_and(super::text::may_compose) => at,
+            // As in Terraform, nothing is said of what comes behind half a line end.
+            Some((at, last)) => match half_line_end(&text) {
+                Some(end) => end,
+                None if DELIMITERS.contains(&last) => text.len(),
+                None => at,
+            },
             None => 0,
         };
         let kept = text.get(..keep).unwrap_or("");
@@ -165,6 +175,12 @@ mod tests {
         assert_eq!(prefix("vpc-a"), Some("vpc-".to_owned()));
         assert_eq!(prefix("vpc-"), Some("vpc-".to_owned()));
         assert_eq!(prefix("e\u{301}"), None);
+        assert_eq!(prefix("a\nb"), Some("a\n".to_owned()));
+        assert_eq!(prefix("a\n<"), Some("a\n".to_owned()));
+        assert_eq!(prefix("a\nq\u{301}"), Some("a\n".to_owned()));
+        assert_eq!(prefix("a\n "), Some("a".to_owned()));
+        assert_eq!(prefix("a\r\n-"), Some("a\r\n-".to_owned()));
+        assert_eq!(prefix("a\t\n\n-"), Some("a\t".to_owned()));
         assert_eq!(prefix(""), None);
     }
 

@@ -1,6 +1,10 @@
 use std::sync::Arc;
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
+use unicode_normalization::{
+    IsNormalized, UnicodeNormalization as _,
+    char::{canonical_combining_class, compose},
+    is_nfc_quick,
+};
 
 /// Returns the text in Unicode normal form C. Text that is already normal is not copied if it is shared.
 pub(super) fn normalize<T: AsRef<str> + Into<Arc<str>>>(text: T) -> Arc<str> {
@@ -11,9 +15,27 @@ pub(super) fn normalize<T: AsRef<str> + Into<Arc<str>>>(text: T) -> Arc<str> {
     view.nfc().collect::<String>().into()
 }
 
+/// Whether a character and one behind it may become one in normal form C, or change places.
+pub(super) fn may_compose(c: char) -> bool {
+    /// What stands second in the canonical decompositions of Latin, Greek, Cyrillic and Japanese letters.
+    const SECOND: [std::ops::RangeInclusive<char>; 4] =
+        ['\u{300}'..='\u{314}', '\u{323}'..='\u{338}', '\u{342}'..='\u{345}', '\u{3099}'..='\u{309a}'];
+    canonical_combining_class(c) > 0 || SECOND.into_iter().flatten().any(|second| compose(c, second).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_compose() {
+        for c in ['a', 'Z', '<', '\u{301}', 'ο', 'и', 'か'] {
+            assert!(may_compose(c), "{c}");
+        }
+        for c in [' ', '-', '1', 'q', '\n', '日', '/'] {
+            assert!(!may_compose(c), "{c}");
+        }
+    }
 
     #[test]
     fn composes() {

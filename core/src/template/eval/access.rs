@@ -278,22 +278,27 @@ impl Evaluator<'_> {
             return Value::unknown(Type::Any);
         }
         let mut values = Vec::with_capacity(items.len());
-        let problems = self.problem_count();
+        let (problems, mut first) = (self.problem_count(), None);
         for item in items.iter() {
             values.push(self.each(&splat.each, item, frame));
-            if self.problem_count() > problems {
-                return Value::unknown(Type::Any).with_marks(marks);
+            // Of several elements with a problem the first is enough, but all count for the type.
+            self.keep_first_problems(problems, &mut first);
+            if self.is_exhausted() {
+                return Value::unknown(Type::Any);
             }
         }
         let element = match &ty {
             Type::Tuple(_) => return Value::tuple(values).with_marks(marks),
+            _ if first.is_some() => return Value::unknown(Type::list(Type::Any)).with_marks(marks),
             Type::List(element) | Type::Set(element) => element,
             _ => return Value::unknown(Type::Any),
         };
         let list = match values.first() {
             None => {
                 let element = self.each(&splat.each, &Value::unknown((**element).clone()), frame).ty();
-                self.forget_problems(problems);
+                if self.problem_count() > problems {
+                    return Value::unknown(Type::Any).with_marks(marks);
+                }
                 Value::list(element, values)
             }
             Some(first) => {

@@ -6,7 +6,6 @@ use super::{
     Evaluator, Problem,
     frame::{Binding, Frame},
     functions::{Action, Function, Special},
-    operation::marks_of,
 };
 use crate::{
     error::{Diagnostic, SourceId, Sources, Span, suggest},
@@ -51,7 +50,11 @@ impl Evaluator<'_> {
             }
             _ => {}
         }
+        let before = self.problem_count();
         let Some(arguments) = self.arguments(call, frame) else { return Value::unknown(Type::Any) };
+        if self.problem_count() > before {
+            return Value::unknown(Type::Any);
+        }
         let marks = arguments.iter().map(Value::marks_deep).collect::<Marks>();
         let result = match function.action() {
             Action::Special(special @ (Special::TemplateFile | Special::TemplateString)) => {
@@ -64,10 +67,7 @@ impl Evaluator<'_> {
         };
         match result {
             Ok(value) => value,
-            Err(problem) => {
-                let value = self.refused(function, problem, call, marks);
-                value.with_marks(marks)
-            }
+            Err(problem) => self.refused(function, problem, call, marks),
         }
     }
 
@@ -194,22 +194,22 @@ impl Evaluator<'_> {
         self.fail(diagnostic)
     }
 
-    /// Returns the first argument without a problem. Where one hangs on something not known, nothing can be said.
+    /// Returns the first argument without a problem. Where that is not wholly known, nothing can be said: what comes may
+    /// still have one.
     fn try_each(&mut self, arguments: &[Expr], span: Span, frame: Option<&Frame<'_>>) -> Value {
         let before = self.problem_count();
         let mut reasons = Vec::new();
         for (idx, argument) in arguments.iter().enumerate() {
             let met_unknown = std::mem::replace(&mut self.met_unknown, false);
             let (value, waits) = self.deciding(argument, frame);
-            let open = std::mem::replace(&mut self.met_unknown, met_unknown);
-            self.met_unknown |= open;
-            if open {
+            self.met_unknown |= met_unknown;
+            if waits || (self.problem_count() == before && !value.is_wholly_known()) {
                 self.forget_problems(before);
                 let later = arguments.get(idx + 1..).unwrap_or_default();
                 if !waits {
                     later.iter().for_each(|argument| self.touch(|this| this.expr(argument, frame)));
                 }
-                return Value::unknown(Type::Any).with_marks(value.marks());
+                return Value::unknown(Type::Any);
             }
             if self.problem_count() == before {
                 return value;
@@ -239,12 +239,11 @@ impl Evaluator<'_> {
         };
         let before = self.problem_count();
         let met_unknown = std::mem::replace(&mut self.met_unknown, false);
-        self.expr(argument, frame);
-        let open = std::mem::replace(&mut self.met_unknown, met_unknown);
-        self.met_unknown |= open;
+        let (value, waits) = self.deciding(argument, frame);
+        self.met_unknown |= met_unknown;
         let failed = self.problem_count() > before;
         self.forget_problems(before);
-        if open {
+        if waits || (!failed && !value.is_wholly_known()) {
             return Value::unknown(Type::Bool);
         }
         Value::bool(!failed)
@@ -259,10 +258,11 @@ impl Evaluator<'_> {
         arguments: &[Value],
         frame: Option<&Frame<'_>>,
     ) -> Value {
-        let marks = marks_of(arguments);
+        let marks = arguments.iter().map(Value::marks_deep).collect::<Marks>();
         let [source, variables] = arguments else { return Value::unknown(Type::Any) };
-        let refuse = |this: &mut Self, problem: Problem| this.refused(function, problem, call, marks).with_marks(marks);
-        if special == Special::TemplateString && !call.args.first().is_some_and(is_direct) {
+        let refuse = |this: &mut Self, problem: Problem| this.refused(function, problem, call, marks);
+        let (is_open, is_unknown) = (variables.ty() == Type::Any && !variables.is_known(), !variables.is_known());
+        if special == Special::TemplateString && !is_unknown && !call.args.first().is_some_and(is_direct) {
             let problem = Problem::argument(0, "it must refer to a text elsewhere, such as a local or an attribute")
                 .help("write a template that stands here directly, in quotes");
             return refuse(self, problem.value_free());
@@ -270,9 +270,17 @@ impl Evaluator<'_> {
         if is_rendering(frame) {
             return refuse(self, Problem::new("a template cannot render another one").value_free());
         }
-        if !source.is_known() || !variables.is_known() {
-            let ty = if special == Special::TemplateFile || !variables.is_known() { Type::Any } else { Type::String };
-            return Value::unknown_with(ty, Refinement::not_null()).with_marks(marks);
+        if variables.is_null() && special == Special::TemplateString {
+            return refuse(self, Problem::argument(1, "it must not be null").value_free());
+        }
+        if !source.is_known() || is_unknown {
+            let ty = if special == Special::TemplateFile || is_open { Type::Any } else { Type::String };
+            // The text of a file's name is sensitive, the text of a template is not known.
+            let source = if special == Special::TemplateFile { source.marks() } else { Marks::NONE };
+            if is_open && special == Special::TemplateFile {
+                return Value::unknown(ty);
+            }
+            return Value::unknown_with(ty, Refinement::not_null()).with_marks(source | variables.marks_deep());
         }
         let Some(text) = source.as_str() else {
             let problem = if source.is_null() { "it must not be null" } else { "a text is required" };

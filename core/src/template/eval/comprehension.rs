@@ -6,7 +6,7 @@ use super::{Evaluator, frame::Frame};
 use crate::{
     error::{Diagnostic, Span},
     template::syntax::{Expr, ForObject, ForTuple, Ident},
-    value::{Kind, Marks, Type, Value},
+    value::{Kind, Marks, Type, Value, convert},
 };
 
 /// The variables of a loop.
@@ -14,6 +14,14 @@ use crate::{
 pub(super) struct Variables<'e> {
     pub(super) key: Option<&'e Ident>,
     pub(super) value: &'e Ident,
+}
+
+/// What a loop walks.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'e> {
+    pub(super) collection: &'e Expr,
+    /// Which elements it lets in.
+    pub(super) condition: Option<&'e Expr>,
 }
 
 /// Whether a loop lets an element in.
@@ -40,7 +48,8 @@ impl Evaluator<'_> {
         let mut values = Vec::new();
         let mut known = true;
         let variables = Variables { key: each.key.as_ref(), value: &each.value };
-        let walk = self.walk(&each.collection, variables, &mut marks, frame, &mut |this, marks, frame| {
+        let source = Source { collection: &each.collection, condition: each.condition.as_ref() };
+        let walk = self.walk(source, variables, &mut marks, frame, &mut |this, marks, frame| {
             match this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
                 Keeps::Yes => {}
                 Keeps::No => return,
@@ -64,7 +73,8 @@ impl Evaluator<'_> {
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         let mut known = true;
         let variables = Variables { key: each.key.as_ref(), value: &each.value };
-        let walk = self.walk(&each.collection, variables, &mut marks, frame, &mut |this, marks, frame| {
+        let source = Source { collection: &each.collection, condition: each.condition.as_ref() };
+        let walk = self.walk(source, variables, &mut marks, frame, &mut |this, marks, frame| {
             match this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
                 Keeps::Yes => {}
                 Keeps::No => return,
@@ -77,12 +87,19 @@ impl Evaluator<'_> {
             }
             let key_value = this.expr(&each.body_key, frame);
             *marks |= key_value.marks_deep();
-            let key = this.object_key(&key_value, each.body_key.span);
-            let value = this.expr(&each.body_value, frame);
-            let Some(key) = key else {
-                known = false;
-                return;
+            // Behind a key that is not known, what is wrong with keys is told when they are.
+            let before = this.problem_count();
+            let key = match this.object_key(&key_value, each.body_key.span) {
+                Ok(Some(key)) => key,
+                Ok(None) | Err(_) => {
+                    if !known || !key_value.is_known() {
+                        this.forget_problems(before);
+                    }
+                    known = false;
+                    return this.touch(|this| drop(this.expr(&each.body_value, frame)));
+                }
             };
+            let value = this.expr(&each.body_value, frame);
             if this.room(1, span).is_none() {
                 return;
             }
@@ -115,6 +132,38 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Reports what is wrong with a condition whatever the elements are, even if there are none. Adds the marks that it has
+    /// whatever they are. False also where the host does not have it yet.
+    fn can_decide(
+        &mut self,
+        condition: Option<&Expr>,
+        variables: Variables<'_>,
+        marks: &mut Marks,
+        frame: Option<&Frame<'_>>,
+    ) -> bool {
+        let Some(condition) = condition else { return true };
+        let (before, observed, met_unknown) = (self.problem_count(), self.context.observed(), self.met_unknown);
+        let [key, item] = [(); 2].map(|()| Value::unknown(Type::Any));
+        let mut is_pending = false;
+        self.typing += 1;
+        self.element(variables, &key, &item, marks, frame, &mut |this, marks, frame| {
+            let (value, waits) = this.deciding(condition, frame);
+            *marks |= value.marks_deep();
+            if waits {
+                is_pending = true;
+                return;
+            }
+            match value.is_known() || convert(&value, &Type::Bool).is_ok() {
+                true => drop(this.condition(&value, condition.span)),
+                false => this.no_condition(&value, condition.span),
+            }
+        });
+        self.typing -= 1;
+        self.context.forget_observed(observed);
+        self.met_unknown = met_unknown;
+        !is_pending && self.problem_count() == before && !self.is_exhausted()
+    }
+
     /// Asks the condition whether it lets an element in. `known` becomes false where that cannot be told.
     fn keeps(
         &mut self,
@@ -131,24 +180,31 @@ impl Evaluator<'_> {
             Some(true) => Keeps::Yes,
             Some(false) => Keeps::No,
             None => {
+                let has_failed = self.problem_count() > before;
+                // Behind a condition that is not known, what is wrong with others is told when it is.
+                if !*known {
+                    self.forget_problems(before);
+                }
                 *known = false;
-                if waits || self.problem_count() > before { Keeps::No } else { Keeps::Perhaps }
+                if waits || has_failed { Keeps::No } else { Keeps::Perhaps }
             }
         }
     }
 
-    /// Evaluates a collection and runs `body` for each element with the variables bound. Stops after the first element
-    /// that has a problem: the others would have the same.
+    /// Evaluates a collection and runs `body` for each element with the variables bound. Of their problems those of the first
+    /// element that has any are told: the others would have the same.
     pub(super) fn walk(
         &mut self,
-        collection: &Expr,
+        Source { collection, condition }: Source<'_>,
         variables: Variables<'_>,
         marks: &mut Marks,
         frame: Option<&Frame<'_>>,
         body: &mut dyn FnMut(&mut Self, &mut Marks, Option<&Frame<'_>>),
     ) -> Walk {
         let (value, waits) = self.deciding(collection, frame);
-        *marks |= value.marks();
+        if value.ty() != Type::Any {
+            *marks |= value.marks();
+        }
         if value.is_null() {
             let problem = Diagnostic::error("eval.null", "a null collection cannot be walked")
                 .label(collection.span, "is null")
@@ -156,37 +212,35 @@ impl Evaluator<'_> {
             self.report(problem);
             return Walk::Unknown;
         }
+        let mut of_condition = Marks::NONE;
+        if value.ty() != Type::Any && !self.can_decide(condition, variables, &mut of_condition, frame) {
+            return Walk::Unknown;
+        }
+        let (before, mut first) = (self.problem_count(), None);
+        let mut each = |key: &Value, item: &Value| {
+            self.element(variables, key, item, marks, frame, body);
+            // Of several elements with a problem the first is enough, but all count for the type.
+            self.keep_first_problems(before, &mut first);
+            if self.is_exhausted() { Walk::Unknown } else { Walk::Done }
+        };
+        let go_on = |walk: &Walk| matches!(walk, Walk::Done);
         let ty = match value.kind() {
             Kind::List(items) | Kind::Tuple(items) => {
-                for (idx, item) in items.iter().enumerate() {
-                    let key = Value::number(idx);
-                    if !self.element(variables, &key, item, marks, frame, body) {
-                        return Walk::Unknown;
-                    }
-                }
-                return Walk::Done;
+                let mut elements = items.iter().enumerate().map(|(idx, item)| each(&Value::number(idx), item));
+                return elements.find(|walk| !go_on(walk)).unwrap_or(Walk::Done);
             }
             Kind::Set(items) => {
-                for item in items.iter() {
-                    if !self.element(variables, item, item, marks, frame, body) {
-                        return Walk::Unknown;
-                    }
-                }
-                return Walk::Done;
+                return items.iter().map(|item| each(item, item)).find(|walk| !go_on(walk)).unwrap_or(Walk::Done);
             }
             Kind::Map(fields) | Kind::Object(fields) => {
-                for (name, item) in fields.iter() {
-                    let key = Value::string(Arc::clone(name));
-                    if !self.element(variables, &key, item, marks, frame, body) {
-                        return Walk::Unknown;
-                    }
-                }
-                return Walk::Done;
+                let mut elements = fields.iter().map(|(name, item)| each(&Value::string(Arc::clone(name)), item));
+                return elements.find(|walk| !go_on(walk)).unwrap_or(Walk::Done);
             }
             Kind::Unknown(unknown) => unknown.ty.clone(),
             _ => value.ty(),
         };
         if ty == Type::Any || ty.is_collection() || matches!(ty, Type::Tuple(_) | Type::Object(_)) {
+            *marks |= of_condition;
             if !waits {
                 // Whatever the elements are, what is made of them refers to the same.
                 let [key, item] = [(); 2].map(|()| Value::unknown(Type::Any));
@@ -212,8 +266,7 @@ impl Evaluator<'_> {
         marks: &mut Marks,
         frame: Option<&Frame<'_>>,
         body: &mut dyn FnMut(&mut Self, &mut Marks, Option<&Frame<'_>>),
-    ) -> bool {
-        let before = self.problem_count();
+    ) {
         match variables.key {
             Some(name) => {
                 let outer = Frame::variable(&name.name, key, frame);
@@ -221,6 +274,5 @@ impl Evaluator<'_> {
             }
             None => body(self, marks, Some(&Frame::variable(&variables.value.name, value, frame))),
         }
-        self.problem_count() == before && !self.is_exhausted()
     }
 }

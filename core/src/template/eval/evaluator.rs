@@ -183,6 +183,15 @@ impl<'a> Evaluator<'a> {
         });
     }
 
+    /// After one of several elements: forgets its problems if an element before it had some, so that `first` is their count.
+    pub(super) fn keep_first_problems(&mut self, before: usize, first: &mut Option<usize>) {
+        match *first {
+            Some(count) if !self.is_exhausted() => self.diagnostics.truncate(count),
+            None if self.problem_count() > before => *first = Some(self.problem_count()),
+            _ => {}
+        }
+    }
+
     pub(super) fn problems_since(&self, count: usize) -> &[Diagnostic] {
         self.diagnostics.get(count..).unwrap_or(&[])
     }
@@ -330,7 +339,7 @@ impl<'a> Evaluator<'a> {
                 ObjectKey::Expr(key) => {
                     let value = self.expr(key, frame);
                     marks |= value.marks_deep();
-                    self.object_key(&value, key.span)
+                    self.object_key(&value, key.span).ok().flatten()
                 }
             };
             let value = self.expr(&item.value, frame);
@@ -341,33 +350,38 @@ impl<'a> Evaluator<'a> {
         }
         match self.room(entries.len(), span) {
             Some(()) if known => Value::object(entries).with_marks(marks),
-            _ => Value::unknown(Type::Any).with_marks(marks),
+            // As in Terraform: not even marks are known of it.
+            _ => Value::unknown(Type::Any),
         }
     }
 
-    /// Returns a value as the key of an object; `None` where it is not known, or is none, which is then reported.
-    pub(super) fn object_key(&mut self, value: &Value, span: Span) -> Option<std::sync::Arc<str>> {
+    /// Returns a value as the key of an object; `None` where it is not known. An error where it is none, which is reported.
+    pub(super) fn object_key(&mut self, value: &Value, span: Span) -> Result<Option<std::sync::Arc<str>>, NoKey> {
         if value.is_null() {
             self.report(
                 Diagnostic::error("eval.object_key", "a key must not be null")
                     .label(span, "is null")
                     .help("use `coalesce` to put another key in place of null"),
             );
-            return None;
+            return Err(NoKey);
         }
         match convert(value, &Type::String) {
-            Ok(key) => match key.kind() {
+            Ok(key) => Ok(match key.kind() {
                 crate::value::Kind::String(text) => Some(std::sync::Arc::clone(text)),
                 _ => None,
-            },
+            }),
             Err(_) => {
                 let ty = value.ty().friendly_name();
                 self.report(Diagnostic::error("eval.object_key", format!("a key is a text, not {ty}")).at(span));
-                None
+                Err(NoKey)
             }
         }
     }
 }
+
+/// A value was no key of an object, which was reported.
+#[derive(Debug)]
+pub(super) struct NoKey;
 
 impl fmt::Debug for Evaluator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

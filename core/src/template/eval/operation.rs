@@ -4,7 +4,7 @@ use super::{Evaluator, frame::Frame};
 use crate::{
     error::{Diagnostic, Span},
     template::syntax::{Binary, BinaryOp, Conditional, Expr, UnaryOp},
-    value::{Bound, Marks, Number, Refinement, Type, Value, convert, unify},
+    value::{Bound, Number, Refinement, Type, Value, convert, unify},
 };
 
 impl Evaluator<'_> {
@@ -14,15 +14,20 @@ impl Evaluator<'_> {
             UnaryOp::Negate => Type::Number,
             UnaryOp::Not => Type::Bool,
         };
+        let before = self.problem_count();
         let value = self.expr(operand, frame);
+        if self.problem_count() > before {
+            return Value::unknown(ty);
+        }
         let marks = value.marks();
         let Some(value) = self.operand(value, &ty, op.as_str(), operand.span) else {
-            return Value::unknown(ty).with_marks(marks);
+            return Value::unknown(ty);
         };
         let result = match (value.as_number(), value.as_bool()) {
             (Some(number), _) => Value::number(number.neg()),
             (None, Some(value)) => Value::bool(!value),
-            (None, None) => Value::unknown_with(ty, Refinement::not_null()),
+            // An operand that is not known takes its marks along, as in Terraform.
+            (None, None) => return Value::unknown_with(ty, Refinement::not_null()),
         };
         let _ = span;
         result.with_marks(marks)
@@ -31,8 +36,9 @@ impl Evaluator<'_> {
     #[inline(never)]
     pub(super) fn binary(&mut self, binary: &Binary, frame: Option<&Frame<'_>>) -> Value {
         let crate::template::syntax::ExprKind::Binary(_) = &binary.left.kind else {
+            let before = self.problem_count();
             let left = self.expr(&binary.left, frame);
-            return self.behind(binary, left, frame);
+            return self.behind(binary, left, before, frame);
         };
         // Long sums lean to the left: walk down that side without recursion.
         let mut chain = vec![binary];
@@ -41,19 +47,23 @@ impl Evaluator<'_> {
             chain.push(inner);
             leftmost = &inner.left;
         }
+        let before = self.problem_count();
         let mut left = self.expr(leftmost, frame);
         while let Some(binary) = chain.pop() {
-            left = self.behind(binary, left, frame);
+            left = self.behind(binary, left, before, frame);
         }
         left
     }
 
     /// Evaluates the right side, where it counts, and the operator.
-    fn behind(&mut self, binary: &Binary, left: Value, frame: Option<&Frame<'_>>) -> Value {
+    fn behind(&mut self, binary: &Binary, left: Value, before: usize, frame: Option<&Frame<'_>>) -> Value {
         if matches!(binary.op, BinaryOp::And | BinaryOp::Or) && self.context.options().edition.short_circuits() {
             return self.logical(binary, left, frame);
         }
         let right = self.expr(&binary.right, frame);
+        if self.problem_count() > before {
+            return Value::unknown(result_of(binary.op));
+        }
         self.apply(binary, left, right)
     }
 
@@ -98,26 +108,26 @@ impl Evaluator<'_> {
             }
             _ => {}
         }
-        let (operand, result) = match binary.op {
-            BinaryOp::And | BinaryOp::Or => (Type::Bool, Type::Bool),
-            BinaryOp::Less | BinaryOp::LessOrEqual | BinaryOp::Greater | BinaryOp::GreaterOrEqual => {
-                (Type::Number, Type::Bool)
-            }
-            _ => (Type::Number, Type::Number),
-        };
+        let result = result_of(binary.op);
+        let operand = if matches!(binary.op, BinaryOp::And | BinaryOp::Or) { Type::Bool } else { Type::Number };
         let marks = left.marks() | right.marks();
         let left = self.operand(left, &operand, binary.op.as_str(), binary.left.span);
         let right = self.operand(right, &operand, binary.op.as_str(), binary.right.span);
-        let (Some(left), Some(right)) = (left, right) else { return Value::unknown(result).with_marks(marks) };
+        let (Some(left), Some(right)) = (left, right) else { return Value::unknown(result) };
         let unknown = || Value::unknown_with(result.clone(), Refinement::not_null());
         let value = match (left.as_bool(), right.as_bool(), left.as_number(), right.as_number()) {
             (Some(left), Some(right), ..) => {
                 Value::bool(if binary.op == BinaryOp::And { left && right } else { left || right })
             }
-            (.., Some(left), Some(right)) => self.arithmetic(binary, left, right, !marks.is_empty()),
+            (.., Some(left), Some(right)) => match self.arithmetic(binary, left, right, !marks.is_empty()) {
+                Some(value) => value,
+                None => return Value::unknown(result),
+            },
             _ if result == Type::Bool && operand == Type::Number => {
                 decided(binary.op, &left, &right).map_or_else(unknown, Value::bool)
             }
+            // So do the operands of `&&` and `||`.
+            _ if operand == Type::Bool => return unknown(),
             _ => unknown(),
         };
         value.with_marks(marks)
@@ -156,7 +166,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn arithmetic(&mut self, binary: &Binary, left: &Number, right: &Number, is_marked: bool) -> Value {
+    fn arithmetic(&mut self, binary: &Binary, left: &Number, right: &Number, is_marked: bool) -> Option<Value> {
         let result = match binary.op {
             BinaryOp::Modulo if left.is_infinite() || right.is_infinite() => Number::INFINITY.sub(&Number::INFINITY),
             BinaryOp::Add => left.add(right),
@@ -164,13 +174,13 @@ impl Evaluator<'_> {
             BinaryOp::Multiply => left.mul(right),
             BinaryOp::Divide => left.div(right),
             BinaryOp::Modulo => left.rem(right),
-            BinaryOp::Less => return Value::bool(left < right),
-            BinaryOp::LessOrEqual => return Value::bool(left <= right),
-            BinaryOp::Greater => return Value::bool(left > right),
-            _ => return Value::bool(left >= right),
+            BinaryOp::Less => return Some(Value::bool(left < right)),
+            BinaryOp::LessOrEqual => return Some(Value::bool(left <= right)),
+            BinaryOp::Greater => return Some(Value::bool(left > right)),
+            _ => return Some(Value::bool(left >= right)),
         };
         match result {
-            Ok(number) => Value::number(number),
+            Ok(number) => Some(Value::number(number)),
             Err(_) => {
                 let op = binary.op;
                 let message = if is_marked {
@@ -180,7 +190,7 @@ impl Evaluator<'_> {
                 };
                 let span = binary.left.span.to(binary.right.span);
                 self.report(Diagnostic::error("eval.arithmetic", message).at(span));
-                Value::unknown(Type::Number)
+                None
             }
         }
     }
@@ -202,9 +212,10 @@ impl Evaluator<'_> {
         debug_assert!(self.problem_count() >= start, "problems only grow");
         // Which arm is taken may be told from the result, so it carries the marks of both.
         marks = marks | then.marks() | otherwise.marks();
+        // What was wrong with the arm that is taken was reported.
         match decision {
-            Some(true) if then_failed || otherwise_failed => return then.with_marks(marks),
-            Some(false) if then_failed || otherwise_failed => return otherwise.with_marks(marks),
+            Some(true) if then_failed => return then.with_marks(marks),
+            Some(false) if otherwise_failed => return otherwise.with_marks(marks),
             _ => {}
         }
         let untyped_null = |value: &Value| value.is_null() && value.ty() == Type::Any;
@@ -225,7 +236,7 @@ impl Evaluator<'_> {
                 .at(span)
                 .label(conditional.then.span, format!("is a {a}"))
                 .label(conditional.otherwise.span, format!("is a {b}"));
-            return self.fail(problem).with_marks(marks);
+            return self.fail(problem);
         };
         let Some(decision) = decision else {
             if is_open(&then) || is_open(&otherwise) {
@@ -296,16 +307,22 @@ impl Evaluator<'_> {
         }
         match convert(value, &Type::Bool) {
             Ok(value) => value.as_bool(),
+            // As in Terraform: whatever it will be.
+            Err(_) if !value.is_known() => None,
             Err(_) => {
-                let ty = value.ty().friendly_name();
-                self.report(
-                    Diagnostic::error("eval.condition", format!("a condition is a bool, not a {ty}"))
-                        .label(span, format!("is a {ty}"))
-                        .help("compare it with something: `… != \"\"`, `… > 0`, `length(…) > 0`"),
-                );
+                self.no_condition(value, span);
                 None
             }
         }
+    }
+
+    pub(super) fn no_condition(&mut self, value: &Value, span: Span) {
+        let ty = value.ty().friendly_name();
+        self.report(
+            Diagnostic::error("eval.condition", format!("a condition is a bool, not a {ty}"))
+                .label(span, format!("is a {ty}"))
+                .help("compare it with something: `… != \"\"`, `… > 0`, `length(…) > 0`"),
+        );
     }
 }
 
@@ -331,11 +348,13 @@ fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
             let most = if a.value >= b.value { a } else { b };
             refinement = refinement.with_max(most.value, most.inclusive);
         }
-        if let (true, Some((a, b)), Some((c, d))) = (
-            then.ty().is_collection() && otherwise.ty().is_collection(),
-            then.length_bounds(),
-            otherwise.length_bounds(),
-        ) {
+        // A set may shrink once its elements are known.
+        let is_firm = |value: &Value| {
+            value.ty() == ty && (!value.is_known() || value.is_wholly_known() || !matches!(ty, Type::Set(_)))
+        };
+        if let (true, Some((a, b)), Some((c, d))) =
+            (ty.is_collection() && is_firm(then) && is_firm(otherwise), then.length_bounds(), otherwise.length_bounds())
+        {
             let most = match (b, d) {
                 (Some(b), Some(d)) => Some(b.max(d)),
                 _ => None,
@@ -344,6 +363,14 @@ fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
         }
     }
     Value::unknown_with(ty, refinement)
+}
+
+/// The type of what an operator gives.
+fn result_of(op: BinaryOp) -> Type {
+    match op {
+        BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => Type::Number,
+        _ => Type::Bool,
+    }
 }
 
 /// The least and the greatest number that a value may be.
@@ -369,9 +396,4 @@ fn decided(op: BinaryOp, left: &Value, right: &Value) -> Option<bool> {
     let (less, greater) = (below(&left.1, &right.0), below(&right.1, &left.0));
     let is_less = matches!(op, BinaryOp::Less | BinaryOp::LessOrEqual);
     (less || greater).then_some(less == is_less)
-}
-
-/// The marks of some values, themselves only.
-pub(super) fn marks_of<'v>(values: impl IntoIterator<Item = &'v Value>) -> Marks {
-    values.into_iter().map(Value::marks).collect()
 }

@@ -69,11 +69,15 @@ impl Evaluator<'_> {
                     let variables = Variables { key: part.key.as_ref(), value: &part.value };
                     self.section(text, &mut |this, text| {
                         let mut marks = Marks::NONE;
-                        let walk = this.walk(&part.collection, variables, &mut marks, frame, &mut |this, _, frame| {
+                        let source = super::comprehension::Source { collection: &part.collection, condition: None };
+                        let walk = this.walk(source, variables, &mut marks, frame, &mut |this, _, frame| {
                             this.parts(&part.body, text, frame);
                         });
-                        text.marks |= marks;
-                        text.known &= !matches!(walk, super::comprehension::Walk::Unknown);
+                        match walk {
+                            super::comprehension::Walk::Done => text.marks |= marks,
+                            // Not even what is marked in it is known.
+                            super::comprehension::Walk::Unknown => text.known = false,
+                        }
                     });
                 }
             }

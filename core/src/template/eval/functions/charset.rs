@@ -23,7 +23,7 @@ impl Charset {
     /// Returns the encoding of that IANA name or alias, in any case.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" => Self::Utf8,
+            "utf-8" => Self::Utf8,
             "utf-16" => Self::Utf16,
             "utf-16le" => Self::Utf16Little,
             "utf-16be" => Self::Utf16Big,
@@ -55,7 +55,7 @@ impl Charset {
             Self::Utf16 => match bytes {
                 [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
                 [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-                _ => None,
+                bytes => utf16(bytes, u16::from_be_bytes),
             },
             Self::Utf16Little => utf16(bytes, u16::from_le_bytes),
             Self::Utf16Big => utf16(bytes, u16::from_be_bytes),
@@ -119,6 +119,7 @@ mod tests {
             assert_eq!(Charset::named(name).expect(name).encode(text), None, "{name}");
         }
         assert_eq!(Charset::Windows1252.decode(&[0x81]), None);
+        assert_eq!(Charset::Utf16.decode(&[0, 0x68]).as_deref(), Some("h"));
         assert_eq!(Charset::Utf16Little.decode(&[0x00, 0xd8]), None);
         assert_eq!(Charset::Utf16Little.decode(&[0]), None);
         assert_eq!(Charset::named("ascii"), None);

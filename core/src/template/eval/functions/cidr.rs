@@ -100,6 +100,9 @@ impl Prefix {
             if bits < 1 {
                 return Err((idx, "must extend the prefix by at least one bit".to_owned()));
             }
+            if bits > 32 {
+                return Err((idx, "must not extend the prefix by more than 32 bits".to_owned()));
+            }
             let length = self.length.saturating_add(bits);
             if length > self.width {
                 return Err((idx, format!("would extend the prefix to {length} bits; an address has {}", self.width)));

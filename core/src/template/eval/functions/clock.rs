@@ -31,9 +31,13 @@ pub(super) struct Timestamp {
 impl Timestamp {
     /// Reads RFC 3339 as strictly as Terraform does: `2018-01-02T03:04:05Z`, capital `T` and `Z`, no leap seconds.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        Self::read(text).ok_or_else(|| {
-            format!("`{text}` is not an RFC 3339 timestamp, such as 2018-01-02T03:04:05Z or 2018-01-02T03:04:05+01:00")
-        })
+        let is_strict = text.as_bytes().get(12) != Some(&b':') && !text.contains(',');
+        Self::read(text).filter(|_| is_strict).ok_or_else(|| not_a_timestamp(text))
+    }
+
+    /// Reads it as Terraform does where it compares: the hour may have one digit, and a comma may stand before the fraction.
+    pub(super) fn parse_loosely(text: &str) -> Result<Self, String> {
+        Self::read(text).ok_or_else(|| not_a_timestamp(text))
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -45,15 +49,16 @@ impl Timestamp {
         let year = digits(0..4)?;
         let month = digits(5..7)?;
         let day = digits(8..10)?;
-        let hour = digits(11..13)?;
-        let minute = digits(14..16)?;
-        let second = digits(17..19)?;
-        for (at, wanted) in [(4, '-'), (7, '-'), (10, 'T'), (13, ':'), (16, ':')] {
+        let end = if sign(12, ':').is_some() { 12 } else { 13 };
+        let hour = digits(11..end)?;
+        let minute = digits(end + 1..end + 3)?;
+        let second = digits(end + 4..end + 6)?;
+        for (at, wanted) in [(4, '-'), (7, '-'), (10, 'T'), (end, ':'), (end + 3, ':')] {
             sign(at, wanted)?;
         }
-        let mut rest = text.get(19..)?;
+        let mut rest = text.get(end + 6..)?;
         let mut nanos = 0;
-        if let Some(fraction) = rest.strip_prefix('.') {
+        if let Some(fraction) = rest.strip_prefix(['.', ',']) {
             let len = fraction.bytes().take_while(u8::is_ascii_digit).count();
             let (fraction, tail) = fraction.split_at_checked(len).filter(|_| len > 0)?;
             let padded: String = fraction.chars().chain("000000000".chars()).take(9).collect();
@@ -170,6 +175,10 @@ impl Timestamp {
     }
 }
 
+fn not_a_timestamp(text: &str) -> String {
+    format!("`{text}` is not an RFC 3339 timestamp, such as 2018-01-02T03:04:05Z or 2018-01-02T03:04:05+01:00")
+}
+
 fn unknown_verb(verb: &str) -> String {
     let ways = match verb.chars().next() {
         Some('Y') => "a year is `YY` or `YYYY`",
@@ -203,6 +212,10 @@ fn quoted<'a>(text: &'a str, out: &mut String) -> Result<&'a str, String> {
         let tail = tail.get(1..).unwrap_or("");
         let Some(next) = tail.strip_prefix('\'') else { return Ok(tail) };
         out.push('\'');
+        // A doubled quote at the very end closes the literal, too.
+        if next.is_empty() {
+            return Ok(next);
+        }
         rest = next;
     }
 }

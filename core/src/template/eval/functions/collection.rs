@@ -40,7 +40,7 @@ pub(super) fn register(table: &mut Functions) {
     table.add(truth("anytrue", "Returns whether some element of a list is true.", true));
     table.add(
         Function::new("coalesce", "Returns the first argument that is neither null nor an empty text.")
-            .then_any_number_of(Parameter::new("vals", Type::Any).null().unknown().any().marked())
+            .then_any_number_of(Parameter::new("vals", Type::Any).null().unknown().any())
             .returns_by(|arguments, _| {
                 let types: Vec<Type> = arguments.iter().map(Value::ty).collect();
                 let unified = if types.is_empty() { None } else { unify(&types) };
@@ -50,7 +50,7 @@ pub(super) fn register(table: &mut Functions) {
     );
     table.add(
         Function::new("coalescelist", "Returns the first argument that is a list with elements.")
-            .then_any_number_of(Parameter::new("vals", Type::Any).null().unknown().any().marked())
+            .then_any_number_of(Parameter::new("vals", Type::Any).null().unknown().any())
             .returns_by(coalesce_list_type)
             .computes(coalesce_list),
     );
@@ -70,11 +70,9 @@ fn length(call: Call<'_>) -> Result<Value, Problem> {
             Some((min, Some(max))) if min == max => Value::number(min),
             Some((min, max)) => {
                 let refinement = Refinement::not_null().with_min(Number::from(min), true);
-                let refinement = match max {
-                    Some(max) => refinement.with_max(Number::from(max), true),
-                    None => refinement,
-                };
-                Value::unknown_with(Type::Number, refinement)
+                // No collection has more elements than that.
+                let max = max.map_or(Number::from(i64::MAX), Number::from);
+                Value::unknown_with(Type::Number, refinement.with_max(max, true))
             }
             None => {
                 let ty = value.ty().friendly_name();
@@ -92,17 +90,12 @@ fn at_least(min: usize) -> Value {
 fn coalesce(call: Call<'_>) -> Result<Value, Problem> {
     for (idx, argument) in call.arguments.iter().enumerate() {
         let value = convert(argument, call.returns).map_err(|error| Problem::argument(idx, error.to_string()))?;
-        let empty = value.is_null() || value.as_str().is_some_and(str::is_empty);
-        if empty && value.marks().is_empty() {
-            continue;
+        if !value.is_known() {
+            return Ok(Value::unknown(call.returns.clone()));
         }
-        if !empty {
+        if !value.is_null() && value.as_str().is_none_or(|text| !text.is_empty()) {
             return Ok(value);
         }
-        // Which one is taken hangs on a marked value, so the choice is marked too.
-        let rest = call.arguments.get(idx + 1..).unwrap_or(&[]);
-        let rest = coalesce(Call { arguments: rest, ..call })?;
-        return Ok(rest.with_marks(value.marks()));
     }
     Err(Problem::new("every argument is null or an empty text").help("add a last argument that is neither"))
 }
@@ -111,11 +104,11 @@ fn coalesce_list_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Prob
     if arguments.is_empty() {
         return Err(Problem::new("it takes at least one list"));
     }
-    if !arguments.iter().all(Value::is_known) {
-        return Ok(Type::Any);
-    }
     let mut same = true;
     for (idx, argument) in arguments.iter().enumerate() {
+        if !argument.is_known() {
+            return Ok(Type::Any);
+        }
         let ty = argument.ty();
         if !matches!(ty, Type::List(_) | Type::Tuple(_)) {
             let message = format!("a list or tuple is required, not {}", ty.friendly_name());
@@ -127,14 +120,12 @@ fn coalesce_list_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Prob
 }
 
 fn coalesce_list(call: Call<'_>) -> Result<Value, Problem> {
-    let mut marks = Marks::NONE;
     for argument in call.arguments {
-        marks |= argument.marks();
         if !argument.is_known() {
-            return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+            return Ok(Value::unknown(call.returns.clone()));
         }
         if argument.len() > 0 {
-            return Ok(argument.clone().with_marks(marks));
+            return Ok(argument.clone());
         }
     }
     Err(Problem::new("every list is empty or null").help("add a last argument that is not"))
@@ -180,7 +171,7 @@ fn register_maps(table: &mut Functions) {
     );
     table.add(
         Function::new("lookup", "Returns the value of a map or object at a key, or a default.")
-            .takes([map("inputMap"), Parameter::new("key", Type::String).marked()])
+            .takes([map("inputMap").unknown(), Parameter::new("key", Type::String).marked()])
             .then_any_number_of(Parameter::new("default", Type::Any).null().unknown().any().marked())
             .returns_by(lookup_type)
             .may_return_null()
@@ -260,6 +251,9 @@ fn no_key(key: Option<&str>) -> Problem {
 fn lookup(call: Call<'_>) -> Result<Value, Problem> {
     let (map, key) = (call.value(0)?, call.value(1)?);
     let marks = map.marks() | key.marks();
+    if !map.is_known() {
+        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+    }
     let found = match (map.attribute(call.text(1)), call.get(2)) {
         (Some(found), _) => found.clone(),
         (None, Some(default)) => {
@@ -278,7 +272,10 @@ fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     for (idx, argument) in arguments.iter().enumerate() {
         let ty = argument.ty();
         match &ty {
-            Type::Any if argument.is_null() => continue,
+            Type::Any if argument.is_null() => {
+                same = false;
+                continue;
+            }
             Type::Any => {
                 open = true;
                 continue;
@@ -350,10 +347,10 @@ fn uneven(keys: usize, values: usize) -> Problem {
 
 fn zip(call: Call<'_>) -> Result<Value, Problem> {
     let (keys, values) = (call.value(0)?, call.value(1)?);
-    let marks = keys.marks_deep() | values.marks();
     if !keys.is_wholly_known() {
-        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+        return Ok(Value::unknown(call.returns.clone()).with_marks(values.marks()));
     }
+    let marks = keys.marks_deep() | values.marks();
     if keys.len() != values.len() {
         return Err(uneven(keys.len(), values.len()));
     }
@@ -404,7 +401,10 @@ fn match_keys(call: Call<'_>) -> Result<Value, Problem> {
     if values.len() != keys.len() {
         return Err(Problem::argument(1, format!("there are {} keys but {} values", keys.len(), values.len())));
     }
-    if !keys.is_wholly_known() || !searched.is_wholly_known() {
+    if searched.is_known() && searched.len() == 0 {
+        return Ok(Value::list(call.returns.element().cloned().unwrap_or(Type::Any), Vec::new()));
+    }
+    if !values.is_wholly_known() || !keys.is_wholly_known() {
         return Ok(Value::unknown(call.returns.clone()));
     }
     let list_type = Type::list(ty);
@@ -412,6 +412,13 @@ fn match_keys(call: Call<'_>) -> Result<Value, Problem> {
         convert(value, &list_type).map_err(|error| Problem::argument(idx, error.to_string()))
     };
     let (keys, searched) = (as_list(1, keys)?, as_list(2, searched)?);
+    if let Some(known) = searched.elements().position(|value| !value.is_wholly_known()) {
+        // As in Terraform: nothing is kept if it cannot be told whether some key is wanted.
+        let is_found = |key: &Value| searched.elements().take(known).any(|other| other.set_order(key).is_eq());
+        if !keys.elements().all(is_found) {
+            return Ok(Value::list(call.returns.element().cloned().unwrap_or(Type::Any), Vec::new()));
+        }
+    }
     let mut wanted: Vec<&Value> = searched.elements().collect();
     wanted.sort_by(|a, b| a.set_order(b));
     let kept = values

@@ -81,17 +81,36 @@ fn first(problem: Problem) -> Problem {
 }
 
 fn file_set(call: Call<'_>) -> Result<Value, Problem> {
-    let pattern = call.text(1);
-    let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-    if pattern.split('/').any(|part| part == "..") {
-        return Err(Problem::argument(1, "a pattern must not lead out of its folder")
-            .help("name the outer folder in the first argument"));
-    }
-    let regex = glob::compile(pattern)?;
-    let files = call.context.options().files.list(call.text(0)).map_err(first)?;
-    let found: Vec<Value> = files.iter().filter(|path| regex.is_match(path)).map(|path| path.as_str().into()).collect();
+    let folder = clean(call.text(0));
+    // As in Terraform the pattern goes on where the folder ends, so that it may lead up again.
+    let whole = clean(&format!("{}/{}", if call.text(0).is_empty() { "." } else { call.text(0) }, call.text(1)));
+    let parts: Vec<&str> = parts_of(&whole).collect();
+    // Whatever has no sign of a pattern in it says where to look. The last part is what is looked for.
+    let plain = parts.iter().take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+    let (start, rest) = parts.split_at(plain.min(parts.len().saturating_sub(1)));
+    let start = format!("{}{}", if whole.starts_with('/') { "/" } else { "" }, start.join("/"));
+    let regex = glob::compile(&rest.join("/"))?;
+    let files = call.context.options().files.list(if start.is_empty() { "." } else { &start }).map_err(first)?;
+    let found: Vec<Value> = files
+        .iter()
+        .filter(|path| regex.is_match(path))
+        .map(|path| Value::string(relative(&folder, &format!("{start}/{path}"))))
+        .collect();
     call.room(found.len())?;
     Ok(Value::set(Type::String, found))
+}
+
+fn parts_of(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !matches!(*part, "" | "."))
+}
+
+/// The path that leads from one cleaned path to another.
+fn relative(from: &str, to: &str) -> String {
+    let (from, to): (Vec<&str>, Vec<&str>) = (parts_of(from).collect(), parts_of(to).collect());
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..", from.len() - shared);
+    let path = up.chain(to.into_iter().skip(shared)).collect::<Vec<_>>().join("/");
+    if path.is_empty() { ".".to_owned() } else { path }
 }
 
 fn basename(path: &str) -> String {
@@ -102,9 +121,13 @@ fn basename(path: &str) -> String {
     trimmed.rsplit('/').next().unwrap_or(trimmed).to_owned()
 }
 
-/// The part before the last slash, with `.`, `..` and doubled slashes resolved.
+/// The part before the last slash, cleaned.
 fn dirname(path: &str) -> String {
-    let folder = path.rfind('/').map_or("", |at| path.get(..=at).unwrap_or(""));
+    clean(path.rfind('/').map_or("", |at| path.get(..=at).unwrap_or("")))
+}
+
+/// The path with `.`, `..` and doubled slashes resolved.
+fn clean(folder: &str) -> String {
     let rooted = folder.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in folder.split('/').filter(|part| !matches!(*part, "" | ".")) {
@@ -139,5 +162,15 @@ mod tests {
         check("a//b", "b", "a");
         check("../a/../b", "b", "..");
         check("/../a", "a", "/");
+    }
+
+    #[test]
+    fn from_one_path_to_another() {
+        let check = |from: &str, to: &str, expect: &str| assert_eq!(relative(&clean(from), to), expect, "{from} {to}");
+        check(".", "a/b", "a/b");
+        check("a", "a/b", "b");
+        check("a/b.txt", "a/b.txt", ".");
+        check("a/x/..", "b", "../b");
+        check("../c", "../c/d", "d");
     }
 }

@@ -47,19 +47,26 @@ pub(super) fn format(call: Call<'_>) -> Result<Value, Problem> {
 }
 
 pub(super) fn format_list(call: Call<'_>) -> Result<Value, Problem> {
-    let unknown = || Value::unknown(Type::list(Type::String));
     let arguments = call.arguments.get(1..).unwrap_or(&[]);
     let mut length = None;
+    let mut is_open = !call.value(0)?.is_known();
     for (idx, argument) in arguments.iter().enumerate() {
         let own = match argument.kind() {
             Kind::List(items) | Kind::Set(items) | Kind::Tuple(items) => Some(items.len()),
-            Kind::Unknown(known) if known.ty == Type::Any || known.ty.element().is_some() => return Ok(unknown()),
-            Kind::Unknown(known) => known.ty.as_tuple().map(<[Type]>::len),
+            Kind::Unknown(known) if known.ty == Type::Any || matches!(known.ty, Type::List(_) | Type::Set(_)) => {
+                is_open = true;
+                None
+            }
+            Kind::Unknown(known) => {
+                let own = known.ty.as_tuple().map(<[Type]>::len);
+                is_open |= own.is_some();
+                own
+            }
             _ => None,
         };
         let Some(own) = own else { continue };
         match length {
-            Some((other, first)) if own != other => {
+            Some((other, first)) if own != other && call.value(0)?.is_known() => {
                 return Err(Problem::argument(
                     idx + 1,
                     format!("it has {own} elements, but argument {} has {other}", first + 2),
@@ -69,10 +76,11 @@ pub(super) fn format_list(call: Call<'_>) -> Result<Value, Problem> {
             None => length = Some((own, idx)),
         }
     }
-    if !call.value(0)?.is_known() {
-        return Ok(unknown());
+    if is_open {
+        return Ok(Value::unknown(Type::list(Type::String)));
     }
-    let pieces = parse(call.text(0))?;
+    // A pattern counts from the first element that is known.
+    let mut pieces = None;
     let count = length.map_or(1, |(count, _)| count);
     call.room(count)?;
     let mut texts = Vec::with_capacity(count);
@@ -88,7 +96,11 @@ pub(super) fn format_list(call: Call<'_>) -> Result<Value, Problem> {
             texts.push(Value::unknown_with(Type::String, Refinement::not_null()));
             continue;
         }
-        let text = write(&pieces, &row).map_err(|problem| {
+        let pieces = match &pieces {
+            Some(pieces) => pieces,
+            None => pieces.insert(parse(call.text(0))?),
+        };
+        let text = write(pieces, &row).map_err(|problem| {
             let message = format!("element {at}: {}", problem.message);
             Problem { message, ..problem }
         })?;
@@ -283,7 +295,12 @@ fn write_value(verb: &Verb<'_>, value: &Value, out: &mut String) -> Result<(), S
             let text = to_json(value).map_err(|error| error.to_string())?;
             pad(verb, &text, out);
         }
-        Kind::Number(number) => write_float(&Verb { letter: 'g', precision: None, ..verb.clone() }, number, out),
+        Kind::Number(number) => {
+            let mut digits = String::new();
+            let plain = Verb { letter: 'g', precision: None, plus: false, space: false, width: 0, ..verb.clone() };
+            write_float(&plain, number, &mut digits);
+            pad(verb, &digits, out);
+        }
         _ => pad(verb, value.as_str().unwrap_or(""), out),
     }
     Ok(())

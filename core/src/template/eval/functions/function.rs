@@ -278,7 +278,8 @@ impl Function {
                 *argument = convert(argument, &parameter.ty)
                     .map_err(|error| Problem::argument(idx, error.to_string()).value_free())?;
             }
-            if argument.is_null() && !parameter.allows_null {
+            // Behind something of which not even the type is known nothing is looked at.
+            if argument.is_null() && !parameter.allows_null && !untyped {
                 return Err(Problem::argument(idx, "it must not be null").value_free());
             }
             if !parameter.allows_marked && !argument.marks_deep().is_empty() {

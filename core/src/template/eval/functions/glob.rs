@@ -42,6 +42,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Problem> {
             }
             '?' => out.push_str("[^/]"),
             '[' => rest = class(tail, &mut out).ok_or_else(invalid)?,
+            '/' if open > 0 => return Err(invalid()),
             '{' => {
                 open += 1;
                 out.push_str("(?:");
@@ -68,7 +69,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Problem> {
 
 /// Reads a class up to its bracket and returns what follows.
 fn class<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
-    let (negated, text) = match text.strip_prefix(['^', '!']) {
+    let (negated, text) = match text.strip_prefix('^') {
         Some(rest) => (true, rest),
         None => (false, text),
     };
@@ -77,7 +78,7 @@ fn class<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
     if inside.is_empty() {
         return None;
     }
-    out.push_str(if negated { "[^/" } else { "[" });
+    out.push_str(if negated { "[^/" } else { "[\\x00" });
     let mut chars = inside.chars().peekable();
     while let Some(c) = chars.next() {
         let from = if c == '\\' { chars.next()? } else { c };
@@ -91,7 +92,10 @@ fn class<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
                 to => to,
             };
             if to < from {
-                return None;
+                // Nothing is between them; of the letter nothing is left, either.
+                let keep = out.len() - escape(from).len();
+                out.truncate(keep);
+                continue;
             }
             out.push('-');
             out.push_str(&escape(to));
@@ -129,16 +133,17 @@ mod tests {
         check("*.{yaml,{csv,tf}}", &["a.yaml", "a.csv", "a.tf"], &["a.txt"]);
         check("{t,}.csv", &["t.csv", ".csv"], &["x.csv"]);
         check("[a-c]*", &["a", "cx"], &["d", ""]);
-        check("[!c]?", &["ab"], &["cb", "/b", "a"]);
+        check("[^c]?", &["ab"], &["cb", "/b", "a"]);
         check("[^c]", &["a"], &["c"]);
         check(r"\*[\]]", &["*]"], &["a]"]);
         check("a.b+(c)", &["a.b+(c)"], &["aXb+(c)"]);
         check("[&&~]", &["&", "~"], &["a"]);
+        check("[c-ax]", &["x"], &["a", "b", "c"]);
     }
 
     #[test]
     fn refuses_what_is_open() {
-        for pattern in ["[", "[]", "[a-", "[a-]", "{a", "\\", "[c-a]"] {
+        for pattern in ["[", "[]", "[a-", "[a-]", "{a", "\\", "{a/b,c}"] {
             assert!(compile(pattern).is_err(), "{pattern}");
         }
     }

@@ -12,7 +12,12 @@ pub(super) fn register(table: &mut Functions) {
     let unary = |name: &'static str, summary: &'static str| {
         Function::new(name, summary).takes([Parameter::new("num", Type::Number)]).returns(Type::Number)
     };
-    table.add(unary("abs", "Returns a number without its sign.").computes(|call| Ok(call.number(0).abs().into())));
+    table.add(
+        Function::new("abs", "Returns a number without its sign.")
+            .takes([Parameter::new("num", Type::Number).marked()])
+            .returns(Type::Number)
+            .computes(|call| Ok(Value::number(call.number(0).abs()).with_marks(call.value(0)?.marks()))),
+    );
     table.add(
         unary("ceil", "Returns the nearest whole number that is not less.")
             .computes(|call| Ok(call.number(0).ceil().into())),

@@ -31,6 +31,7 @@ impl Pattern {
         if text.len() > limit_bytes {
             return Err(too_large());
         }
+        check_repetitions(text).map_err(|why| Problem::new(format!("`{text}` is not a regular expression: {why}")))?;
         let regex = RegexBuilder::new(&translate(text))
             .size_limit(limit_bytes)
             .dfa_size_limit(limit_bytes)
@@ -158,6 +159,80 @@ fn escape(letter: char, in_class: bool, rest: &mut &str, out: &mut String) {
     }
 }
 
+/// Refuses what Go refuses of repetitions: one of another (`a**`), and more than 1000 of anything, also by repeating
+/// repetitions.
+fn check_repetitions(pattern: &str) -> Result<(), &'static str> {
+    /// What anything may be repeated.
+    const MOST: usize = 1000;
+    let mut rest = pattern;
+    // What the parts of each open group repeat, at most; what the last part repeats; whether a repetition was just written.
+    let (mut groups, mut last, mut repeated) = (vec![1_usize], 1_usize, false);
+    while let Some(first) = rest.chars().next() {
+        let tail = rest.get(first.len_utf8()..).unwrap_or("");
+        rest = tail;
+        let is_counted = first == '{' && is_repetition(tail);
+        if is_counted || matches!(first, '*' | '+' | '?') {
+            if repeated {
+                return Err("a repetition cannot be repeated: put it in parentheses");
+            }
+            if is_counted {
+                let (inside, after) = tail.split_once('}').unwrap_or((tail, ""));
+                rest = after;
+                let (least, most) = inside.split_once(',').unwrap_or((inside, inside));
+                let counts =
+                    [least, if most.is_empty() { least } else { most }].map(|part| part.parse().unwrap_or(MOST + 1));
+                last = last.saturating_mul(counts[1]);
+                if last > MOST || counts[0] > MOST {
+                    return Err("nothing can be repeated more than 1000 times");
+                }
+                if let Some(group) = groups.last_mut() {
+                    *group = (*group).max(last);
+                }
+            }
+            rest = rest.strip_prefix('?').unwrap_or(rest);
+            repeated = true;
+            continue;
+        }
+        (last, repeated) = (1, false);
+        match first {
+            '(' => {
+                groups.push(1);
+                rest = rest.strip_prefix('?').unwrap_or(rest);
+            }
+            ')' => {
+                last = if groups.len() > 1 { groups.pop().unwrap_or(1) } else { 1 };
+                if let Some(outer) = groups.last_mut() {
+                    *outer = (*outer).max(last);
+                }
+            }
+            '\\' if rest.starts_with('Q') => rest = rest.split_once("\\E").map_or("", |(_, after)| after),
+            '\\' if rest.starts_with("p{") || rest.starts_with("P{") || rest.starts_with("x{") => {
+                rest = rest.split_once('}').map_or("", |(_, after)| after);
+            }
+            '\\' => rest = rest.chars().next().and_then(|second| rest.get(second.len_utf8()..)).unwrap_or(""),
+            '[' => rest = behind_class(rest),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns what follows a class, whose first bracket was read.
+fn behind_class(text: &str) -> &str {
+    let text = text.strip_prefix('^').unwrap_or(text);
+    let mut rest = text.strip_prefix(']').unwrap_or(text);
+    while let Some(first) = rest.chars().next() {
+        let tail = rest.get(first.len_utf8()..).unwrap_or("");
+        rest = match first {
+            ']' => return tail,
+            '\\' => tail.chars().next().and_then(|second| tail.get(second.len_utf8()..)).unwrap_or(""),
+            '[' if tail.starts_with(':') => tail.split_once(":]").map_or(tail, |(_, after)| after),
+            _ => tail,
+        };
+    }
+    rest
+}
+
 /// Whether what follows a `{` makes it a repetition: `3}`, `3,}`, `3,5}`.
 fn is_repetition(text: &str) -> bool {
     let Some((inside, _)) = text.split_once('}') else { return false };
@@ -208,7 +283,23 @@ mod tests {
             let problem = Pattern::compile(text, 1 << 20).expect_err(text);
             assert!(problem.message.contains("is not a regular expression"), "{}", problem.message);
         }
-        let problem = Pattern::compile("(?:a{1000}){1000}", 1 << 20).expect_err("too large");
+        let problem = Pattern::compile("(?:\\pL{1000})", 1 << 16).expect_err("too large");
         assert_eq!(problem.code, "eval.budget");
+    }
+
+    #[test]
+    fn repetitions_have_the_limits_of_go() {
+        for text in
+            ["a{1000}", "(a{500}){2}", "((a{10}){10}){10}", "(a+)*", "a{2}?", "[a{1001}]", r"\Qa{1001}\E", r"a\{1001}"]
+        {
+            assert_eq!(check_repetitions(text), Ok(()), "{text}");
+        }
+        for text in ["a{1001}", "a{2,1001}", "a{1001,}", "(a{500}){3}", "((?:a{5}b|c{20})d{2}){51}", "((a{1000})*){2}"]
+        {
+            assert!(check_repetitions(text).is_err(), "{text}");
+        }
+        for text in ["a**", "a+{2}", "a{1}{1}", "a*?*", "a???"] {
+            assert!(check_repetitions(text).is_err(), "{text}");
+        }
     }
 }

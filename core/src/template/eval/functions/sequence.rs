@@ -14,7 +14,7 @@ pub(super) fn register(table: &mut Functions) {
     register_joins(table);
     table.add(
         Function::new("chunklist", "Returns a list cut into lists of a size.")
-            .takes([any_list().marked(), Parameter::new("size", Type::Number)])
+            .takes([any_list().marked(), Parameter::new("size", Type::Number).marked()])
             .returns_by(|arguments, _| Ok(Type::list(type_of(arguments, 0))))
             .computes(chunk_list),
     );
@@ -75,12 +75,13 @@ pub(super) fn register(table: &mut Functions) {
     );
     table.add(
         Function::new("sort", "Returns a list of texts in the order of their bytes.")
-            .takes([Parameter::new("list", Type::list(Type::String))])
+            .takes([Parameter::new("list", Type::list(Type::String)).unknown()])
             .returns(Type::list(Type::String))
             .computes(|call| {
                 let list = call.value(0)?;
                 if !list.is_wholly_known() {
-                    let refinement = Refinement::not_null().with_length(list.len(), Some(list.len()));
+                    let (least, most) = list.length_bounds().unwrap_or((0, None));
+                    let refinement = Refinement::not_null().with_length(least, most);
                     return Ok(Value::unknown_with(Type::list(Type::String), refinement));
                 }
                 if let Some(idx) = call.items(0).iter().position(Value::is_null) {
@@ -149,7 +150,7 @@ fn register_picks(table: &mut Functions) {
     );
     table.add(
         Function::new("one", "Returns the only element of a list, set or tuple, or null where there is none.")
-            .takes([Parameter::new("list", Type::Any).marked()])
+            .takes([Parameter::new("list", Type::Any).marked().unknown()])
             .returns_by(|arguments, _| match type_of(arguments, 0) {
                 Type::List(element) | Type::Set(element) => Ok((*element).clone()),
                 Type::Tuple(types) if types.len() < 2 => Ok(types.first().cloned().unwrap_or(Type::Any)),
@@ -165,6 +166,9 @@ fn register_picks(table: &mut Functions) {
             .computes(|call| {
                 let list = call.value(0)?;
                 let ty = call.returns.clone();
+                if !list.is_known() {
+                    return Ok(Value::unknown(ty).with_marks(list.marks()));
+                }
                 let found = match (call.items(0), list.length_bounds()) {
                     ([], _) => Value::null(ty),
                     ([only], _) => only.clone(),
@@ -191,6 +195,7 @@ fn register_joins(table: &mut Functions) {
         Function::new("flatten", "Returns the elements of lists inside lists, as one tuple.")
             .takes([Parameter::new("list", Type::Any).marked()])
             .returns_by(|arguments, _| match type_of(arguments, 0) {
+                _ if !arguments.iter().all(Value::is_wholly_known) => Ok(Type::Any),
                 Type::List(_) | Type::Set(_) | Type::Tuple(_) => Ok(Type::Any),
                 ty => {
                     Err(Problem::argument(0, format!("a list, set or tuple is required, not {}", ty.friendly_name())))
@@ -245,9 +250,9 @@ fn wrapped(index: &Value, length: usize) -> Result<usize, Problem> {
     }
     let whole =
         index.to_i64().ok_or_else(|| Problem::argument(1, format!("a whole number is required, not {index}")))?;
-    usize::try_from(whole)
-        .map(|at| at % length)
-        .map_err(|_| Problem::argument(1, format!("an index must not be negative, as {index} is")))
+    // Backwards from the end below zero. Terraform does that for lists, and panics for tuples.
+    let length = i64::try_from(length).unwrap_or(i64::MAX);
+    Ok(usize::try_from(whole.rem_euclid(length)).unwrap_or(0))
 }
 
 fn chunk_list(call: Call<'_>) -> Result<Value, Problem> {
@@ -258,7 +263,7 @@ fn chunk_list(call: Call<'_>) -> Result<Value, Problem> {
     call.room(items.len())?;
     let size = if size == 0 { items.len().max(1) } else { size };
     let chunks = items.chunks(size).map(|chunk| Value::list(element.clone(), chunk.to_vec())).collect();
-    Ok(Value::list(inner, chunks).with_marks(call.value(0)?.marks()))
+    Ok(Value::list(inner, chunks).with_marks(call.value(0)?.marks() | call.value(1)?.marks()))
 }
 
 fn distinct(call: Call<'_>) -> Result<Value, Problem> {
@@ -298,7 +303,7 @@ fn range(call: Call<'_>) -> Result<Value, Problem> {
         count => return Err(Problem::new(format!("it takes one, two or three numbers, not {count}"))),
     };
     let step = step.cloned().unwrap_or_else(|| Number::from(if end < start { -1 } else { 1 }));
-    if step.is_zero() {
+    if step.is_zero() && start != end {
         return Err(Problem::argument(2, "a step must not be zero"));
     }
     let down = step.is_negative();
@@ -325,32 +330,40 @@ fn range(call: Call<'_>) -> Result<Value, Problem> {
 
 fn slice_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     match type_of(arguments, 0) {
-        Type::List(element) => Ok(Type::List(element)),
+        Type::List(element) => {
+            let length = arguments.first().filter(|list| list.is_known()).map_or(usize::MAX, Value::len);
+            bounds(arguments, length)?;
+            Ok(Type::List(element))
+        }
         Type::Set(_) => Err(Problem::argument(0, "the elements of a set have no index")
             .help("make it a list with `tolist` if its order does not matter")),
         Type::Tuple(types) => {
+            let (start, end) = bounds(arguments, types.len())?;
             if !arguments.iter().skip(1).all(Value::is_known) {
                 return Ok(Type::Any);
             }
-            let (start, end) = bounds(arguments, types.len())?;
             Ok(Type::tuple(types.get(start..end).unwrap_or(&[]).iter().cloned()))
         }
         ty => Err(Problem::argument(0, format!("a list or tuple is required, not {}", ty.friendly_name()))),
     }
 }
 
+/// Reads start and end of a slice; one that is not known is the first or the last possible.
 fn bounds(arguments: &[Value], length: usize) -> Result<(usize, usize), Problem> {
-    let read = |idx: usize| {
-        let number = arguments.get(idx).and_then(Value::as_number).cloned().unwrap_or(Number::ZERO);
+    let read = |idx: usize, unknown: usize| {
+        let Some(number) = arguments.get(idx).and_then(Value::as_number) else { return Ok(unknown) };
         let whole = number
             .to_i64()
             .ok_or_else(|| Problem::argument(idx, format!("a whole number is required, not {number}")))?;
         usize::try_from(whole)
             .map_err(|_| Problem::argument(idx, format!("an index must not be negative, as {number} is")))
     };
-    let (start, end) = (read(1)?, read(2)?);
-    if end > length {
-        return Err(Problem::argument(2, format!("the list has {length} elements, so {end} is beyond its end")));
+    let (start, end) = (read(1, 0)?, read(2, length)?);
+    for (idx, bound) in [(1, start), (2, end)] {
+        if bound > length {
+            let message = format!("the list has {length} elements, so {bound} is beyond its end");
+            return Err(Problem::argument(idx, message));
+        }
     }
     if start > end {
         return Err(Problem::argument(1, format!("the start, {start}, is after the end, {end}")));
@@ -362,40 +375,41 @@ fn concat_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     if arguments.is_empty() {
         return Err(Problem::new("it takes at least one list"));
     }
-    let mut elements = Vec::new();
-    for (idx, argument) in arguments.iter().enumerate() {
-        match argument.ty() {
-            Type::List(element) => elements.push((*element).clone()),
-            Type::Tuple(_) => {}
-            ty => {
-                let message = format!("a list or tuple is required, not {}", ty.friendly_name());
-                return Err(Problem::argument(idx, message));
-            }
-        }
-    }
+    let elements: Vec<Type> = arguments
+        .iter()
+        .filter_map(|argument| match argument.ty() {
+            Type::List(element) => Some((*element).clone()),
+            _ => None,
+        })
+        .collect();
     if elements.len() == arguments.len()
         && let Some(element) = unify(&elements)
     {
         return Ok(Type::list(element));
     }
     let mut types = Vec::new();
-    for argument in arguments {
+    for (idx, argument) in arguments.iter().enumerate() {
         match argument.ty() {
             Type::Tuple(own) => types.extend(own.iter().cloned()),
             Type::List(element) if argument.is_known() => {
                 types.extend(std::iter::repeat_n((*element).clone(), argument.len()));
             }
-            _ => return Ok(Type::Any),
+            Type::List(_) => return Ok(Type::Any),
+            ty => {
+                let message = format!("a list or tuple is required, not {}", ty.friendly_name());
+                return Err(Problem::argument(idx, message));
+            }
         }
     }
     Ok(Type::tuple(types))
 }
 
 fn concat(call: Call<'_>) -> Result<Value, Problem> {
-    let marks = call.arguments.iter().map(Value::marks).collect::<Marks>();
+    // Nothing of what is marked is in a list that is not known.
     if !call.arguments.iter().all(Value::is_known) {
-        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+        return Ok(Value::unknown(call.returns.clone()));
     }
+    let marks = call.arguments.iter().map(Value::marks).collect::<Marks>();
     call.room(call.arguments.iter().map(Value::len).sum())?;
     let mut all = Vec::new();
     for (idx, argument) in call.arguments.iter().enumerate() {
@@ -421,7 +435,7 @@ impl Flat {
     fn add(&mut self, list: &Value, call: Call<'_>) -> Result<(), Problem> {
         call.room(list.len())?;
         self.marks |= list.marks();
-        for element in list.elements() {
+        for element in list.elements().chain(list.entries().map(|(_, value)| value)) {
             match element.kind() {
                 Kind::List(_) | Kind::Set(_) | Kind::Tuple(_) => self.add(element, call)?,
                 Kind::Unknown(unknown)

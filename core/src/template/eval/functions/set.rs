@@ -3,7 +3,7 @@
 use super::{Call, Function, Functions, Parameter, sequence::type_of};
 use crate::{
     template::eval::{Context, Problem},
-    value::{Type, Value, convert, unify},
+    value::{Refinement, Type, Value, convert, unify},
 };
 
 pub(super) fn register(table: &mut Functions) {
@@ -31,7 +31,7 @@ pub(super) fn register(table: &mut Functions) {
     );
     table.add(
         Function::new("setproduct", "Returns every combination of one element of each list or set.")
-            .then_any_number_of(Parameter::new("sets", Type::Any).marked())
+            .then_any_number_of(Parameter::new("sets", Type::Any).marked().unknown())
             .returns_by(product_type)
             .computes(product),
     );
@@ -110,8 +110,15 @@ fn product_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
 fn product(call: Call<'_>) -> Result<Value, Problem> {
     let marks = call.arguments.iter().map(Value::marks).collect();
     // A set with something unknown in it may turn out to have fewer elements.
-    let is_open = |set: &Value| matches!(set.ty(), Type::Set(_)) && !set.is_wholly_known();
+    let is_open = |set: &Value| !set.is_known() || (matches!(set.ty(), Type::Set(_)) && !set.is_wholly_known());
     if call.arguments.iter().any(is_open) {
+        // Of a tuple its type says how many elements it has.
+        if call.arguments.iter().all(|set| !is_open(set) || set.ty().as_tuple().is_some()) {
+            let counts = call.arguments.iter().map(|set| set.length_bounds().map_or(0, |(least, _)| least));
+            let most = counts.fold(1, usize::saturating_mul);
+            let refinement = Refinement::not_null().with_length(most.min(1), Some(most));
+            return Ok(Value::unknown_with(call.returns.clone(), refinement).with_marks(marks));
+        }
         return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
     }
     let element = element(call);

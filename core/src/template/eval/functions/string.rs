@@ -116,7 +116,14 @@ fn register_searches(table: &mut Functions) {
                     Kind::Unknown(unknown) => unknown.refinement.prefix.as_deref().unwrap_or(""),
                     _ => return Ok(Value::bool(call.text(0).starts_with(call.text(1)))),
                 };
-                Ok(if known_start.starts_with(call.text(1)) { Value::bool(true) } else { Value::unknown(Type::Bool) })
+                let wanted = call.text(1);
+                Ok(if known_start.starts_with(wanted) {
+                    Value::bool(true)
+                } else if known_start.len() >= wanted.len() {
+                    Value::bool(false)
+                } else {
+                    Value::unknown(Type::Bool)
+                })
             }),
     );
     table.add(

@@ -14,7 +14,7 @@ use crate::{
 
 /// Returns the functions of the builtin provider `terraform`.
 pub fn builtin_functions() -> [Function; 3] {
-    let value = || Parameter::new("value", Type::Any);
+    let value = || Parameter::new("value", Type::Any).any();
     [
         Function::new("encode_tfvars", "Returns an object as the text of a `.tfvars` file.")
             .takes([value()])
@@ -25,7 +25,7 @@ pub fn builtin_functions() -> [Function; 3] {
             .returns(Type::Any)
             .computes(decode_tfvars),
         Function::new("encode_expr", "Returns a value as the text of an expression.")
-            .takes([value()])
+            .takes([value().unknown()])
             .returns(Type::String)
             .computes(|call| {
                 let value = call.value(0)?;

@@ -38,7 +38,7 @@ pub(super) fn register(table: &mut Functions) {
             .takes([string("timestamp_a"), string("timestamp_b")])
             .returns(Type::Number)
             .computes(|call| {
-                let read = |idx| Timestamp::parse(call.text(idx)).map_err(|why| Problem::argument(idx, why));
+                let read = |idx| Timestamp::parse_loosely(call.text(idx)).map_err(|why| Problem::argument(idx, why));
                 Ok(Value::number(match read(0)?.compare(read(1)?) {
                     Ordering::Less => -1,
                     Ordering::Equal => 0,

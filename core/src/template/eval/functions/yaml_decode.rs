@@ -18,6 +18,7 @@ pub(super) fn decode(text: &str, context: &Context<'_>) -> Result<Value, Problem
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         ends_openly: !text.ends_with('\n'),
+        slashes: if text.contains("\\/") { text } else { "" },
         length: text.chars().count(),
         anchors: HashMap::new(),
         open: Vec::new(),
@@ -50,6 +51,8 @@ struct Reader<'t, 'c> {
     ends_openly: bool,
     length: usize,
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
+    /// The text, if an escaped slash may be in it: YAML 1.1 knows no such escape.
+    slashes: &'t str,
     anchors: HashMap<usize, Node>,
     /// Anchors whose nodes are being read.
     open: Vec<usize>,
@@ -83,6 +86,12 @@ impl<'t> Reader<'t, '_> {
             ))) if self.ends_openly && span.end.index() >= self.length && text.ends_with('\n') => {
                 let text = text.get(..text.len() - 1).unwrap_or("").to_owned();
                 Ok(Event::Scalar(Cow::Owned(text), style, anchor, tag))
+            }
+            Some(Ok((Event::Scalar(_, ScalarStyle::DoubleQuoted, ..), span)))
+                if has_escaped_slash(self.slashes, span.start.index(), span.end.index()) =>
+            {
+                let line = span.start.line();
+                Err(Problem::argument(0, format!("it is not YAML: `\\/` in line {line} is no escape")))
             }
             Some(Ok((event, _))) => Ok(event),
             Some(Err(error)) => {
@@ -192,6 +201,17 @@ fn check_tag(tag: Option<&Tag>, expected: &str, what: &str) -> Result<(), Proble
         Some(tag) if tag.is_yaml_core_schema() && tag.suffix == expected => Ok(()),
         Some(tag) => Err(Problem::argument(0, format!("{what} cannot have the tag `{tag}`"))),
     }
+}
+
+/// Whether a slash is escaped between those characters of the text.
+fn has_escaped_slash(text: &str, from: usize, to: usize) -> bool {
+    let mut chars = text.chars().take(to).skip(from);
+    while let Some(c) = chars.next() {
+        if c == '\\' && chars.next() == Some('/') {
+            return true;
+        }
+    }
+    false
 }
 
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Problem> {

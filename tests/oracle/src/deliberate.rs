@@ -1,0 +1,208 @@
+//! What we do differently on purpose. `docs/design/language.md` says why, rule by rule.
+//!
+//! A rule looks at the very call that it is about, with the arguments that it gets: one that says "whatever has
+//! `cidrsubnet` in it" would hide mistakes.
+
+use std::collections::BTreeMap;
+
+use stackwright::{
+    template::syntax::{Call, Expr, ExprKind},
+    value::{Type, Value, convert},
+};
+
+use crate::{
+    Outcome,
+    compare::Kind,
+    ours::{self, Found},
+    world::World,
+};
+
+/// What a rule looks at.
+pub struct Case<'a> {
+    /// What both sides evaluated in.
+    pub world: &'a World,
+    /// The expression as it is written.
+    pub text: &'a str,
+    /// What we say of it.
+    pub ours: &'a Found,
+    /// What Terraform says.
+    pub theirs: &'a Outcome,
+    /// How that differs.
+    pub kind: Kind,
+}
+
+/// A difference that is meant.
+pub struct Rule {
+    /// The name, which `docs/design/language.md` has too.
+    pub name: &'static str,
+    applies: fn(&Case<'_>) -> bool,
+}
+
+/// Every rule.
+pub const RULES: &[Rule] = &[
+    Rule { name: "infinite numbers", applies: |case| case.ours.is_infinite },
+    Rule {
+        name: "panics inside Terraform",
+        applies: |case| case.their_error("panic") || case.their_error("goroutine"),
+    },
+    Rule {
+        name: "files outside of the template",
+        applies: |case| {
+            case.calls(
+                |name, _| name.starts_with("file") || name == "templatefile",
+                |case, call| case.our_error(call).is_some_and(|message| message.starts_with("eval.path_escape")),
+            )
+        },
+    },
+    Rule {
+        name: "broken file patterns",
+        applies: |case| {
+            case.calls(
+                |name, _| name == "fileset",
+                |case, call| case.our_error(call).is_some_and(|message| message.contains("is not a file pattern")),
+            )
+        },
+    },
+    Rule {
+        name: "subnets outside of their prefix",
+        applies: |case| {
+            case.calls(
+                |name, count| name == "cidrsubnet" && count == 3,
+                |case, call| {
+                    let number = |idx: usize| {
+                        case.value(&call.args[idx])
+                            .and_then(|value| convert(&value, &Type::Number).ok()?.as_number().cloned())
+                    };
+                    let (Some(bits), Some(place)) = (number(1), number(2)) else { return false };
+                    place.is_negative() || bits >= 64.into() || case.our_error(call).is_some()
+                },
+            )
+        },
+    },
+    Rule {
+        name: "everything cut into subnets",
+        applies: |case| {
+            case.calls(
+                |name, count| name == "cidrsubnets" && count > 1,
+                |case, call| case.text_of(&call.args[0]).is_some_and(|prefix| prefix.ends_with("/0")),
+            )
+        },
+    },
+    Rule {
+        name: "IPv4 inside IPv6",
+        applies: |case| {
+            case.calls(
+                |name, count| name.starts_with("cidr") && count > 0,
+                |case, call| {
+                    case.text_of(&call.args[0])
+                        .is_some_and(|prefix| prefix.starts_with("::ffff:") && prefix.contains('.'))
+                },
+            )
+        },
+    },
+    Rule {
+        name: "compressed bytes",
+        applies: |case| {
+            case.kind == Kind::Value
+                && case.calls(
+                    |name, count| name == "base64gzip" && count == 1,
+                    |case, call| {
+                        // Shorter ones repeat nothing that is worth it.
+                        case.text_of(&call.args[0]).is_none_or(|text| text.len() > 8)
+                    },
+                )
+        },
+    },
+    Rule {
+        name: "digits of written numbers",
+        applies: |case| {
+            case.kind == Kind::Value
+                && case.calls(|name, _| name.starts_with("provider::terraform::encode_"), |_, _| true)
+                && case.has_the_same_numbers()
+        },
+    },
+    Rule {
+        name: "types that are known later",
+        applies: |case| case.kind == Kind::Accepted && ours::validates(case.world, &case.ours.expr).is_err(),
+    },
+    Rule {
+        name: "elements of objects that differ",
+        applies: |case| {
+            case.kind == Kind::Accepted
+                && (case.their_error("has the wrong type: element types must all match for conversion to")
+                    || case.their_error("has the wrong type: attribute types must all match for conversion to"))
+        },
+    },
+];
+
+impl Case<'_> {
+    fn their_error(&self, part: &str) -> bool {
+        matches!(self.theirs, Outcome::Error(message) if message.contains(part))
+    }
+
+    /// Whether the expression has a call of such a name and number of arguments for which the rest holds.
+    fn calls(&self, which: fn(&str, usize) -> bool, then: impl Fn(&Self, &Call) -> bool) -> bool {
+        let mut calls = Vec::new();
+        collect(&self.ours.expr, &mut calls);
+        calls
+            .into_iter()
+            .filter(|call| which(&call.full_name(), call.args.len()))
+            .any(|call| then(self, call))
+    }
+
+    /// What a part comes to by itself; nothing where it refers to variables of a loop around it.
+    fn value(&self, part: &Expr) -> Option<Value> {
+        ours::value(self.world, part).ok()
+    }
+
+    fn text_of(&self, part: &Expr) -> Option<String> {
+        self.value(part)?.as_str().map(str::to_owned)
+    }
+
+    fn our_error(&self, call: &Call) -> Option<String> {
+        let span = call.name_span();
+        ours::value(self.world, &Expr { kind: ExprKind::Call(Box::new(call.clone())), span }).err()
+    }
+
+    /// Whether both values are the same but for digits that no double-precision number has.
+    fn has_the_same_numbers(&self) -> bool {
+        let (Outcome::Value(ours), Outcome::Value(theirs)) = (&self.ours.outcome, self.theirs) else { return false };
+        rounded(ours) == rounded(theirs)
+    }
+}
+
+/// The text with its numbers as double precision has them.
+fn rounded(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, number) = rest.split_at(at);
+        let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
+        let (number, behind) = number.split_at(end);
+        out.push_str(before);
+        match number.parse::<f64>() {
+            Ok(number) => out.push_str(&number.to_string()),
+            Err(_) => out.push_str(number),
+        }
+        rest = behind;
+    }
+    out + rest
+}
+
+fn collect<'e>(expr: &'e Expr, calls: &mut Vec<&'e Call>) {
+    if let ExprKind::Call(call) = &expr.kind {
+        calls.push(call);
+    }
+    expr.for_each_child(&mut |child, _| collect(child, calls));
+}
+
+/// Returns the rule that a difference falls under.
+pub fn rule(case: &Case<'_>) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| (rule.applies)(case))
+}
+
+/// How often each rule applied.
+pub type Meant = BTreeMap<&'static str, usize>;
+
+/// What Terraform decides by chance: no rule can say where, but asking again does.
+pub const CHANCE: &str = "comparisons that Terraform decides by chance";
