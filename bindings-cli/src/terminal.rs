@@ -173,6 +173,13 @@ impl Progress {
             Event::RunStarted { step_count, resumed, run } => self.begin(*step_count, *resumed, run),
             Event::RefreshStarted { address } => self.line(address, "Reading"),
             Event::RefreshFinished { address, .. } => self.close(address),
+            Event::EphemeralStarted { address, action } => {
+                self.say(&format!("{}: {}...", self.style.paint("1", address), doing(action)));
+            }
+            Event::EphemeralFinished { address, action, code: None, elapsed_ms, .. } => {
+                let seconds = Duration::from_millis(*elapsed_ms).as_secs_f64();
+                self.say(&format!("{}: {} complete after {seconds:.1}s", self.style.paint("1", address), done(action)));
+            }
             Event::StepStarted { address, action, attempt, .. } => {
                 self.started.insert(address.clone(), Instant::now());
                 let verb = doing(action);
@@ -308,6 +315,9 @@ fn doing(action: &str) -> &'static str {
         "delete" => "Destroying",
         "forget" => "Forgetting",
         "wait" => "Waiting",
+        "open" => "Opening",
+        "renew" => "Renewing",
+        "close" => "Closing",
         _ => "Working",
     }
 }
@@ -320,6 +330,9 @@ fn done(action: &str) -> &'static str {
         "delete" => "Destruction",
         "forget" => "Forgetting",
         "wait" => "Wait",
+        "open" => "Opening",
+        "renew" => "Renewal",
+        "close" => "Closing",
         _ => "Work",
     }
 }

@@ -31,6 +31,13 @@ pub struct TestClock {
     beginning: Timestamp,
 }
 
+impl TestClock {
+    /// Returns a clock that begins now, at `beginning`.
+    pub fn beginning(beginning: Timestamp) -> Self {
+        Self { start: tokio::time::Instant::now(), beginning }
+    }
+}
+
 #[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -188,8 +195,7 @@ impl Stage {
     }
 
     async fn live(&self, store: Arc<FaultyStore>, watch: &mut Watch<'_>) -> Result<RunReport> {
-        let clock: Arc<dyn Clock> =
-            Arc::new(TestClock { start: tokio::time::Instant::now(), beginning: self.world.now() });
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::beginning(self.world.now()));
         // Whoever held the lease before is dead.
         self.disk.break_lease(&stack()).await?;
         let ttl = Duration::from_secs(30);

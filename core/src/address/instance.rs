@@ -12,14 +12,27 @@ pub enum Mode {
     Managed,
     /// A `data` block: only read. Prints with the prefix `data.`.
     Data,
+    /// An `ephemeral` block: opened when it is needed, closed afterwards, never stored. Prints with the prefix
+    /// `ephemeral.`.
+    Ephemeral,
 }
 
 impl Mode {
-    /// Returns what stands before the type in an address: `data.` or nothing.
+    /// Returns its name in JSON: `managed`, `data` or `ephemeral`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Managed => "managed",
+            Self::Data => "data",
+            Self::Ephemeral => "ephemeral",
+        }
+    }
+
+    /// Returns what stands before the type in an address: `data.`, `ephemeral.` or nothing.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Managed => "",
             Self::Data => "data.",
+            Self::Ephemeral => "ephemeral.",
         }
     }
 }

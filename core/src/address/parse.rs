@@ -180,14 +180,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads what follows the modules: `data.type.name`, `resource.type.name` or `type.name`.
+    /// Reads what follows the modules: `data.type.name`, `ephemeral.type.name`, `resource.type.name` or
+    /// `type.name`.
     fn resource(&mut self, module: ModuleInstance) -> Result<ResourceAddress, Error> {
         let mut type_name = self.name("`module`, `data` or a resource type")?;
         let mut mode = Mode::Managed;
-        if let "data" | "resource" = type_name {
-            if type_name == "data" {
-                mode = Mode::Data;
-            }
+        if let "data" | "ephemeral" | "resource" = type_name {
+            mode = match type_name {
+                "data" => Mode::Data,
+                "ephemeral" => Mode::Ephemeral,
+                _ => Mode::Managed,
+            };
             self.expect('.', "`.` and a resource type")?;
             type_name = self.name("a resource type")?;
         }
@@ -424,9 +427,9 @@ mod tests {
 
     fn address() -> impl Strategy<Value = Address> {
         let modules = proptest::collection::vec((name(), key()), 0..3);
-        (modules, any::<bool>(), name(), name(), key()).prop_map(|(modules, data, type_name, name, key)| {
+        let mode = prop::sample::select(vec![Mode::Managed, Mode::Data, Mode::Ephemeral]);
+        (modules, mode, name(), name(), key()).prop_map(|(modules, mode, type_name, name, key)| {
             let steps = modules.into_iter().map(|(name, key)| ModuleStep { name: name.into(), key });
-            let mode = if data { Mode::Data } else { Mode::Managed };
             ResourceAddress::new(ModuleInstance::from_steps(steps), mode, type_name, name).instance(key)
         })
     }

@@ -38,6 +38,26 @@ pub enum Event {
         /// Whether the object differs from what state says.
         drifted: bool,
     },
+    /// An ephemeral resource is being opened, renewed or closed.
+    EphemeralStarted {
+        /// Its address.
+        address: String,
+        /// `open`, `renew` or `close`.
+        action: String,
+    },
+    /// That ended.
+    EphemeralFinished {
+        /// Its address.
+        address: String,
+        /// `open`, `renew` or `close`.
+        action: String,
+        /// The error's code, where there is one.
+        code: Option<String>,
+        /// The error's message, where there is one.
+        message: Option<String>,
+        /// How long it took, in milliseconds.
+        elapsed_ms: u64,
+    },
     /// An instance was planned.
     Planned {
         /// Its address.

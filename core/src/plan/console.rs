@@ -6,7 +6,7 @@ use super::{
     planner::seconds,
 };
 use crate::{
-    address::Address,
+    address::{Address, Mode},
     error::{Diagnostic, Diagnostics as _},
     event::Timestamp,
     state::{Row, RowStatus},
@@ -15,7 +15,7 @@ use crate::{
         eval::{FileAccess, Observation, ObservationKind, SystemWorld, World},
         syntax::Expr,
     },
-    value::{Type, Value},
+    value::{Marks, Type, Value},
 };
 
 /// What a [`Console`] looks at.
@@ -40,7 +40,7 @@ pub struct ConsoleInput {
 
 /// Evaluates expressions in the root module, with resources as state has them.
 ///
-/// What state does not have (instances that were never made, data sources) is not known.
+/// What state does not have (instances that were never made, data sources, ephemeral resources) is not known.
 #[derive(Debug)]
 pub struct Console {
     table: Table,
@@ -102,8 +102,13 @@ impl Console {
             while let Some(event) = self.table.next() {
                 if let Event::Work(node) = event {
                     let address = self.table.address(node);
+                    let marks = match &address {
+                        Some(address) if address.mode() == Mode::Ephemeral => Marks::EPHEMERAL,
+                        _ => Marks::NONE,
+                    };
                     let value = address.and_then(|address| self.objects.get(&address).cloned());
-                    self.table.finish(node, value.unwrap_or_else(|| Value::unknown(Type::Any)), Touched::default());
+                    let value = value.unwrap_or_else(|| Value::unknown(Type::Any)).with_marks(marks);
+                    self.table.finish(node, value, Touched::default());
                 }
             }
             if let Some(node) = evaluated.waits.iter().find(|node| !self.table.is_done(**node)) {

@@ -112,3 +112,148 @@ fn providers_take_ephemeral_values() {
     let config = residue.provider_config(&plan.steps[0]).expect("it evaluates").expect("a configuration");
     assert_eq!(config.unmark_deep().0.attribute("region"), Some(&Value::string("hunter2")));
 }
+
+/// Opens what a residue misses for a step, as often as it takes; returns what was opened.
+fn lend(residue: &mut Residue, step: &Step) -> Vec<String> {
+    let mut opened = Vec::new();
+    loop {
+        let missing = residue.missing(step).expect("a readable plan");
+        if missing.is_empty() {
+            return opened;
+        }
+        for request in missing {
+            let Ask::Open(config) = &request.ask else { panic!("{request:?}") };
+            assert!(config.is_wholly_known());
+            let of = config.attribute("of").cloned().expect("an attribute");
+            let value = Value::string(format!("loan of {}", of.as_str().unwrap_or("nothing")));
+            residue.opened(&request.address, &Value::object([("of", of), ("value", value)])).expect("it fits");
+            opened.push(request.address.to_string());
+        }
+    }
+}
+
+#[test]
+fn ephemeral_resources_are_opened_while_planning_and_are_no_part_of_the_plan() {
+    let text = "ephemeral \"loan\" \"a\" {\n of = \"hunter2\"\n}\nephemeral \"loan\" \"b\" {\n for_each = toset([\"x\", \"y\"])\n \
+                of = \"${ephemeral.loan.a.value} for ${each.key}\"\n}\n\
+                resource \"thing\" \"t\" {\n name = \"n\"\n token = ephemeral.loan.b[\"x\"].value\n}\n\
+                output \"keys\" {\n value = keys(ephemeral.loan.b)\n}\n";
+    let mut world = World::default();
+    let plan = world.plan(text);
+    assert_eq!(
+        *world.opened.lock().expect("no panic"),
+        ["ephemeral.loan.a", "ephemeral.loan.b[\"x\"]", "ephemeral.loan.b[\"y\"]"]
+    );
+    assert_eq!((changes(&plan), plan.reads.len(), plan.steps.len()), (vec!["create thing.t".to_owned()], 0, 1));
+    // Nothing that was lent is in the plan, nor that there was anything to lend.
+    let stored = Plan { inputs: Inputs::default(), ..plan.clone() };
+    let shown = format!("{stored:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("loan"), "{shown}");
+    // The run opens only what it needs, and in order.
+    let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
+    assert_eq!(lend(&mut residue, &plan.steps[0]), ["ephemeral.loan.a", "ephemeral.loan.b[\"x\"]"]);
+    let config = residue.finalize(&plan.steps[0]).expect("a configuration").config.unmark_deep().0;
+    assert_eq!(config.attribute("token"), Some(&Value::string("loan of loan of hunter2 for x")));
+    // What is closed has to be opened again.
+    residue.closed(&"ephemeral.loan.a".parse().expect("an address"));
+    assert_eq!(lend(&mut residue, &plan.steps[0]), Vec::<String>::new(), "what was made with it is still open");
+    residue.closed(&"ephemeral.loan.b[\"x\"]".parse().expect("an address"));
+    assert_eq!(lend(&mut residue, &plan.steps[0]), ["ephemeral.loan.a", "ephemeral.loan.b[\"x\"]"]);
+}
+
+#[test]
+fn what_is_not_known_yet_is_opened_later() {
+    let text = "resource \"thing\" \"t\" {\n name = \"n\"\n}\nephemeral \"loan\" \"a\" {\n of = thing.t.id\n lifecycle {\n precondition {\n \
+                condition = thing.t.id != \"\"\n error_message = \"No.\"\n }\n postcondition {\n condition = self.value != \"\"\n error_message = \"No.\"\n }\n }\n}\n\
+                ephemeral \"loan\" \"b\" {\n depends_on = [thing.t]\n of = \"b\"\n}\n\
+                resource \"thing\" \"u\" {\n token = ephemeral.loan.a.value\n}\n\
+                resource \"thing\" \"v\" {\n token = ephemeral.loan.b.value\n}\n\
+                provider \"strict\" {\n region = ephemeral.loan.a.value\n}\nresource \"strict_thing\" \"w\" {\n}\n";
+    let mut world = World::default();
+    let plan = world.plan(text);
+    assert_eq!(*world.opened.lock().expect("no panic"), Vec::<String>::new());
+    assert!(!plan.provider_configs["strict"].is_wholly_known());
+    // Whoever uses it waits for what it is opened with, and is deleted before that.
+    let step = |address: &str| plan.steps.iter().find(|step| step.address.to_string() == address).expect("a step");
+    let needed = step("thing.t").id;
+    for user in ["thing.u", "thing.v", "strict_thing.w"] {
+        assert!(step(user).needs.iter().any(|need| need.step == needed), "{user}: {:?}", step(user).needs);
+    }
+    let object = step("thing.t").object_id.expect("an object");
+    assert_eq!((&step("thing.u").dependencies, &step("thing.v").dependencies), (&vec![object], &vec![object]));
+    let status = |name: &str| plan.checks.iter().find(|check| check.name == name).expect("conditions").status;
+    assert_eq!(status("a"), crate::state::CheckStatus::Unknown);
+    let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
+    let made = Value::object([("id", Value::string("id-1")), ("name", Value::string("n"))]);
+    residue.applied(&step("thing.t").address, step("thing.t").object_id, made);
+    assert_eq!(lend(&mut residue, step("thing.u")), ["ephemeral.loan.a"]);
+    let config = residue.finalize(step("thing.u")).expect("a configuration").config.unmark_deep().0;
+    assert_eq!(config.attribute("token"), Some(&Value::string("loan of id-1")));
+    let config = residue.provider_config(step("strict_thing.w")).expect("it evaluates").expect("a configuration");
+    assert_eq!(config.unmark_deep().0.attribute("region"), Some(&Value::string("loan of id-1")));
+    assert_eq!(residue.missing(step("thing.t")).expect("readable").len(), 0);
+    let uses = |residue: &mut Residue, address: &str| {
+        residue.ephemeral_uses(step(address)).expect("readable").iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(uses(&mut residue, "thing.t"), Vec::<String>::new());
+    assert_eq!(uses(&mut residue, "thing.v"), ["ephemeral.loan.b"]);
+    assert_eq!(uses(&mut residue, "strict_thing.w"), ["ephemeral.loan.a"]);
+}
+
+#[test]
+fn ephemeral_resources_that_cannot_be_opened_end_the_plan() {
+    assert_eq!(fail("ephemeral \"loan\" \"a\" {\n of = \"broken\"\n}\n"), ["resource.failed: nobody lends"]);
+    let condition = |kind: &str, condition: &str| {
+        format!(
+            "ephemeral \"loan\" \"a\" {{\n lifecycle {{\n {kind} {{\n condition = {condition}\n error_message = \"No loan.\"\n }}\n }}\n}}\n"
+        )
+    };
+    assert_eq!(fail(&condition("precondition", "var.token == \"\"")), ["plan.condition_failed: No loan."]);
+    assert_eq!(fail(&condition("postcondition", "self.value == \"\"")), ["plan.condition_failed: No loan."]);
+    let problems =
+        fail("ephemeral \"loan\" \"a\" {\n}\nresource \"thing\" \"t\" {\n name = ephemeral.loan.a.value\n}\n");
+    assert_eq!(problems, ["plan.ephemeral: `name` cannot take an ephemeral value: what it is set to is stored"]);
+}
+
+#[test]
+fn destroying_opens_what_configurations_of_providers_need() {
+    let text = "ephemeral \"loan\" \"a\" {\n}\nephemeral \"loan\" \"unused\" {\n}\nprovider \"strict\" {\n region = ephemeral.loan.a.value\n}\n\
+                resource \"strict_thing\" \"w\" {\n}\n";
+    let mut world = World::default();
+    let plan = world.plan(text);
+    let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
+    assert_eq!(lend(&mut residue, &plan.steps[0]), ["ephemeral.loan.a"]);
+    let step = &plan.steps[0];
+    let object = step.object_id.expect("an object");
+    let attributes = Value::object([("id", Value::string("x"))]);
+    let schema = world.types.resource("strict_thing").expect("a type").schema;
+    let attributes = schema.conform(&schema.block.empty_value()).map_or(attributes, |value| value);
+    world.rows.insert(
+        object,
+        crate::state::Row {
+            object_id: object,
+            address: step.address.clone(),
+            status: crate::state::RowStatus::Current,
+            type_name: "strict_thing".into(),
+            provider: "".into(),
+            schema_version: 0,
+            remote_id: Some("x".to_owned()),
+            attributes: attributes.clone(),
+            private: None,
+            dependencies: Vec::new(),
+            wholes: Vec::new(),
+            create_before_destroy: false,
+            prevent_destroy: false,
+            ready: true,
+            version: 1,
+        },
+    );
+    world.objects.insert(object, attributes);
+    world.options.mode = Mode::Destroy;
+    world.opened.lock().expect("no panic").clear();
+    let plan = world.plan(text);
+    assert_eq!(*world.opened.lock().expect("no panic"), ["ephemeral.loan.a"]);
+    let rows: Vec<_> = world.rows.values().cloned().collect();
+    let mut residue = Residue::open(Arc::new(plan.clone()), &rows, Arc::clone(&world.types) as _).expect("a residue");
+    assert_eq!(lend(&mut residue, &plan.steps[0]), ["ephemeral.loan.a"]);
+}

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    address::Mode,
     error::suggest,
     resource::{Registry, Traits},
     schema::Schema,
@@ -16,6 +17,22 @@ pub trait TypeSource: fmt::Debug + Send + Sync {
 
     /// Returns the schema of a data source; `None` where there is none of that name.
     fn data_source(&self, type_name: &str) -> Option<Arc<Schema>>;
+
+    /// Returns the schema of an ephemeral resource type; `None` where there is none of that name, as it is for sources
+    /// that know none.
+    fn ephemeral(&self, type_name: &str) -> Option<Arc<Schema>> {
+        let _ = type_name;
+        None
+    }
+
+    /// Returns the schema of what a block of this mode declares.
+    fn schema(&self, mode: Mode, type_name: &str) -> Option<Arc<Schema>> {
+        match mode {
+            Mode::Managed => self.resource(type_name).map(|info| info.schema),
+            Mode::Data => self.data_source(type_name),
+            Mode::Ephemeral => self.ephemeral(type_name),
+        }
+    }
 
     /// Returns the schema of a provider's configuration; `None` where it has none, or where there is no such provider.
     fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>>;
@@ -51,6 +68,10 @@ impl TypeSource for Registry {
         Self::data_source(self, type_name).map(|source| source.schema())
     }
 
+    fn ephemeral(&self, type_name: &str) -> Option<Arc<Schema>> {
+        Self::ephemeral(self, type_name).map(|resource| resource.schema())
+    }
+
     fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>> {
         Self::provider_schema(self, provider).flatten()
     }
@@ -64,6 +85,7 @@ impl TypeSource for Registry {
     }
 
     fn nearest(&self, type_name: &str) -> Option<String> {
-        suggest(type_name, self.resource_names().chain(self.data_source_names())).map(str::to_owned)
+        let names = self.resource_names().chain(self.data_source_names()).chain(self.ephemeral_names());
+        suggest(type_name, names).map(str::to_owned)
     }
 }

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Context, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
+use super::{Context, EphemeralResource, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
 use crate::{
     error::{Error, ErrorKind, Result},
     schema::Schema,
@@ -208,6 +208,8 @@ pub struct Provider {
     pub resources: Vec<(Arc<str>, Arc<dyn Resource>)>,
     /// Data sources by name.
     pub data_sources: Vec<(Arc<str>, Arc<dyn DataSource>)>,
+    /// Ephemeral resource types by name.
+    pub ephemerals: Vec<(Arc<str>, Arc<dyn EphemeralResource>)>,
     /// Functions, which templates call as `provider::<provider>::<name>`.
     pub functions: Vec<Function>,
 }
@@ -227,6 +229,12 @@ impl Provider {
     /// Adds a data source.
     pub fn data_source(mut self, name: impl Into<Arc<str>>, source: impl DataSource) -> Self {
         self.data_sources.push((name.into(), Arc::new(source)));
+        self
+    }
+
+    /// Adds an ephemeral resource type.
+    pub fn ephemeral(mut self, name: impl Into<Arc<str>>, resource: impl EphemeralResource) -> Self {
+        self.ephemerals.push((name.into(), Arc::new(resource)));
         self
     }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! [`Resource`] is the contract. It has five verbs (create, read, update, delete, import) and some with defaults
-//! (plan, ready, recover, quote, upgrade). It is called with a [`Context`] first and [`Value`](crate::value::Value)s
+//! (plan, ready, recover, quote, upgrade). [`DataSource`] and [`EphemeralResource`] are its smaller siblings: looked up,
+//! and opened for a while. It is called with a [`Context`] first and [`Value`](crate::value::Value)s
 //! that follow the type's [`Schema`](crate::schema::Schema); the [typed layer](typed) on top of it trades values for
 //! structs.
 //!
@@ -19,6 +20,7 @@
 
 mod context;
 mod contract;
+mod ephemeral;
 pub mod layer;
 mod outcome;
 mod registry;
@@ -30,6 +32,7 @@ pub(crate) use contract::checked_plan;
 pub use contract::{
     DataSource, Provider, Resource, Traits, import_unsupported, recover_by_reading, upgrade_unsupported,
 };
+pub use ephemeral::{EphemeralResource, Opened, Renewed};
 pub use layer::Layer;
 pub use outcome::{Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
 pub use registry::{FIRST_REVISION, Kind, Registry};

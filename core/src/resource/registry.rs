@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::{DataSource, Layer, Provider, Resource};
+use super::{DataSource, EphemeralResource, Layer, Provider, Resource};
 use crate::{
     error::{Error, ErrorKind, Result, suggest},
     schema::Schema,
@@ -15,6 +15,8 @@ pub enum Kind {
     Resource,
     /// A [`DataSource`].
     DataSource,
+    /// An [`EphemeralResource`].
+    Ephemeral,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
         match self {
             Self::Resource => "resource type",
             Self::DataSource => "data source",
+            Self::Ephemeral => "ephemeral resource type",
         }
     }
 }
@@ -50,12 +53,14 @@ impl<T: ?Sized> Clone for Revisions<T> {
 pub struct Registry {
     resources: BTreeMap<Arc<str>, Revisions<dyn Resource>>,
     data_sources: BTreeMap<Arc<str>, Revisions<dyn DataSource>>,
+    ephemerals: BTreeMap<Arc<str>, Revisions<dyn EphemeralResource>>,
     providers: BTreeMap<Arc<str>, Option<Arc<Schema>>>,
     owners: BTreeMap<Arc<str>, Arc<str>>,
     functions: Functions,
     layers: Vec<Arc<dyn Layer>>,
     composed: BTreeMap<Arc<str>, Arc<dyn Resource>>,
     composed_data: BTreeMap<Arc<str>, Arc<dyn DataSource>>,
+    composed_ephemerals: BTreeMap<Arc<str>, Arc<dyn EphemeralResource>>,
 }
 
 impl Registry {
@@ -96,6 +101,10 @@ impl Registry {
         for (name, source) in provider.data_sources {
             self.owners.insert(Arc::clone(&name), Arc::clone(&provider.name));
             self.add_source(&name, revision, source)?;
+        }
+        for (name, resource) in provider.ephemerals {
+            self.owners.insert(Arc::clone(&name), Arc::clone(&provider.name));
+            self.add_opened(&name, revision, resource)?;
         }
         for function in provider.functions {
             self.add_function(&provider.name, function)?;
@@ -144,6 +153,16 @@ impl Registry {
         Ok(())
     }
 
+    /// Adds one ephemeral resource type.
+    ///
+    /// # Errors
+    /// As [`Registry::add_provider`].
+    pub fn add_ephemeral(&mut self, name: &str, revision: &str, resource: Arc<dyn EphemeralResource>) -> Result<()> {
+        self.add_opened(name, revision, resource)?;
+        self.fold();
+        Ok(())
+    }
+
     /// Adds a layer around all types, outside the layers that are there.
     pub fn add_layer(&mut self, layer: Arc<dyn Layer>) {
         self.layers.push(layer);
@@ -158,6 +177,7 @@ impl Registry {
         let known = match kind {
             Kind::Resource => self.resources.get_mut(name).map(|entry| entry.switch(revision)),
             Kind::DataSource => self.data_sources.get_mut(name).map(|entry| entry.switch(revision)),
+            Kind::Ephemeral => self.ephemerals.get_mut(name).map(|entry| entry.switch(revision)),
         };
         match known {
             Some(Ok(())) => {
@@ -187,6 +207,11 @@ impl Registry {
         self.composed_data.get(name).cloned()
     }
 
+    /// Returns the active revision of an ephemeral resource type, layers around it.
+    pub fn ephemeral(&self, name: &str) -> Option<Arc<dyn EphemeralResource>> {
+        self.composed_ephemerals.get(name).cloned()
+    }
+
     /// Returns the schema of a provider's block: `None` where the provider is unknown, `Some(None)` where it has
     /// nothing to configure.
     pub fn provider_schema(&self, name: &str) -> Option<Option<Arc<Schema>>> {
@@ -212,6 +237,11 @@ impl Registry {
     /// Returns the names of all data sources, sorted.
     pub fn data_source_names(&self) -> impl Iterator<Item = &str> {
         self.data_sources.keys().map(AsRef::as_ref)
+    }
+
+    /// Returns the names of all ephemeral resource types, sorted.
+    pub fn ephemeral_names(&self) -> impl Iterator<Item = &str> {
+        self.ephemerals.keys().map(AsRef::as_ref)
     }
 
     /// Returns the names of all providers, sorted.
@@ -261,6 +291,16 @@ impl Registry {
         Ok(())
     }
 
+    fn add_opened(&mut self, name: &str, revision: &str, resource: Arc<dyn EphemeralResource>) -> Result<()> {
+        check(name, &resource.schema())?;
+        let revision: Arc<str> = Arc::from(revision);
+        let entry = self.ephemerals.entry(Arc::from(name)).or_insert_with(|| Revisions::new(&revision));
+        if entry.all.insert(Arc::clone(&revision), resource).is_some() {
+            return Err(duplicate(Kind::Ephemeral, name, &revision));
+        }
+        Ok(())
+    }
+
     /// Derives what is handed out from types and layers.
     fn fold(&mut self) {
         self.composed = self
@@ -283,6 +323,17 @@ impl Registry {
                     source = layer.data_source(name, self.provider_of(name), source);
                 }
                 Some((Arc::clone(name), source))
+            })
+            .collect();
+        self.composed_ephemerals = self
+            .ephemerals
+            .iter()
+            .filter_map(|(name, entry)| {
+                let mut resource = Arc::clone(entry.all.get(&entry.active)?);
+                for layer in &self.layers {
+                    resource = layer.ephemeral(name, self.provider_of(name), resource);
+                }
+                Some((Arc::clone(name), resource))
             })
             .collect();
     }
@@ -325,6 +376,7 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("resources", &self.resources.keys().collect::<Vec<_>>())
             .field("data_sources", &self.data_sources.keys().collect::<Vec<_>>())
+            .field("ephemerals", &self.ephemerals.keys().collect::<Vec<_>>())
             .field("layers", &self.layers)
             .finish_non_exhaustive()
     }

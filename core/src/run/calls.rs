@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    resource::{DataSource, Registry, Resource},
+    resource::{DataSource, EphemeralResource, Registry, Resource},
 };
 
 /// Finds the implementation of a type; layers are around it already.
@@ -21,6 +21,19 @@ pub trait Calls: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `registry.unknown_type` (`NotFound`).
     fn data_source(&self, type_name: &str, provider: &str) -> Result<Arc<dyn DataSource>>;
+
+    /// Returns the ephemeral resource type; there are none, unless somebody says so.
+    ///
+    /// # Errors
+    /// `registry.unknown_type` (`NotFound`).
+    fn ephemeral(&self, type_name: &str, provider: &str) -> Result<Arc<dyn EphemeralResource>> {
+        let _ = provider;
+        Err(unknown("ephemeral resource type", type_name))
+    }
+}
+
+fn unknown(kind: &str, type_name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, "registry.unknown_type", format!("no {kind} `{type_name}` is registered"))
 }
 
 impl Calls for Registry {
@@ -29,12 +42,10 @@ impl Calls for Registry {
     }
 
     fn data_source(&self, type_name: &str, _: &str) -> Result<Arc<dyn DataSource>> {
-        Self::data_source(self, type_name).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "registry.unknown_type",
-                format!("no data source `{type_name}` is registered"),
-            )
-        })
+        Self::data_source(self, type_name).ok_or_else(|| unknown("data source", type_name))
+    }
+
+    fn ephemeral(&self, type_name: &str, _: &str) -> Result<Arc<dyn EphemeralResource>> {
+        Self::ephemeral(self, type_name).ok_or_else(|| unknown("ephemeral resource type", type_name))
     }
 }

@@ -2,9 +2,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub use crate::plan::{Drawing, Finalized};
 use crate::{
-    address::Address,
+    address::{Address, ResourcePath},
     error::{Diagnostic, Error, Result},
-    plan::{Plan, Residue, Step, StepConfig},
+    plan::{Plan, Request, Residue, Step, StepConfig},
     state::{CheckResult, ObjectId},
     value::Value,
 };
@@ -20,6 +20,44 @@ pub trait Finalizer: Send {
     /// # Errors
     /// What evaluation says, with diagnostics; the step then fails before any effect.
     fn finalize(&mut self, step: &Step) -> Result<Finalized>;
+
+    /// Returns the ephemeral resources that have to be open before anything of a step is asked, and are not. Asked again
+    /// once they are open.
+    ///
+    /// # Errors
+    /// What is wrong with the plan; the step then fails before any effect.
+    fn missing(&mut self, step: &Step) -> Result<Vec<Request>> {
+        let _ = step;
+        Ok(Vec::new())
+    }
+
+    /// Returns the same for outputs and conditions once the run has ended.
+    ///
+    /// # Errors
+    /// As [`Finalizer::missing`].
+    fn missing_at_end(&mut self) -> Result<Vec<Request>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes what an ephemeral resource holds.
+    ///
+    /// # Errors
+    /// It does not follow its schema, or a postcondition does not hold; nobody can use it then.
+    fn opened(&mut self, address: &Address, value: &Value) -> Result<()> {
+        let (_, _) = (address, value);
+        Ok(())
+    }
+
+    /// Takes that an ephemeral resource is open no more.
+    fn closed(&mut self, address: &Address) {
+        let _ = address;
+    }
+
+    /// Returns the ephemeral blocks that a step may use: they stay open until it has ended.
+    fn ephemeral_uses(&mut self, step: &Step) -> Vec<ResourcePath> {
+        let _ = step;
+        Vec::new()
+    }
 
     /// Takes what was drawn since the last call; it becomes durable before the step that needed it starts.
     fn take_drawings(&mut self) -> Vec<Drawing> {
@@ -67,6 +105,27 @@ pub trait Finalizer: Send {
 impl Finalizer for Residue {
     fn finalize(&mut self, step: &Step) -> Result<Finalized> {
         Self::finalize(self, step)
+    }
+
+    fn missing(&mut self, step: &Step) -> Result<Vec<Request>> {
+        Self::missing(self, step)
+    }
+
+    fn missing_at_end(&mut self) -> Result<Vec<Request>> {
+        Self::missing_at_end(self)
+    }
+
+    fn opened(&mut self, address: &Address, value: &Value) -> Result<()> {
+        Self::opened(self, address, value)
+    }
+
+    fn closed(&mut self, address: &Address) {
+        Self::closed(self, address);
+    }
+
+    fn ephemeral_uses(&mut self, step: &Step) -> Vec<ResourcePath> {
+        // What cannot be told is kept open to the end.
+        Self::ephemeral_uses(self, step).unwrap_or_default()
     }
 
     fn take_drawings(&mut self) -> Vec<Drawing> {

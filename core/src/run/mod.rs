@@ -23,13 +23,18 @@
 //! A create that never becomes ready leaves a current row with `ready` false: the object is there, nothing is
 //! tainted, and the next run waits for it again.
 //!
+//! Ephemeral resources are no steps and leave no facts: the dispatcher has them opened when a step (or the outputs) needs
+//! what they hold, and closed after the last step that may; a resumed run opens them anew.
+//!
 //! It is deliberately not a workflow engine: no loops, no waiting for people, no rollback yet.
 
+mod bounds;
 mod calls;
 mod driver;
 mod entry;
 mod fact;
 mod finalize;
+mod holder;
 mod machine;
 mod phase;
 mod recovery;
@@ -40,6 +45,7 @@ pub use driver::{Canceller, Driver, DriverParts, Options, RunHandle, RunReport, 
 pub use entry::{Entry, Summary, decode_entry, decode_summary, encode_entry, encode_summary};
 pub use fact::{Conclusion, Fact, Input, OnFailure, RowFate, RowRef, StepError};
 pub use finalize::{Drawing, Finalized, Finalizer, KnownFinalizer};
+pub(crate) use holder::{Holder, HolderParts, call_info};
 pub use machine::Machine;
 pub use phase::{Command, IllegalFact, Phase};
 pub use recovery::Resume;

@@ -12,7 +12,7 @@ use super::Stack;
 use crate::{
     error::{Diagnostic, Error, ErrorKind, Result},
     event::{Clock, SystemClock},
-    resource::{DataSource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
+    resource::{DataSource, EphemeralResource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
     state::{StackKey, Store, cipher::Cipher},
     template::{
         self, Edition, FetchLimits, FetchedModule, Files, ModulePackage, ModuleRequest, ModuleSource, Template,
@@ -230,6 +230,14 @@ impl EngineBuilder {
         let name = name.into();
         self.registrations
             .push(Box::new(move |registry| registry.add_data_source(&name, FIRST_REVISION, Arc::new(source))));
+        self
+    }
+
+    /// Adds one ephemeral resource type, revision `1`.
+    pub fn ephemeral(mut self, name: impl Into<String>, resource: impl EphemeralResource) -> Self {
+        let name = name.into();
+        self.registrations
+            .push(Box::new(move |registry| registry.add_ephemeral(&name, FIRST_REVISION, Arc::new(resource))));
         self
     }
 

@@ -14,6 +14,7 @@ use crate::{
     event::{Bus, Event},
     plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId},
     resource::{CallInfo, Context, Registry, checked_plan},
+    run::{Holder, HolderParts, call_info},
     schema::Schema,
     template::{RawVariables, SchemaSource, Template, check, eval::Functions, resolve_variables},
     value::{Value, to_json_value},
@@ -145,7 +146,10 @@ impl Stack {
             ..PlanInput::new(self.key.clone(), Arc::new(template.clone()), Arc::clone(&registry) as _)
         };
         let planner = Planner::new(input).map_err(|problems| Error::from_diagnostics("plan.failed", problems))?;
-        let (plan, found) = self.drive(planner, &registry, &options).await?;
+        let holder = self.holder(&registry, &options);
+        let driven = self.drive(planner, &registry, &options, &holder).await;
+        problems.extend(holder.close_all().await);
+        let (plan, found) = driven?;
         problems.extend(found);
         problems.tidy();
         match plan {
@@ -158,12 +162,28 @@ impl Stack {
         }
     }
 
+    /// Returns what keeps ephemeral resources open while something is planned.
+    fn holder(&self, registry: &Arc<Registry>, options: &PlanOptions) -> Holder {
+        let inner = &self.engine.inner;
+        Holder::new(HolderParts {
+            calls: Arc::clone(registry) as _,
+            clock: Arc::clone(&inner.clock),
+            bus: options.events.clone(),
+            info: call_info(&self.key, &inner.tags),
+            grace: crate::run::Options::default().grace,
+            stop: options.cancellation.child_token(),
+            hurry: CancellationToken::new(),
+            lapsed: Box::new(|_| {}),
+        })
+    }
+
     /// Answers the planner's requests, many at a time, until it has none.
     async fn drive(
         &self,
         mut planner: Planner,
         registry: &Arc<Registry>,
         options: &PlanOptions,
+        holder: &Holder,
     ) -> Result<(Option<Plan>, Vec<Diagnostic>)> {
         let mut waiting = std::collections::VecDeque::new();
         let mut under_way = FuturesUnordered::new();
@@ -173,7 +193,7 @@ impl Stack {
             while under_way.len() < options.parallelism.max(1)
                 && let Some((id, request)) = waiting.pop_front()
             {
-                under_way.push(self.ask(id, request, Arc::clone(&stack), registry, options));
+                under_way.push(self.ask(id, request, Arc::clone(&stack), registry, options, holder));
             }
             // Biased, so that a cancelled plan takes no further answer.
             tokio::select! {
@@ -196,7 +216,11 @@ impl Stack {
         stack: Arc<str>,
         registry: &Arc<Registry>,
         options: &PlanOptions,
+        holder: &Holder,
     ) -> (RequestId, Answer) {
+        if matches!(request.ask, Ask::Open(_)) {
+            return (id, Answer::Opened(holder.open(request).await));
+        }
         let inner = &self.engine.inner;
         let address: Arc<str> = request.address.to_string().into();
         let info = CallInfo {
@@ -251,6 +275,8 @@ impl Stack {
                 Ok(resource) => resource.import(&ctx, &wanted).await,
                 Err(error) => Err(error),
             }),
+            // Answered above.
+            Ask::Open(_) => Answer::Opened(Err(Error::bug("somebody else opens it"))),
         };
         (id, answer)
     }
@@ -290,6 +316,14 @@ impl SchemaSource for Registry {
 
     fn provider(&self, name: &str) -> Option<Option<Arc<Schema>>> {
         self.provider_schema(name)
+    }
+
+    fn ephemeral(&self, type_name: &str) -> Option<Arc<Schema>> {
+        Self::ephemeral(self, type_name).map(|resource| resource.schema())
+    }
+
+    fn ephemeral_names(&self) -> Vec<Arc<str>> {
+        Self::ephemeral_names(self).map(Arc::from).collect()
     }
 
     fn resource_names(&self) -> Vec<Arc<str>> {

@@ -6,6 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    address::Mode,
     error::{Diagnostic, Span, suggest},
     template::model::ResourceKey,
 };
@@ -19,7 +20,7 @@ pub enum Referent {
     Variable(Arc<str>),
     /// `local.name`.
     Local(Arc<str>),
-    /// `type.name`, `data.type.name`, `resource.type.name`.
+    /// `type.name`, `data.type.name`, `ephemeral.type.name`, `resource.type.name`.
     Resource(ResourceKey),
     /// `module.name`, or one output of it, whichever instances are meant.
     Module {
@@ -95,8 +96,7 @@ pub fn references(expr: &Expr) -> Vec<Reference<'_>> {
 /// Says what a use of a variable refers to.
 ///
 /// # Errors
-/// `template.reference` where it is too short or its parts are not known, `template.unsupported` where it means something
-/// that is not supported yet.
+/// `template.reference` where it is too short or its parts are not known.
 pub fn resolve<'a>(reference: &syntax::Reference<'a>) -> Result<Reference<'a>, Diagnostic> {
     let traversal = reference.traversal;
     let steps = traversal.steps.as_slice();
@@ -136,10 +136,8 @@ pub fn resolve<'a>(reference: &syntax::Reference<'a>) -> Result<Reference<'a>, D
             Some(name) if matches!(&*name, "workspace" | "applying") => (Referent::Terraform(name), 1),
             _ => return Err(refuse("`terraform` has only `terraform.workspace` and `terraform.applying`".into())),
         },
-        "ephemeral" => return Err(unsupported("ephemeral", reference.span)),
-        "data" => {
-            (Referent::Resource(ResourceKey { mode: crate::address::Mode::Data, ..typed(traversal, 0, &refuse)? }), 2)
-        }
+        "data" => (Referent::Resource(ResourceKey { mode: Mode::Data, ..typed(traversal, 0, &refuse)? }), 2),
+        "ephemeral" => (Referent::Resource(ResourceKey { mode: Mode::Ephemeral, ..typed(traversal, 0, &refuse)? }), 2),
         "resource" => (Referent::Resource(typed(traversal, 0, &refuse)?), 2),
         root => {
             let Some(name) = first() else { return Err(lone_word(root, reference)) };
@@ -159,10 +157,6 @@ pub(crate) fn resolve_static(traversal: &Traversal) -> Result<(Referent, Vec<Ste
     resolve(&reference).map(|resolved| (resolved.referent, resolved.steps.to_vec()))
 }
 
-fn unsupported(what: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("template.unsupported", format!("`{what}` is not supported yet")).at(span)
-}
-
 fn typed(traversal: &Traversal, from: usize, refuse: &dyn Fn(String) -> Diagnostic) -> Result<ResourceKey, Diagnostic> {
     match (traversal.attr(from), traversal.attr(from + 1)) {
         (Some(type_name), Some(name)) => Ok(ResourceKey::managed(type_name, name)),
@@ -176,7 +170,7 @@ fn typed(traversal: &Traversal, from: usize, refuse: &dyn Fn(String) -> Diagnost
 /// A word alone refers to nothing; most often quotes were forgotten, or the first word of a reference.
 fn lone_word(root: &str, reference: &syntax::Reference<'_>) -> Diagnostic {
     let problem = Diagnostic::error("template.reference", format!("`{root}` refers to nothing")).at(reference.span);
-    let known = ["var", "local", "module", "data", "each", "count", "self", "path", "terraform"];
+    let known = ["var", "local", "module", "data", "ephemeral", "each", "count", "self", "path", "terraform"];
     match suggest(root, known) {
         Some(near) if root.len() > 2 => problem.help(format!("did you mean `{near}`?")),
         _ => problem.help(format!(

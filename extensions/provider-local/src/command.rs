@@ -1,4 +1,4 @@
-//! The data source `local_command`.
+//! The data source `local_command`, and the same as an ephemeral resource.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
 use stackwright::{
     error::{Error, ErrorKind, Result},
-    resource::{Context, DataSource},
+    resource::{Context, DataSource, EphemeralResource, Opened},
     schema::{Attribute, Schema},
     value::{Type, Value},
 };
@@ -211,45 +211,69 @@ impl DataSource for LocalCommand {
     }
 
     async fn read(&self, ctx: &Context, config: Value) -> Result<Value> {
-        check_words(&config, "command", "local.command")?;
-        let command = texts(&config, "command");
-        let program = command.first().map_or("", String::as_str);
-        let mut child = start(&config, &command)?;
-        let group = Group::of(&child);
-        let limit = Duration::from_secs(number(&config, "timeout_seconds").unwrap_or(60));
-        let (status, stdout, stderr) = tokio::select! {
-            ended = talk(program, &mut child, text(&config, "input")) => ended?,
-            () = ctx.clock().sleep(limit) => {
-                let message = format!("`{program}`, or what it started, did not end within {} s", limit.as_secs());
-                return Err(error(ErrorKind::Unavailable, message));
-            }
-            () = ctx.cancellation().cancelled() => {
-                return Err(Error::new(ErrorKind::Cancelled, "run.cancelled", format!("`{program}` was ended early")));
-            }
-        };
-        group.let_go();
-        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        if code != 0 && !flag(&config, "allow_failure") {
-            return Err(failure(&config, program, code, &stderr));
-        }
-        let [stdout, stderr] =
-            [stdout, stderr].map(|bytes| Value::string(String::from_utf8_lossy(&bytes).into_owned()));
-        let none = || Value::null(Type::String);
-        let [shown, secret] = match flag(&config, "sensitive") {
-            true => [[none(), none()], [stdout, stderr]],
-            false => [[stdout, stderr], [none(), none()]],
-        };
-        let ([stdout, stderr], [secret_stdout, secret_stderr]) = (shown, secret);
-        Ok(with(
-            &config,
-            [
-                ("id", Value::string(program)),
-                ("exit_code", Value::number(i64::from(code))),
-                ("stdout", stdout),
-                ("stderr", stderr),
-                ("secret_stdout", secret_stdout),
-                ("secret_stderr", secret_stderr),
-            ],
-        ))
+        run(ctx, config, Told::Stderr).await
     }
+}
+
+#[async_trait]
+impl EphemeralResource for LocalCommand {
+    fn schema(&self) -> Arc<Schema> {
+        schema()
+    }
+
+    async fn open(&self, ctx: &Context, config: Value) -> Result<Opened> {
+        run(ctx, config, Told::Nothing).await.map(Opened::new)
+    }
+}
+
+/// What an error says of what a program printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The end of what it said about its failure.
+    Stderr,
+    /// Nothing: it may be what must not be kept.
+    Nothing,
+}
+
+async fn run(ctx: &Context, config: Value, told: Told) -> Result<Value> {
+    check_words(&config, "command", "local.command")?;
+    let command = texts(&config, "command");
+    let program = command.first().map_or("", String::as_str);
+    let mut child = start(&config, &command)?;
+    let group = Group::of(&child);
+    let limit = Duration::from_secs(number(&config, "timeout_seconds").unwrap_or(60));
+    let (status, stdout, stderr) = tokio::select! {
+        ended = talk(program, &mut child, text(&config, "input")) => ended?,
+        () = ctx.clock().sleep(limit) => {
+            let message = format!("`{program}`, or what it started, did not end within {} s", limit.as_secs());
+            return Err(error(ErrorKind::Unavailable, message));
+        }
+        () = ctx.cancellation().cancelled() => {
+            return Err(Error::new(ErrorKind::Cancelled, "run.cancelled", format!("`{program}` was ended early")));
+        }
+    };
+    group.let_go();
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    if code != 0 && !flag(&config, "allow_failure") {
+        let said: &[u8] = if told == Told::Stderr { &stderr } else { &[] };
+        return Err(failure(&config, program, code, said));
+    }
+    let [stdout, stderr] = [stdout, stderr].map(|bytes| Value::string(String::from_utf8_lossy(&bytes).into_owned()));
+    let none = || Value::null(Type::String);
+    let [shown, secret] = match flag(&config, "sensitive") {
+        true => [[none(), none()], [stdout, stderr]],
+        false => [[stdout, stderr], [none(), none()]],
+    };
+    let ([stdout, stderr], [secret_stdout, secret_stderr]) = (shown, secret);
+    Ok(with(
+        &config,
+        [
+            ("id", Value::string(program)),
+            ("exit_code", Value::number(i64::from(code))),
+            ("stdout", stdout),
+            ("stderr", stderr),
+            ("secret_stdout", secret_stdout),
+            ("secret_stderr", secret_stderr),
+        ],
+    ))
 }

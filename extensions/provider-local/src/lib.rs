@@ -10,6 +10,8 @@
 //! | `tls_self_signed_cert` | a key and a certificate; the key is sensitive |
 //! | `data.http_request` | the answer to an HTTP request |
 //! | `data.local_command` | what a program prints |
+//! | `ephemeral.random_password` | a random value that is stored nowhere |
+//! | `ephemeral.local_command` | what a program prints, stored nowhere |
 //!
 //! ```
 //! let engine = stackwright::stack::Engine::builder().provider(stackwright_provider_local::provider());
@@ -50,4 +52,6 @@ pub fn provider() -> Provider {
         .resource("tls_self_signed_cert", tls::SelfSignedCert)
         .data_source("http_request", http::HttpRequest::new(client))
         .data_source("local_command", command::LocalCommand)
+        .ephemeral("random_password", random::EphemeralPassword)
+        .ephemeral("local_command", command::LocalCommand)
 }

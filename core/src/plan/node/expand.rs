@@ -8,7 +8,7 @@ use crate::{
     address::{Address, InstanceKey},
     error::{Diagnostic, Span},
     template::{
-        Referent, Repetition, resolve,
+        Referent, Repetition, ephemeral, resolve,
         syntax::{self, Expr, ExprKind, Tail},
     },
     value::{Kind, Marks, Value},
@@ -325,11 +325,7 @@ impl Trouble {
                     .label(span, "would show in addresses")
                     .help("take it from values that are not sensitive, or wrap what may be seen in `nonsensitive()`")
             }
-            Self::Ephemeral(word) => {
-                Diagnostic::error("plan.ephemeral", format!("the `{word}` of `{name}` is ephemeral"))
-                    .label(span, "may be another one when the plan is applied")
-                    .help("take it from values that are not ephemeral")
-            }
+            Self::Ephemeral(word) => ephemeral::repetition(word, name, span),
             Self::Wrong(word, what) => {
                 Diagnostic::error("plan.repetition", format!("the `{word}` of `{name}` {what}")).at(span).help(match word {
                     "count" => "`count` takes a whole number, not negative",

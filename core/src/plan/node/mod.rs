@@ -21,6 +21,7 @@
 
 mod check;
 mod env;
+mod ephemeral;
 mod evaluate;
 mod expand;
 mod import;
@@ -34,6 +35,7 @@ mod touched;
 mod value;
 
 pub(super) use env::{Env, FilesSeen, Place, Recorder, Replay};
+pub(super) use ephemeral::{held, held_later};
 pub(super) use evaluate::Evaluated;
 pub(super) use expand::{Expansion, Keys, Repeat};
 pub(super) use import::Adoption;

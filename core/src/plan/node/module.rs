@@ -48,7 +48,7 @@ pub(in crate::plan) struct ModuleInst {
     /// For each call: its instances, its value, and everything in it.
     pub calls: HashMap<Arc<str>, CallNodes>,
     /// For each block: its instances, and all of them as one value. By type, then name.
-    blocks: [HashMap<Arc<str>, HashMap<Arc<str>, BlockNodes>>; 2],
+    blocks: [HashMap<Arc<str>, HashMap<Arc<str>, BlockNodes>>; 3],
 }
 
 /// The nodes of a call.
@@ -69,8 +69,12 @@ pub(in crate::plan) struct BlockNodes {
 impl ModuleInst {
     /// Returns the nodes of a block. O(1), without allocation.
     pub(in crate::plan) fn block(&self, mode: Mode, type_name: &str, name: &str) -> Option<BlockNodes> {
-        let [managed, data] = &self.blocks;
-        let blocks = if mode == Mode::Managed { managed } else { data };
+        let [managed, data, ephemeral] = &self.blocks;
+        let blocks = match mode {
+            Mode::Managed => managed,
+            Mode::Data => data,
+            Mode::Ephemeral => ephemeral,
+        };
         blocks.get(type_name)?.get(name).copied()
     }
 
@@ -137,7 +141,7 @@ impl Table {
             validations: HashMap::new(),
             checks: HashMap::new(),
             calls: HashMap::with_capacity(module.calls.len()),
-            blocks: [HashMap::new(), HashMap::new()],
+            blocks: Default::default(),
         };
         let mut wanted = Vec::new();
         for (name, variable) in &module.variables {
@@ -167,8 +171,12 @@ impl Table {
         for key in module.resources.keys() {
             let block = self.add(NodeKind::Block { module: idx, key: key.clone() });
             let nodes = BlockNodes { block, whole: self.add(NodeKind::Whole { block }) };
-            let [managed, data] = &mut inst.blocks;
-            let blocks = if key.mode == Mode::Managed { managed } else { data };
+            let [managed, data, ephemeral] = &mut inst.blocks;
+            let blocks = match key.mode {
+                Mode::Managed => managed,
+                Mode::Data => data,
+                Mode::Ephemeral => ephemeral,
+            };
             blocks.entry(Arc::clone(&key.type_name)).or_default().insert(Arc::clone(&key.name), nodes);
             wanted.push(block);
         }
@@ -214,10 +222,14 @@ impl Table {
         })
     }
 
+    /// Returns the node of an instance, if somebody asked for it. O(n), n nodes.
+    pub(in crate::plan) fn node_of(&self, address: &Address) -> Option<NodeId> {
+        (0..self.nodes.len() as u32).map(NodeId).find(|id| self.address(*id).as_ref() == Some(address))
+    }
+
     /// Returns an instance and the nodes that were made with it. O(n + e) for all n nodes and what they touch.
-    pub(in crate::plan) fn users_of(&self, address: &Address) -> Vec<NodeId> {
+    pub(in crate::plan) fn users_of(&self, own: NodeId) -> Vec<NodeId> {
         let all = (0..self.nodes.len() as u32).map(NodeId);
-        let Some(own) = all.clone().find(|id| self.address(*id).as_ref() == Some(address)) else { return Vec::new() };
         // Whoever touches one of these was made with it.
         let mut stand: Vec<NodeId> = vec![own];
         let mut seen: BTreeSet<NodeId> = BTreeSet::from([own]);

@@ -177,14 +177,12 @@ impl NodeScope<'_> {
 
     /// Returns a stand-in for an instance, by its schema alone; nothing where there is no schema.
     fn typed_instance(&self, mode: Mode, type_name: &str) -> Option<Value> {
-        let schema = match mode {
-            Mode::Managed => self.table.types.resource(type_name)?.schema,
-            Mode::Data => self.table.types.data_source(type_name)?,
-        };
+        let schema = self.table.types.schema(mode, type_name)?;
         let ty = schema.block.implied_type();
         let Some(object) = ty.as_object() else { return Some(Value::unknown(ty)) };
         let open = object.attributes.iter().map(|(name, ty)| (Arc::clone(name), Value::unknown(ty.clone())));
-        Some(schema.mark_sensitive(&Value::object(open)))
+        let instance = schema.mark_sensitive(&Value::object(open));
+        Some(if mode == Mode::Ephemeral { instance.with_marks(Marks::EPHEMERAL) } else { instance })
     }
 
     fn resource_type(

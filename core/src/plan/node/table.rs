@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -176,6 +176,11 @@ impl Table {
         table
     }
 
+    /// Returns the template whose values these are.
+    pub(in crate::plan) fn template(&self) -> &Arc<Template> {
+        &self.template
+    }
+
     /// Adds a node that nobody asked for yet.
     pub(in crate::plan) fn add(&mut self, kind: NodeKind) -> NodeId {
         let id = NodeId(self.nodes.len() as u32);
@@ -299,7 +304,7 @@ impl Table {
     }
 
     /// Gives a node its value. Of what was made with many things users touch the node instead.
-    pub(super) fn finish_with(&mut self, id: NodeId, value: Value, touched: Touched) {
+    pub(in crate::plan) fn finish_with(&mut self, id: NodeId, value: Value, touched: Touched) {
         /// More than this many stand behind one word.
         const MOST: usize = 8;
         if touched.nodes().len() > MOST {
@@ -361,6 +366,17 @@ impl Table {
             .enumerate()
             .filter(move |node| waiting(&node))
             .map(|(idx, node)| (NodeId(idx as u32), &*node.waits))
+    }
+
+    /// Returns the nodes whose owner waits for an answer, and that some nodes wait for, however far behind; sorted.
+    pub(in crate::plan) fn held_behind(&self, nodes: &[NodeId]) -> Vec<NodeId> {
+        let mut open = nodes.to_vec();
+        let mut seen: BTreeSet<NodeId> = nodes.iter().copied().collect();
+        while let Some(id) = open.pop() {
+            let waits = self.node(id).waits.iter().copied();
+            open.extend(waits.filter(|other| seen.insert(*other)));
+        }
+        seen.into_iter().filter(|id| self.node(*id).phase == Phase::Held).collect()
     }
 
     /// Takes the nodes that got their values since the last call.

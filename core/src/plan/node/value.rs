@@ -4,7 +4,7 @@ use super::{Evaluated, Keys, ModuleIdx, NodeId, NodeKind, Repeat, Table, Touched
 use crate::{
     address::InstanceKey,
     error::{Diagnostic, Severity},
-    template::{Condition, Output, Variable},
+    template::{Condition, Output, Variable, ephemeral},
     value::{Marks, Type, Value},
 };
 
@@ -125,12 +125,8 @@ impl Table {
             };
         };
         let mut evaluated = self.evaluate(parent, &inst.repeat, None, &expr);
-        if !variable.ephemeral && evaluated.value.marks_deep().contains(Marks::EPHEMERAL) {
-            evaluated.problems.push(
-                Diagnostic::error("plan.ephemeral", format!("the variable `{name}` takes no ephemeral value"))
-                    .label(expr.span, "ephemeral")
-                    .label(variable.span, "declared without `ephemeral = true`"),
-            );
+        if !variable.ephemeral && ephemeral::is_ephemeral(&evaluated.value) {
+            evaluated.problems.push(ephemeral::input(&variable, expr.span));
         }
         if evaluated.waits.is_empty() && !evaluated.problems.iter().any(Diagnostic::is_error) {
             match convert(&variable, &evaluated.value) {
@@ -342,18 +338,9 @@ impl Table {
 
 /// An output says whether its value is ephemeral, and it is.
 fn ephemeral_output(output: &Output, value: &Value) -> Option<Diagnostic> {
-    let name = &output.name;
-    match (output.ephemeral, value.marks_deep().contains(Marks::EPHEMERAL)) {
-        (false, true) => Some(
-            Diagnostic::error("plan.ephemeral", format!("the output `{name}` is not declared as ephemeral"))
-                .label(output.expr.span, "ephemeral")
-                .help("say `ephemeral = true`, in a module that is called; what the root puts out is stored"),
-        ),
-        (true, false) => Some(
-            Diagnostic::error("plan.ephemeral", format!("the output `{name}` is declared as ephemeral"))
-                .label(output.expr.span, "not ephemeral")
-                .help("remove `ephemeral = true`"),
-        ),
+    match (output.ephemeral, ephemeral::is_ephemeral(value)) {
+        (false, true) => Some(ephemeral::undeclared_output(output)),
+        (true, false) => Some(ephemeral::plain_output(output)),
         _ => None,
     }
 }

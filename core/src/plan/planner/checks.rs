@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{Planner, entry::Entry};
 use crate::{
-    address::{Address, InstanceKey, ModuleInstance, ModulePath},
+    address::{Address, InstanceKey, Mode as AddressMode, ModuleInstance, ModulePath},
     plan::{
         Action, Mode, Reason,
         node::{ModuleIdx, ModuleInst, NodeId},
@@ -76,9 +76,10 @@ impl Planner {
             }
             CheckKind::Resource => {
                 let type_name = result.type_name.as_deref().unwrap_or_default();
-                let (mode, type_name) = match type_name.strip_prefix("data.") {
-                    Some(type_name) => (crate::address::Mode::Data, type_name),
-                    None => (crate::address::Mode::Managed, type_name),
+                let (mode, type_name) = match type_name.split_once('.') {
+                    Some(("data", type_name)) => (AddressMode::Data, type_name),
+                    Some((_, type_name)) => (AddressMode::Ephemeral, type_name),
+                    None => (AddressMode::Managed, type_name),
                 };
                 let Some(nodes) = inst.block(mode, type_name, name) else { return };
                 let Some(expansion) = self.table.expansion(nodes.block) else { return };

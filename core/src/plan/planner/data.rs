@@ -50,7 +50,7 @@ impl Planner {
     }
 
     /// Returns what changes of that which a data source only waits for: instances, and blocks and modules as a whole.
-    fn pending(&mut self, barriers: &[NodeId]) -> Vec<String> {
+    pub(super) fn pending(&mut self, barriers: &[NodeId]) -> Vec<String> {
         let touched = barriers.iter().flat_map(|barrier| self.table.touched(*barrier).nodes().iter().copied());
         let mut list: Vec<NodeId> = touched.collect();
         list.sort_unstable();

@@ -115,14 +115,17 @@ impl Planner {
         }
         let result = match (instance.key.mode, self.input.options.mode) {
             (AddressMode::Data, _) => self.work_on_data(&mut instance),
+            (AddressMode::Ephemeral, _) => self.work_on_ephemeral(&mut instance),
             (AddressMode::Managed, Mode::Normal) => self.work_on_managed(&mut instance),
             (AddressMode::Managed, _) => self.take_as_it_is(&mut instance),
         };
         match result {
-            Go::On(value) => {
-                let touched = Touched::one(node);
-                self.table.finish(node, value, touched);
+            // It is no change of the plan: who uses it uses what it was made with.
+            Go::On(value) if instance.key.mode == AddressMode::Ephemeral => {
+                let touched = Touched::union(&instance.touched);
+                self.table.finish_with(node, value, touched);
             }
+            Go::On(value) => self.table.finish(node, value, Touched::one(node)),
             Go::Wait(on) => self.table.wait(node, on),
             Go::Asked => {}
             Go::Fail => self.table.fail(node),
@@ -135,12 +138,12 @@ impl Planner {
         let (module, key, _) = self.table.block_of(node).ok_or(Go::Fail)?;
         let key = key.clone();
         let block = self.table.module(module).module.resources.get(&key).map(Arc::clone).ok_or(Go::Fail)?;
-        let schema = match key.mode {
-            AddressMode::Managed => self.input.types.resource(&key.type_name).map(|info| info.schema),
-            AddressMode::Data => self.input.types.data_source(&key.type_name),
-        };
-        let Some(schema) = schema else {
-            let kind = if key.mode == AddressMode::Managed { "resource type" } else { "data source" };
+        let Some(schema) = self.input.types.schema(key.mode, &key.type_name) else {
+            let kind = match key.mode {
+                AddressMode::Managed => "resource type",
+                AddressMode::Data => "data source",
+                AddressMode::Ephemeral => "ephemeral resource type",
+            };
             let near = self.input.types.nearest(&key.type_name).map(|near| format!("did you mean `{near}`?"));
             let problem =
                 Diagnostic::error("plan.type_unknown", format!("no {kind} `{}` is registered", key.type_name))

@@ -156,6 +156,7 @@ impl Planner {
                 | ("plan", Answer::Plan(_))
                 | ("read_data", Answer::Data(_))
                 | ("import", Answer::Import(_))
+                | ("open", Answer::Opened(_))
         );
         if !fits {
             let message = format!("a request to {} got an answer of another kind", open.request);
@@ -169,6 +170,7 @@ impl Planner {
             (_, Answer::Plan(result)) => self.was_planned(open.node, result),
             (_, Answer::Data(result)) => self.data_was_read(open.node, result),
             (_, Answer::Import(result)) => self.was_imported(open.node, result),
+            (_, Answer::Opened(result)) => self.was_opened(open.node, result),
             (_, Answer::Upgrade(_) | Answer::Read(_)) => self.table.fail(open.node),
         }
         self.advance();
@@ -277,8 +279,11 @@ fn check_imports(input: &PlanInput) -> Vec<Diagnostic> {
         let refuse = |message: String, help: &str| {
             Diagnostic::error("plan.import_invalid", message).address(address.to_string()).help(help)
         };
-        if address.mode() == crate::address::Mode::Data {
-            wrong.push(refuse(format!("`{address}` is a data source; there is nothing to adopt"), "name a resource"));
+        if address.mode() != crate::address::Mode::Managed {
+            wrong.push(refuse(
+                format!("`{address}` is no managed resource; there is nothing to adopt"),
+                "name a resource",
+            ));
         } else if input.rows.iter().any(|row| row.address == *address && row.status != crate::state::RowStatus::Deposed)
         {
             let help = "remove it from state first (`stackwright state rm`), if another object is meant";

@@ -17,7 +17,7 @@ pub struct RequestId(pub u64);
 pub struct Request {
     /// The instance that it is about.
     pub address: Address,
-    /// The registered name of the resource type or data source.
+    /// The registered name of the resource type, data source or ephemeral resource type.
     pub type_name: Arc<str>,
     /// The provider that owns it.
     pub provider: Arc<str>,
@@ -48,10 +48,13 @@ pub enum Ask {
     ReadData(Value),
     /// The object that goes by this id. Answered with [`Answer::Import`].
     Import(String),
+    /// What an ephemeral resource holds once it is opened; the configuration is wholly known. Who answers keeps it open
+    /// until nobody needs the value any more, and closes it. Answered with [`Answer::Opened`].
+    Open(Value),
 }
 
 impl Ask {
-    /// Returns what kind of question it is: `upgrade`, `read`, `plan`, `read_data` or `import`.
+    /// Returns what kind of question it is: `upgrade`, `read`, `plan`, `read_data`, `import` or `open`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Upgrade { .. } => "upgrade",
@@ -59,6 +62,7 @@ impl Ask {
             Self::Plan(_) => "plan",
             Self::ReadData(_) => "read_data",
             Self::Import(_) => "import",
+            Self::Open(_) => "open",
         }
     }
 }
@@ -76,4 +80,6 @@ pub enum Answer {
     Data(Result<Value>),
     /// The object found; `None` where there is none.
     Import(Result<Option<Object>>),
+    /// What the ephemeral resource holds.
+    Opened(Result<Value>),
 }

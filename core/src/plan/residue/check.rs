@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::Residue;
 use crate::{
-    address::{Address, ModuleInstance, Target},
+    address::{Address, Target},
     error::{Diagnostic, Result, Severity},
     plan::{Mode, node::ModuleIdx},
     state::{CheckKind, CheckResult, CheckStatus},
@@ -52,11 +52,8 @@ impl Residue {
         name: &str,
         unread: &BTreeMap<Address, String>,
     ) -> Result<(CheckStatus, Vec<String>)> {
-        let module = match module.map(str::parse::<Target>) {
-            Some(Ok(Target::Module(module))) => module,
-            _ => ModuleInstance::root(),
-        };
-        let idx: ModuleIdx = self.locate_module(&module)?;
+        let idx = self.module_of(module)?;
+        let module = self.table()?.module(idx).address.clone();
         let inst = self.table()?.module(idx);
         let data = inst.module.checks.get(name).and_then(|check| check.data.clone());
         let node = inst.checks.get(name).copied();
@@ -70,6 +67,14 @@ impl Residue {
             judged.problems.insert(0, message.clone());
         }
         Ok((judged.status, judged.problems))
+    }
+
+    /// Finds the instance of a module that a text names; the root where there is none.
+    pub(super) fn module_of(&mut self, module: Option<&str>) -> Result<ModuleIdx> {
+        match module.map(str::parse::<Target>) {
+            Some(Ok(Target::Module(module))) => self.locate_module(&module),
+            _ => Ok(ModuleIdx::ROOT),
+        }
     }
 
     /// Returns whether a data source belongs to a `check` block, so that it may fail.

@@ -3,9 +3,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::drawing::{Drawn, RunWorld};
+use super::{
+    drawing::{Drawn, RunWorld},
+    ephemeral::Loans,
+};
 use crate::{
-    address::Address,
+    address::{Address, Mode},
     error::{Diagnostics as _, Error, Result},
     plan::{
         Action, Change, Inputs, Plan, TypeSource,
@@ -41,6 +44,7 @@ pub struct Residue {
     pub(super) drawn: Arc<Mutex<Drawn>>,
     #[cfg(test)]
     pub(super) walk_count: usize,
+    pub(super) loans: Loans,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +82,7 @@ impl Residue {
             drawn: Arc::default(),
             #[cfg(test)]
             walk_count: 0,
+            loans: Loans::default(),
         };
         for row in rows.iter().filter(|row| row.status != RowStatus::Deposed) {
             if residue.known(&row.address).is_none() {
@@ -186,7 +191,12 @@ impl Residue {
             }
         }
         match nodes.iter().find(|node| !table.is_done(**node)) {
-            Some(node) => Err(Error::bug("a plan's snapshot needs itself").context("node", table.label(*node))),
+            Some(node) => {
+                let held = table.held_behind(nodes);
+                let what = if held.is_empty() { "a plan's snapshot needs itself" } else { "something is not open" };
+                self.loans.wanted.extend(held);
+                Err(Error::bug(what).context("node", table.label(*node)))
+            }
             None => Ok(()),
         }
     }
@@ -197,6 +207,9 @@ impl Residue {
             self.table()?.fail(node);
             return Ok(());
         };
+        if address.mode() == Mode::Ephemeral {
+            return self.supply_ephemeral(node, address);
+        }
         match self.known(&address).cloned() {
             Some(known) => {
                 if !known.is_final {

@@ -5,12 +5,15 @@
 //! applied(value) ─▶ what was computed with older values is forgotten
 //! ```
 //!
+//! What ephemeral resources hold is asked for ([`Residue::missing`]) and handed in ([`Residue::opened`]).
+//!
 //! It sees the plan, what applied steps came to, and nothing else: no state, no world but for what it draws, which it
 //! notes so that another process draws the same.
 
 mod check;
 mod condition;
 mod drawing;
+mod ephemeral;
 mod evaluate;
 mod output;
 mod step;

@@ -13,9 +13,7 @@ impl Residue {
     /// # Errors
     /// What evaluation says, with diagnostics.
     pub fn provider_config(&mut self, step: &Step) -> Result<Option<Value>> {
-        let change = self.plan.change(step.change);
-        let named = change.map(|change| Arc::clone(&change.provider)).filter(|name| !name.is_empty());
-        let name = named.unwrap_or_else(|| self.types.provider_of(step.address.type_name()));
+        let name = self.provider_name(step);
         match self.plan.provider_configs.get(&name) {
             None => Ok(None),
             Some(config) if config.is_wholly_known() => Ok(Some(config.clone())),
@@ -30,6 +28,13 @@ impl Residue {
                 Ok(Some(table.value(node).clone()))
             }
         }
+    }
+
+    /// Returns the text of the address of the configuration that a step's instance uses.
+    pub(super) fn provider_name(&self, step: &Step) -> Arc<str> {
+        let change = self.plan.change(step.change);
+        let named = change.map(|change| Arc::clone(&change.provider)).filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| self.types.provider_of(step.address.type_name()))
     }
 
     /// Evaluates the root outputs once every step ended well; marked. One that still cannot be computed keeps its value.

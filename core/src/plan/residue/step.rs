@@ -1,6 +1,6 @@
 use super::{Residue, evaluate::Known};
 use crate::{
-    address::{Address, Mode as AddressMode},
+    address::Address,
     error::{Diagnostics as _, Error, Result},
     plan::{Step, StepAction, StepConfig, planner::keep},
     state::ObjectId,
@@ -60,11 +60,7 @@ impl Residue {
         let (module, key, declared) = self.block(node)?;
         let block = declared.resources.get(&key).ok_or_else(|| Error::bug("a step has no block"))?;
         let missing = || self.types.nearest(&key.type_name).unwrap_or_default();
-        let schema = match key.mode {
-            AddressMode::Managed => self.types.resource(&key.type_name).map(|info| info.schema),
-            AddressMode::Data => self.types.data_source(&key.type_name),
-        };
-        let schema = schema.ok_or_else(|| {
+        let schema = self.types.schema(key.mode, &key.type_name).ok_or_else(|| {
             let message = format!("the type `{}` is not registered any more", key.type_name);
             Error::new(crate::ErrorKind::NotFound, "plan.type_unknown", message).context("nearest", missing())
         })?;
@@ -91,11 +87,8 @@ impl Residue {
 
     /// Takes what an instance came to.
     pub fn applied(&mut self, address: &Address, _: Option<ObjectId>, value: Value) {
-        let value = match address.mode() {
-            AddressMode::Managed => self.types.resource(address.type_name()).map(|info| info.schema),
-            AddressMode::Data => self.types.data_source(address.type_name()),
-        }
-        .map_or(value.clone(), |schema| schema.mark_sensitive(&value));
+        let schema = self.types.schema(address.mode(), address.type_name());
+        let value = schema.map_or(value.clone(), |schema| schema.mark_sensitive(&value));
         let marks = self.change_of(address).and_then(|change| change.after.as_ref());
         let value = match marks {
             // What the template marks stays marked, whatever the type returned.
@@ -111,7 +104,7 @@ impl Residue {
             {
                 self.walk_count += 1;
             }
-            let users = table.users_of(address);
+            let users = table.node_of(address).map(|node| table.users_of(node)).unwrap_or_default();
             table.forget(&users);
         }
         table.forget(&std::mem::take(&mut self.passing));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{expression::expression, value::shown};
 use crate::{
-    address::{Mode as AddressMode, ModulePath},
+    address::ModulePath,
     plan::{Inputs, TypeSource},
     schema::{Block, Nesting},
     template::{
@@ -100,13 +100,10 @@ impl Writer<'_> {
 
     fn resource(&self, resource: &ResourceBlock) -> Json {
         let key = &resource.key;
-        let schema = match key.mode {
-            AddressMode::Managed => self.types.resource(&key.type_name).map(|info| info.schema),
-            AddressMode::Data => self.types.data_source(&key.type_name),
-        };
+        let schema = self.types.schema(key.mode, &key.type_name);
         let mut json = Map::new();
         json.insert("address".into(), json!(key.to_string()));
-        json.insert("mode".into(), json!(if key.mode == AddressMode::Data { "data" } else { "managed" }));
+        json.insert("mode".into(), json!(key.mode.as_str()));
         json.insert("type".into(), json!(key.type_name));
         json.insert("name".into(), json!(key.name));
         json.insert("provider_config_key".into(), json!(self.provider_of(resource)));

@@ -7,7 +7,6 @@ use super::{
     value::{path, sensitive, shown, unknown},
 };
 use crate::{
-    address::Mode as AddressMode,
     plan::{Action, Change, Drift, DriftKind, OutputChange, Plan, Reason, TypeSource},
     value::{Marks, Value},
 };
@@ -50,10 +49,7 @@ pub(super) fn provider_name(provider: &str, type_name: &str, types: &dyn TypeSou
 }
 
 fn schema_version(change: &Change, types: &dyn TypeSource) -> u64 {
-    match change.address.mode() {
-        AddressMode::Managed => types.resource(&change.type_name).map_or(0, |info| info.schema.version),
-        AddressMode::Data => types.data_source(&change.type_name).map_or(0, |schema| schema.version),
-    }
+    types.schema(change.address.mode(), &change.type_name).map_or(0, |schema| schema.version)
 }
 
 /// An instance with its values, as `planned_values` and `prior_state` hold it.

@@ -50,8 +50,7 @@ impl Tree {
 pub(super) fn identity(address: &Address) -> Map<String, Json> {
     let mut json = Map::new();
     json.insert("address".into(), json!(address.to_string()));
-    let mode = if address.mode() == crate::address::Mode::Data { "data" } else { "managed" };
-    json.insert("mode".into(), json!(mode));
+    json.insert("mode".into(), json!(address.mode().as_str()));
     json.insert("type".into(), json!(address.type_name()));
     json.insert("name".into(), json!(address.resource.name));
     match &address.key {

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Types: `thing` (name, size in place; kind forces replacement; id, note computed; secret sensitive; rule blocks),
-/// `free` (like `terraform_data`), data source `lookup` (query in, answer out), provider `strict` with a region.
+/// `free` (like `terraform_data`), data source `lookup` (query in, answer out), ephemeral `loan` (of in, value out),
+/// provider `strict` with a region.
 #[derive(Debug, Default)]
 pub(in crate::plan) struct Types {
     /// The version of the schema of `thing`.
@@ -59,6 +60,17 @@ fn lookup() -> Arc<Schema> {
     }))
 }
 
+fn loan() -> Arc<Schema> {
+    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| {
+        Arc::new(
+            Schema::new(0)
+                .attribute("of", Attribute::optional(Type::String))
+                .attribute("value", Attribute::computed(Type::String)),
+        )
+    }))
+}
+
 impl TypeSource for Types {
     fn resource(&self, type_name: &str) -> Option<ResourceInfo> {
         let schema = match type_name {
@@ -71,6 +83,10 @@ impl TypeSource for Types {
 
     fn data_source(&self, type_name: &str) -> Option<Arc<Schema>> {
         (type_name == "lookup").then(lookup)
+    }
+
+    fn ephemeral(&self, type_name: &str) -> Option<Arc<Schema>> {
+        matches!(type_name, "loan" | "strict_loan").then(loan)
     }
 
     fn provider_schema(&self, provider: &str) -> Option<Arc<Schema>> {

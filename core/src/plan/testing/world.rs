@@ -39,6 +39,8 @@ pub(in crate::plan) struct World {
     pub checks: Vec<crate::state::CheckResult>,
     pub warnings: Vec<Diagnostic>,
     pub unread: BTreeMap<Address, String>,
+    /// Ephemeral resources that were opened, in order.
+    pub opened: Arc<std::sync::Mutex<Vec<String>>>,
 }
 
 impl Default for World {
@@ -59,6 +61,7 @@ impl Default for World {
             checks: Vec::new(),
             warnings: Vec::new(),
             unread: BTreeMap::new(),
+            opened: Arc::default(),
         }
     }
 }
@@ -131,6 +134,17 @@ impl World {
                 }
                 let answer = self.answers.get(&query).cloned().unwrap_or_else(|| format!("answer to {query}"));
                 Answer::Data(Ok(Value::object([("query", Value::string(query)), ("answer", Value::string(answer))])))
+            }
+            Ask::Open(config) => {
+                let of = config.attribute("of").and_then(Value::as_str).unwrap_or("nothing").to_owned();
+                self.opened.lock().expect("no panic").push(request.address.to_string());
+                if of == "broken" {
+                    let error = crate::Error::new(crate::ErrorKind::Unavailable, "resource.failed", "nobody lends");
+                    return Answer::Opened(Err(error));
+                }
+                let value = Value::string(format!("loan of {of}"));
+                let of = config.attribute("of").cloned().unwrap_or_else(|| Value::null(crate::value::Type::String));
+                Answer::Opened(Ok(Value::object([("of", of), ("value", value)])))
             }
             Ask::Import(id) => Answer::Import(Ok((id != "missing").then(|| {
                 let schema = self.types.resource(&request.type_name).expect("a type").schema;

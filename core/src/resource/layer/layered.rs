@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     resource::{
-        Context, DataSource, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery, Resource,
-        Traits,
+        Context, DataSource, EphemeralResource, Evidence, Object, Opened, Outcome, PlanRequest, PlanResponse,
+        Readiness, Recovery, Renewed, Resource, Traits,
     },
     schema::Schema,
     value::Value,
@@ -21,6 +21,12 @@ pub trait Layer: fmt::Debug + Send + Sync + 'static {
 
     /// Wraps a data source.
     fn data_source(&self, name: &str, provider: &str, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
+        let _ = (name, provider);
+        inner
+    }
+
+    /// Wraps an ephemeral resource type.
+    fn ephemeral(&self, name: &str, provider: &str, inner: Arc<dyn EphemeralResource>) -> Arc<dyn EphemeralResource> {
         let _ = (name, provider);
         inner
     }
@@ -51,12 +57,18 @@ pub enum Verb {
     Recover,
     /// `upgrade`.
     Upgrade,
+    /// `open`, of an ephemeral resource.
+    Open,
+    /// `renew`, of an ephemeral resource.
+    Renew,
+    /// `close`, of an ephemeral resource.
+    Close,
 }
 
 impl Verb {
     /// Returns whether it may change the world.
     pub const fn changes(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::Delete)
+        matches!(self, Self::Create | Self::Update | Self::Delete | Self::Open)
     }
 
     /// Returns its name.
@@ -72,6 +84,9 @@ impl Verb {
             Self::Ready => "ready",
             Self::Recover => "recover",
             Self::Upgrade => "upgrade",
+            Self::Open => "open",
+            Self::Renew => "renew",
+            Self::Close => "close",
         }
     }
 }
@@ -249,5 +264,50 @@ impl<P: Policy> DataSource for LayeredData<P> {
             Box::pin(async move { inner.read(&ctx, config.clone()).await })
         };
         self.policy.around(ctx, Verb::Read, Traits::default(), &call).await
+    }
+}
+
+/// An ephemeral resource type with a policy around its verbs.
+#[derive(Debug)]
+pub struct LayeredEphemeral<P> {
+    inner: Arc<dyn EphemeralResource>,
+    policy: P,
+}
+
+impl<P: Policy> LayeredEphemeral<P> {
+    /// Wraps `inner`.
+    pub fn new(inner: Arc<dyn EphemeralResource>, policy: P) -> Self {
+        Self { inner, policy }
+    }
+}
+
+#[async_trait]
+impl<P: Policy> EphemeralResource for LayeredEphemeral<P> {
+    fn schema(&self) -> Arc<Schema> {
+        self.inner.schema()
+    }
+
+    async fn open(&self, ctx: &Context, config: Value) -> Result<Opened> {
+        let (inner, config) = (&self.inner, &config);
+        let call = |ctx: Context| -> BoxFuture<'_, Result<Opened>> {
+            Box::pin(async move { inner.open(&ctx, config.clone()).await })
+        };
+        self.policy.around(ctx, Verb::Open, Traits::default(), &call).await
+    }
+
+    async fn renew(&self, ctx: &Context, private: Option<Arc<[u8]>>) -> Result<Renewed> {
+        let (inner, private) = (&self.inner, &private);
+        let call = |ctx: Context| -> BoxFuture<'_, Result<Renewed>> {
+            Box::pin(async move { inner.renew(&ctx, private.clone()).await })
+        };
+        self.policy.around(ctx, Verb::Renew, Traits::default(), &call).await
+    }
+
+    async fn close(&self, ctx: &Context, private: Option<Arc<[u8]>>) -> Result<()> {
+        let (inner, private) = (&self.inner, &private);
+        let call = |ctx: Context| -> BoxFuture<'_, Result<()>> {
+            Box::pin(async move { inner.close(&ctx, private.clone()).await })
+        };
+        self.policy.around(ctx, Verb::Close, Traits::default(), &call).await
     }
 }

@@ -8,10 +8,10 @@ use async_lock::Semaphore;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use super::{Answer, Layer, Layered, LayeredData, Policy, Verb};
+use super::{Answer, Layer, Layered, LayeredData, LayeredEphemeral, Policy, Verb};
 use crate::{
     error::{Error, ErrorKind},
-    resource::{Context, DataSource, Resource, Traits},
+    resource::{Context, DataSource, EphemeralResource, Resource, Traits},
 };
 
 /// What a limit is counted for.
@@ -155,5 +155,9 @@ impl Layer for Limit {
 
     fn data_source(&self, name: &str, provider: &str, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
         if self.covers(name, provider) { Arc::new(LayeredData::new(inner, self.clone())) } else { inner }
+    }
+
+    fn ephemeral(&self, name: &str, provider: &str, inner: Arc<dyn EphemeralResource>) -> Arc<dyn EphemeralResource> {
+        if self.covers(name, provider) { Arc::new(LayeredEphemeral::new(inner, self.clone())) } else { inner }
     }
 }

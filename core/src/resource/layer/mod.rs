@@ -13,7 +13,7 @@ mod retry;
 mod timeout;
 mod trace;
 
-pub use layered::{Answer, Layer, Layered, LayeredData, Policy, Verb};
+pub use layered::{Answer, Layer, Layered, LayeredData, LayeredEphemeral, Policy, Verb};
 pub use limit::{Limit, Scope};
 pub use retry::Retry;
 pub use timeout::Timeout;

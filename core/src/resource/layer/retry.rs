@@ -7,10 +7,10 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use super::{Answer, Layer, Layered, LayeredData, Policy, Verb};
+use super::{Answer, Layer, Layered, LayeredData, LayeredEphemeral, Policy, Verb};
 use crate::{
     error::{Effect, Error, Retry as Advice},
-    resource::{Context, DataSource, Resource, Traits},
+    resource::{Context, DataSource, EphemeralResource, Resource, Traits},
 };
 
 /// Repeats calls that failed, where repeating is safe and may help.
@@ -106,5 +106,9 @@ impl Layer for Retry {
 
     fn data_source(&self, _name: &str, _provider: &str, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
         Arc::new(LayeredData::new(inner, *self))
+    }
+
+    fn ephemeral(&self, _name: &str, _provider: &str, inner: Arc<dyn EphemeralResource>) -> Arc<dyn EphemeralResource> {
+        Arc::new(LayeredEphemeral::new(inner, *self))
     }
 }

@@ -3,10 +3,10 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, Either, select};
 
-use super::{Answer, Layer, Layered, LayeredData, Policy, Verb};
+use super::{Answer, Layer, Layered, LayeredData, LayeredEphemeral, Policy, Verb};
 use crate::{
     error::{Effect, Error, ErrorKind, Retry},
-    resource::{Context, DataSource, Resource, Traits},
+    resource::{Context, DataSource, EphemeralResource, Resource, Traits},
 };
 
 /// Bounds how long one call may take.
@@ -79,5 +79,9 @@ impl Layer for Timeout {
 
     fn data_source(&self, _name: &str, _provider: &str, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
         Arc::new(LayeredData::new(inner, *self))
+    }
+
+    fn ephemeral(&self, _name: &str, _provider: &str, inner: Arc<dyn EphemeralResource>) -> Arc<dyn EphemeralResource> {
+        Arc::new(LayeredEphemeral::new(inner, *self))
     }
 }

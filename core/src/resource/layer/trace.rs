@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tracing::Instrument as _;
 
-use super::{Answer, Layer, Layered, LayeredData, Policy, Verb};
-use crate::resource::{Context, DataSource, Resource, Traits};
+use super::{Answer, Layer, Layered, LayeredData, LayeredEphemeral, Policy, Verb};
+use crate::resource::{Context, DataSource, EphemeralResource, Resource, Traits};
 
 /// Makes a span of every call, with verb, type, address and attempt, and an event of how it ended.
 ///
@@ -48,5 +48,9 @@ impl Layer for Trace {
 
     fn data_source(&self, _name: &str, _provider: &str, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
         Arc::new(LayeredData::new(inner, *self))
+    }
+
+    fn ephemeral(&self, _name: &str, _provider: &str, inner: Arc<dyn EphemeralResource>) -> Arc<dyn EphemeralResource> {
+        Arc::new(LayeredEphemeral::new(inner, *self))
     }
 }

@@ -1,8 +1,9 @@
-//! Resource types and data sources written with structs instead of values.
+//! Resource types, data sources and ephemeral resource types written with structs instead of values.
 //!
 //! An implementor writes what the template sets and what the resource decides as two structs with serde, and derives
 //! [`Attributes`](derive@Attributes) for both: the schema follows. [`typed`] makes a [`Resource`](super::Resource) of a
-//! [`TypedResource`], [`typed_data`] a [`DataSource`](super::DataSource) of a [`TypedDataSource`].
+//! [`TypedResource`], [`typed_data`] a [`DataSource`](super::DataSource) of a [`TypedDataSource`],
+//! [`typed_ephemeral`] an [`EphemeralResource`](super::EphemeralResource) of a [`TypedEphemeral`].
 //!
 //! ```text
 //! engine ──Value──▶ Typed<R>: schema, decode ──Inputs──▶ R: TypedResource
@@ -100,6 +101,7 @@ mod attributes;
 mod change;
 mod contract;
 mod data_source;
+mod ephemeral;
 mod failure;
 mod field;
 mod kinds;
@@ -114,6 +116,7 @@ pub use attributes::{AttributeType, Attributes, BlockType, Nothing, object_type}
 pub use change::{TypedChange, TypedPlan};
 pub use contract::{TypedDataSource, TypedResource};
 pub use data_source::{TypedData, typed_data};
+pub use ephemeral::{TypedEphemeral, TypedOpened, TypedOpening, typed_ephemeral};
 pub use failure::{Failed, Half, TypedOutcome};
 pub use field::{Field, FieldShape};
 pub use object::{Made, TypedEvidence, TypedObject, TypedReadiness, TypedRecovery};

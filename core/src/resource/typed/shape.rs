@@ -68,7 +68,7 @@ fn type_of(field: &Field, schema: &Schema) -> Type {
     attribute.or_else(block).unwrap_or_else(|| field.value_type())
 }
 
-fn breach(what: &str) -> Error {
+pub(super) fn breach(what: &str) -> Error {
     let message = format!("what the resource type returned does not follow its schema: {what}");
     Error::new(ErrorKind::Bug, "resource.inconsistent", message)
 }

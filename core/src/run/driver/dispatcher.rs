@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    ephemeral::Loans,
     judge::check_known,
     ledger::Ledger,
     parts::Options,
@@ -23,8 +24,8 @@ use crate::{
     plan::{Plan, Step, StepAction, StepConfig, StepId},
     resource::{CallInfo, Object},
     run::{
-        Calls, Command, Conclusion, Fact, Finalizer, Input, Machine, Phase, RowFate, RowRef, RunReport, StepError,
-        StepProblem, Summary,
+        Calls, Command, Conclusion, Fact, Finalizer, Holder, Input, Machine, Phase, RowFate, RowRef, RunReport,
+        StepError, StepProblem, Summary,
         refine::{bare, refines, storable},
     },
     state::{Row, RunRecord, RunStatus, codec::Sealer},
@@ -76,6 +77,8 @@ pub(super) struct Dispatcher {
     pub(super) unread: BTreeMap<crate::address::Address, String>,
     pub(super) checks: Vec<crate::state::CheckResult>,
     pub(super) warnings: Vec<crate::error::Diagnostic>,
+    pub(super) holder: Holder,
+    pub(super) loans: Loans,
 }
 
 /// What went wrong: with one step, or with the run.
@@ -114,9 +117,12 @@ impl Dispatcher {
             Ending::Hurried => {
                 self.drain().await;
                 // Everything may have ended in time; then the run has too.
-                if let Some(status) = self.machine.end_if_settled() {
-                    self.finish(status)?;
-                }
+                let ended = match self.machine.end_if_settled() {
+                    Some(status) => self.finish(status).map(drop),
+                    None => Ok(()),
+                };
+                self.give_all_back().await;
+                ended?;
                 self.flush();
                 let (closed, _) = mpsc::unbounded_channel();
                 drop(std::mem::replace(&mut self.writes, closed));
@@ -133,6 +139,7 @@ impl Dispatcher {
                 self.shared.stop.cancel();
                 self.shared.hurry.cancel();
                 self.settle_down().await;
+                self.give_all_back().await;
                 writer.abort();
                 Err(error)
             }
@@ -147,7 +154,11 @@ impl Dispatcher {
     async fn work(&mut self, writer: &mut JoinHandle<Result<()>>) -> Result<Ending> {
         let mut words = Vec::new();
         loop {
-            if let Some(durable) = self.issue()? {
+            if let Some(status) = self.issue()? {
+                self.flush();
+                self.open_for_the_end().await;
+                let durable = self.finish(status)?;
+                self.give_all_back().await;
                 self.flush();
                 return Ok(Ending::Finished(durable));
             }
@@ -196,7 +207,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 word = self.inbox.recv() => match word {
-                    Some(Word::Ended { .. }) => self.task_count -= 1,
+                    Some(Word::Ended { .. } | Word::Opened { .. }) => self.task_count -= 1,
                     // Dropping the word tells its task to stop.
                     Some(_) => {}
                     None => return,
@@ -204,6 +215,12 @@ impl Dispatcher {
                 () = &mut patience => return,
             }
         }
+    }
+
+    /// Closes whatever is open, and takes what went wrong with ephemeral resources.
+    async fn give_all_back(&mut self) {
+        let warnings = self.holder.close_all().await;
+        self.warnings.extend(warnings);
     }
 
     fn flush(&mut self) {
@@ -218,6 +235,7 @@ impl Dispatcher {
             return Ok(());
         }
         let running = self.task_count as u64;
+        self.loans.withdraw(&mut self.machine);
         self.record(Write {
             facts: vec![Fact::CancelRequested],
             events: vec![Event::CancelRequested { running }],
@@ -229,38 +247,38 @@ impl Dispatcher {
     pub(super) fn record(&mut self, write: Write) -> Result<()> {
         for fact in &write.facts {
             self.machine.apply(fact)?;
+            let ended = fact.step().filter(|step| self.machine.phase(*step).is_some_and(|phase| phase.is_final()));
+            let unused = ended.map(|step| self.loans.ended(step)).unwrap_or_default();
+            self.give_back(unused);
         }
         self.pending.push(write);
         Ok(())
     }
 
-    /// Does what the machine says; returns what tells that the end of the run is durable.
-    fn issue(&mut self) -> Result<Option<oneshot::Receiver<()>>> {
+    /// Does what the machine says; returns how the run is to end, once it is to.
+    fn issue(&mut self) -> Result<Option<RunStatus>> {
         loop {
             let room = self.options.parallelism.max(1).saturating_sub(self.call_count);
+            if room > 0
+                && let Some(command) = self.loans.next()
+            {
+                self.perform(command)?;
+                continue;
+            }
             let commands = self.machine.commands(room);
             if commands.is_empty() {
                 return Ok(None);
             }
             for command in commands {
                 match command {
-                    Command::Start(step) => self.start(step)?,
-                    Command::Recover(step) => self.recover(step)?,
-                    Command::AwaitReady(step) => self.await_ready(step)?,
-                    Command::Finish(status) => return self.finish(status).map(Some),
+                    Command::Finish(status) => return Ok(Some(status)),
+                    command => self.perform(command)?,
                 }
             }
         }
     }
 
-    fn start(&mut self, id: StepId) -> Result<()> {
-        let plan = Arc::clone(&self.plan);
-        let Some(step) = plan.step(id) else { return Err(Error::bug("a command names a step that is not planned")) };
-        // A step that was started right before it may have failed.
-        if !self.machine.may_start(id) {
-            self.machine.withdraw(id);
-            return Ok(());
-        }
+    pub(super) fn start(&mut self, step: &Step) -> Result<()> {
         match self.try_start(step) {
             Ok(()) => Ok(()),
             Err(Trouble::Step(error)) => self.fail(step, vec![(&error).into()], RowFate::Untouched, Vec::new()),
@@ -495,9 +513,8 @@ impl Dispatcher {
         })
     }
 
-    fn recover(&mut self, id: StepId) -> Result<()> {
-        let plan = Arc::clone(&self.plan);
-        let Some(step) = plan.step(id) else { return Err(Error::bug("a command names a step that is not planned")) };
+    pub(super) fn recover(&mut self, step: &Step) -> Result<()> {
+        let id = step.id;
         let job = match self.call_info(step).and_then(|info| self.job(step, info)) {
             Ok(mut job) => {
                 job.info.attempt = self.attempt(id).max(1);
@@ -529,9 +546,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn await_ready(&mut self, id: StepId) -> Result<()> {
-        let plan = Arc::clone(&self.plan);
-        let Some(step) = plan.step(id) else { return Err(Error::bug("a command names a step that is not planned")) };
+    pub(super) fn await_ready(&mut self, step: &Step) -> Result<()> {
+        let id = step.id;
         let row = step.object_id.and_then(|object_id| self.ledger.get(object_id)).cloned();
         let Some(row) = row else {
             return Err(Error::bug("an applied step has no row").context("address", &step.address));

@@ -11,8 +11,8 @@
 //! while the last commit runs goes into the next, so the disk is asked once for many steps. Only a step's call (and
 //! the end of the run) waits until its facts are durable.
 
-mod call;
 mod dispatcher;
+mod ephemeral;
 mod handle;
 mod judge;
 mod keeper;

@@ -51,6 +51,11 @@ impl Dispatcher {
                 self.call_count -= usize::from(is_call);
                 self.ended(find(step)?, end)
             }
+            Word::Opened { address, result } => self.was_opened(address, result),
+            Word::Lapsed { address } => {
+                self.lapsed(address);
+                Ok(())
+            }
         }
     }
 
@@ -391,7 +396,9 @@ impl Dispatcher {
                 events.push(self.finished(step, StepOutcome::Skipped, None));
             }
         }
-        (self.checks, self.warnings) = self.finalizer.checks(&self.unread);
+        let (checks, warnings) = self.finalizer.checks(&self.unread);
+        self.checks = checks;
+        self.warnings.extend(warnings);
         let (status, stack) = self.final_outputs(status);
         facts.push(Fact::Finished { status });
         self.record(Write { facts, ..Write::default() })?;

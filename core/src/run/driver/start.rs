@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     dispatcher::{Dispatcher, Memory},
+    ephemeral::Loans,
     handle::{Canceller, RunHandle, RunReport, StepProblem},
     keeper::{Guard, keep},
     ledger::Ledger,
     parts::DriverParts,
-    task::{Prepared, Shared},
+    task::{Prepared, Shared, Word},
     writer::{Encoder, Sink, Write, Writer},
 };
 use crate::{
@@ -20,9 +21,10 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::Event,
     plan::{Plan, Step, StepConfig, StepId},
+    resource::CallInfo,
     run::{
-        Conclusion, Drawing, Fact, Finalizer, Input, Machine, OnFailure, Phase, Resume, Summary, decode_summary,
-        encode_summary,
+        Conclusion, Drawing, Fact, Finalizer, Holder, HolderParts, Input, Machine, OnFailure, Phase, Resume, Summary,
+        call_info, decode_summary, encode_summary,
     },
     state::{Row, RunId, RunRecord, RunStatus, SegmentRecord, StackWrite, codec::encode_outputs},
     value::Value,
@@ -226,7 +228,26 @@ impl Launch {
             stop: canceller.stop,
             hurry: canceller.hurry,
         });
+        let lapses = shared.inbox.clone();
+        let holder = Holder::new(HolderParts {
+            calls: Arc::clone(&parts.calls),
+            clock: Arc::clone(&shared.clock),
+            bus: Some(shared.bus.clone()),
+            info: CallInfo {
+                order_line: parts.options.order_line.clone(),
+                ..call_info(&parts.plan.stack, &parts.options.tags)
+            },
+            grace: shared.grace,
+            stop: shared.stop.child_token(),
+            hurry: shared.hurry.clone(),
+            lapsed: Box::new(move |address| {
+                // Nobody listens at the end of the run, when it matters no more.
+                let _ = lapses.send(Word::Lapsed { address: address.clone() });
+            }),
+        });
         let dispatcher = Dispatcher {
+            holder,
+            loans: Loans::default(),
             plan: parts.plan,
             machine: self.machine,
             finalizer: parts.finalizer,

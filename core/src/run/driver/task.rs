@@ -5,11 +5,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    call::Bounds,
     judge::{Asked, Verdict, check_known, list},
     keeper::Guard,
 };
 use crate::{
+    address::Address,
     error::{Error, ErrorKind, Result, Retry},
     event::{Bus, Clock, Event},
     plan::{StepAction, StepId},
@@ -17,6 +17,7 @@ use crate::{
         CallInfo, Checkpoint, Context, DataSource, Evidence, Object, Outcome, PlanRequest, Progress, Readiness,
         Recovery, Resource, Traits, checked_plan,
     },
+    run::bounds::Bounds,
     run::refine::{bare, for_state, refines, remark},
     schema::Schema,
     value::{Path, Value},
@@ -31,6 +32,10 @@ pub(super) enum Word {
     Checkpoint { step: StepId, id: String, partial: Option<Value>, ack: oneshot::Sender<()> },
     /// The task ended; `is_call` unless it awaited readiness.
     Ended { step: StepId, end: End, is_call: bool },
+    /// An ephemeral resource was opened, or could not be; with what it holds.
+    Opened { address: Address, result: Result<Value> },
+    /// An ephemeral resource could not be renewed; what it holds may be worth nothing any more.
+    Lapsed { address: Address },
 }
 
 /// How a step's task ended.

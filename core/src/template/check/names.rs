@@ -218,11 +218,14 @@ impl<'a> Names<'a, '_> {
         if module.resources.contains_key(key) || module.lost.contains(&key.name) {
             return None;
         }
-        let sort = if key.mode == Mode::Data { "data source" } else { "resource" };
+        let sort = match key.mode {
+            Mode::Managed => "resource",
+            Mode::Data => "data source",
+            Mode::Ephemeral => "ephemeral resource",
+        };
         let problem = Diagnostic::error("template.reference", format!("there is no {sort} `{key}`")).at(span);
-        let other =
-            ResourceKey { mode: if key.mode == Mode::Data { Mode::Managed } else { Mode::Data }, ..key.clone() };
-        if module.resources.contains_key(&other) {
+        let others = [Mode::Managed, Mode::Data, Mode::Ephemeral].map(|mode| ResourceKey { mode, ..key.clone() });
+        if let Some(other) = others.iter().find(|other| module.resources.contains_key(other)) {
             return Some(problem.help(format!("did you mean `{other}`?")));
         }
         let same = |wanted: &dyn Fn(&ResourceKey) -> bool| {
@@ -236,7 +239,7 @@ impl<'a> Names<'a, '_> {
         if let Some(near) = suggest(&key.type_name, of_name.iter().map(|found| &*found.type_name)) {
             return Some(problem.help(format!("did you mean `{}{near}.{}`?", key.mode.prefix(), key.name)));
         }
-        let roots = ["var", "local", "module", "data", "each", "count", "path", "terraform"];
+        let roots = ["var", "local", "module", "data", "ephemeral", "each", "count", "path", "terraform"];
         Some(match suggest(&key.type_name, roots) {
             Some(near) if key.mode == Mode::Managed && key.type_name.len() > 2 => {
                 problem.help(format!("did you mean `{near}.{}`?", key.name))
@@ -337,7 +340,7 @@ fn itself(key: &ResourceKey, span: Span) -> Diagnostic {
 fn out_of_place(what: &str, argument: &str, span: Span) -> Diagnostic {
     Diagnostic::error("template.context", format!("`{what}` means nothing here"))
         .at(span)
-        .help(format!("it exists inside a `resource`, `data` or `module` block that sets `{argument}`"))
+        .help(format!("it exists inside a `resource`, `data`, `ephemeral` or `module` block that sets `{argument}`"))
 }
 
 fn with_suggestion<'n>(

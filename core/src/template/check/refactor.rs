@@ -37,14 +37,20 @@ fn moves(template: &Template, problems: &mut Vec<Diagnostic>) {
                     .help("take the block away, or correct one of its addresses"),
             );
         }
-        if let (Some(resource), Some(spans)) = (one.from.resource(), one.spans)
-            && resource.mode == Mode::Data
-        {
-            problems.push(
-                Diagnostic::warning("template.moved", "a data source has no object that could move")
-                    .at(spans.from)
-                    .help("take the block away; a data source is simply read under its new name"),
-            );
+        if let (Some(resource), Some(spans)) = (one.from.resource(), one.spans) {
+            match resource.mode {
+                Mode::Managed => {}
+                Mode::Data => problems.push(
+                    Diagnostic::warning("template.moved", "a data source has no object that could move")
+                        .at(spans.from)
+                        .help("take the block away; a data source is simply read under its new name"),
+                ),
+                Mode::Ephemeral => problems.push(
+                    Diagnostic::error("template.moved", "an ephemeral resource has no object that could move")
+                        .at(spans.from)
+                        .help("take the block away; an ephemeral resource is simply opened under its new name"),
+                ),
+            }
         }
         if problems.len() == before {
             sound.push(one);

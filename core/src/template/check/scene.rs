@@ -48,6 +48,7 @@ impl<'a> Types<'a> {
         let schema = match key.mode {
             Mode::Managed => self.source.resource(&key.type_name),
             Mode::Data => self.source.data_source(&key.type_name),
+            Mode::Ephemeral => self.source.ephemeral(&key.type_name),
         };
         let known = schema.map(|schema| {
             let instance = Value::unknown_with(schema.block.implied_type(), Refinement::not_null());

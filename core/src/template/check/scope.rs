@@ -4,6 +4,7 @@ use std::{
 };
 
 use crate::{
+    address::Mode,
     error::Span,
     template::{
         eval::{FileAccess, Problem, Request, Resolution, Scope},
@@ -44,10 +45,11 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     fn resource(&self, key: &ResourceKey, is_instance: bool) -> Value {
         let Some(block) = self.scene.module.resources.get(key) else { return Value::unknown(Type::Any) };
-        match self.scene.types.of(key) {
-            Some(known) if is_instance || block.repetition == Repetition::One => known.instance,
-            _ => Value::unknown(Type::Any),
+        if !is_instance && block.repetition != Repetition::One {
+            return Value::unknown(Type::Any);
         }
+        let instance = self.scene.types.of(key).map_or_else(|| Value::unknown(Type::Any), |known| known.instance);
+        if key.mode == Mode::Ephemeral { instance.with_marks(Marks::EPHEMERAL) } else { instance }
     }
 
     fn module(&self, name: &str, is_instance: bool, output: Option<&str>) -> Value {

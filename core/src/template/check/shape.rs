@@ -79,6 +79,11 @@ fn unknown_type(scene: &Scene<'_>, resource: &ResourceBlock) -> Diagnostic {
             scene.types.source.data_source_names(),
             scene.types.source.resource(name).map(|_| "resource"),
         ),
+        Mode::Ephemeral => (
+            "ephemeral resource",
+            scene.types.source.ephemeral_names(),
+            scene.types.source.resource(name).map(|_| "resource"),
+        ),
     };
     let problem =
         Diagnostic::error("template.resource_type", format!("there is no {sort} type `{name}`")).at(resource.span);

@@ -10,6 +10,12 @@ pub trait SchemaSource {
     /// Returns the schema of a data source.
     fn data_source(&self, type_name: &str) -> Option<Arc<Schema>>;
 
+    /// Returns the schema of an ephemeral resource type; there are none, unless somebody says so.
+    fn ephemeral(&self, type_name: &str) -> Option<Arc<Schema>> {
+        let _ = type_name;
+        None
+    }
+
     /// Returns the schema of a provider's block; the inside is `None` where the provider is known and has nothing to
     /// configure.
     fn provider(&self, name: &str) -> Option<Option<Arc<Schema>>>;
@@ -24,6 +30,11 @@ pub trait SchemaSource {
 
     /// Returns the names of all data sources, to suggest one.
     fn data_source_names(&self) -> Vec<Arc<str>>;
+
+    /// Returns the names of all ephemeral resource types, to suggest one.
+    fn ephemeral_names(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
 
     /// Returns the names of all providers, to suggest one.
     fn provider_names(&self) -> Vec<Arc<str>>;

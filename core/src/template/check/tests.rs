@@ -24,6 +24,7 @@ impl SchemaSource for Acme {
                 .attribute("cidr", Attribute::optional(Type::String))
                 .attribute("size", Attribute::optional(Type::Number))
                 .attribute("tags", Attribute::optional(Type::map(Type::String)))
+                .attribute("password", Attribute::optional(Type::String).write_only())
                 .block("rule", NestedBlock::list(port).max_items(2)),
             "acme_strict" => Schema::new(0)
                 .attribute("name", Attribute::required(Type::String))
@@ -39,6 +40,17 @@ impl SchemaSource for Acme {
             .attribute("name", Attribute::required(Type::String))
             .attribute("id", Attribute::computed(Type::String));
         (type_name == "acme_zone").then(|| Arc::new(schema))
+    }
+
+    fn ephemeral(&self, type_name: &str) -> Option<Arc<Schema>> {
+        let schema = Schema::new(0)
+            .attribute("scope", Attribute::optional(Type::String))
+            .attribute("token", Attribute::computed(Type::String));
+        (type_name == "acme_token").then(|| Arc::new(schema))
+    }
+
+    fn ephemeral_names(&self) -> Vec<Arc<str>> {
+        vec!["acme_token".into()]
     }
 
     fn provider(&self, name: &str) -> Option<Option<Arc<Schema>>> {
@@ -613,4 +625,88 @@ fn long_chains_are_checked() {
     }
     text.push_str("}\n");
     refuse(&text, &[]);
+}
+
+const TOKEN: &str = "variable \"e\" {\n ephemeral = true\n default = \"x\"\n}\nvariable \"p\" {}\n\
+                     ephemeral \"acme_token\" \"t\" {\n scope = var.e\n}\nlocals {\n l = \"${ephemeral.acme_token.t.token}!\"\n}\n";
+
+#[test]
+fn ephemeral_values_stand_where_nothing_is_stored() {
+    let good = format!(
+        "{TOKEN}ephemeral \"acme_token\" \"u\" {{\n count = 2\n scope = local.l\n}}\n\
+         provider \"acme\" {{\n region = var.e\n}}\n\
+         resource \"acme_vpc\" \"a\" {{\n password = local.l\n cidr = ephemeralasnull(var.e)\n lifecycle {{\n precondition {{\n \
+         condition = var.e != \"\"\n error_message = \"No.\"\n }}\n }}\n}}\n\
+         module \"m\" {{\n source = \"./m\"\n x = local.l\n}}\noutput \"o\" {{\n value = length(ephemeral.acme_token.u)\n}}\n"
+    );
+    let called = "variable \"x\" {\n ephemeral = true\n}\noutput \"o\" {\n value = var.x\n ephemeral = true\n}\n";
+    assert_eq!(problems(&[("main.tf", &good), ("m/main.tf", called)]), Vec::<String>::new());
+}
+
+#[test]
+fn ephemeral_values_are_refused_where_something_is_stored() {
+    let first = |text: &str| format!("{TOKEN}{text}");
+    let refused = |text: &str| {
+        let module = "variable \"x\" {\n default = 1\n}\noutput \"o\" {\n value = var.x\n}\n";
+        let found = problems(&[("main.tf", &first(text)), ("m/main.tf", module)]);
+        found.iter().map(|line| line.split_once(' ').map_or("", |(_, rest)| rest).to_owned()).collect::<Vec<_>>()
+    };
+    let vpc = |line: &str| format!("resource \"acme_vpc\" \"a\" {{\n {line}\n}}\n");
+    let what = "cannot take an ephemeral value: what it is set to is stored";
+    assert_eq!(refused(&vpc("cidr = local.l")), [format!("plan.ephemeral <local.l> `cidr` {what}")]);
+    assert_eq!(
+        refused(&vpc("tags = { a = ephemeral.acme_token.t.token }")),
+        [format!("plan.ephemeral <{{ a = ephemeral.acme_token.t.token }}> `tags` {what}")]
+    );
+    assert_eq!(
+        refused(&vpc("rule {\n port = 1\n label = var.e\n }")),
+        [format!("plan.ephemeral <var.e> `label` {what}")]
+    );
+    assert_eq!(
+        refused("data \"acme_zone\" \"z\" {\n name = var.e\n}\n"),
+        [format!("plan.ephemeral <var.e> `name` {what}")]
+    );
+    assert_eq!(
+        refused(&vpc("count = length(var.e)")),
+        ["plan.ephemeral <length(var.e)> the `count` of `acme_vpc.a` is ephemeral"]
+    );
+    assert_eq!(
+        refused(&vpc("for_each = toset([local.l])")),
+        ["plan.ephemeral <toset([local.l])> the `for_each` of `acme_vpc.a` is ephemeral"]
+    );
+    assert_eq!(
+        refused("module \"m\" {\n source = \"./m\"\n count = length(var.e)\n x = \"${var.p}${var.e}\"\n}\n"),
+        [
+            "plan.ephemeral <length(var.e)> the `count` of `module.m` is ephemeral",
+            "plan.ephemeral <\"${var.p}${var.e}\"> the variable `x` takes no ephemeral value"
+        ]
+    );
+    assert_eq!(
+        refused("output \"o\" {\n value = local.l\n}\n"),
+        ["plan.ephemeral <local.l> the output `o` is not declared as ephemeral"]
+    );
+    assert_eq!(
+        problems(&[
+            ("main.tf", "module \"m\" {\n source = \"./m\"\n}\n"),
+            ("m/main.tf", "variable \"v\" {\n default = 1\n}\noutput \"o\" {\n value = var.v\n ephemeral = true\n}\n"),
+        ]),
+        ["5 plan.ephemeral <var.v> the output `o` is declared as ephemeral"]
+    );
+}
+
+#[test]
+fn ephemeral_blocks_are_checked_as_others_are() {
+    refuse(
+        "ephemeral \"acme_tokn\" \"a\" {}\nephemeral \"acme_token\" \"b\" {\n token = 1\n}\nephemeral \"acme_vpc\" \"c\" {}\n\
+         locals {\n a = ephemeral.acme_token.b.tokn\n b = ephemeral.acme_token.zz.token\n c = acme_token.b.token\n d = ephemeral.acme_token\n}\n",
+        &[
+            "1 template.resource_type <ephemeral \"acme_tokn\" \"a\"> there is no ephemeral resource type `acme_tokn` (`acme_token`?)",
+            "3 template.argument <token> `token` is decided by `ephemeral.acme_token.b` itself and cannot be set",
+            "5 template.resource_type <ephemeral \"acme_vpc\" \"c\"> there is no ephemeral resource type `acme_vpc` (a `resource` block?)",
+            "7 template.attribute <ephemeral.acme_token.b.tokn> `ephemeral.acme_token.b` has no attribute `tokn` (`token`?)",
+            "8 template.reference <ephemeral.acme_token.zz.token> there is no ephemeral resource `ephemeral.acme_token.zz`",
+            "9 template.reference <acme_token.b.token> there is no resource `acme_token.b` (`ephemeral.acme_token.b`?)",
+            "10 template.reference <ephemeral.acme_token> `ephemeral` is followed by a type and a name: `ephemeral.type.name`",
+        ],
+    );
 }

@@ -1,17 +1,20 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
 use crate::{
+    address::Mode,
     error::{Diagnostic, Span},
     graph::Graph,
     schema::{self, Attribute, Schema},
     template::{
+        ephemeral,
         eval::{Evaluator, Functions, Options},
         json::with_schema_blocks,
-        model::{Condition, Edition, Module, ModuleCall, Repetition, ResourceBlock, ResourceKey},
-        reference::{Referent, references},
+        model::{Condition, Edition, Module, ModuleCall, Output, Repetition, ResourceBlock, ResourceKey},
+        reference::{Reference, Referent, references},
         syntax::{Block, Body, Expr},
     },
     value::{Type, Value, convert},
@@ -122,11 +125,13 @@ struct Here<'a> {
     own: Option<&'a ResourceKey>,
     /// The items of `dynamic` blocks around it.
     items: Vec<(&'a str, Value)>,
+    /// Whether what arguments are set to is stored.
+    keeps: bool,
 }
 
 impl Here<'_> {
     fn nowhere() -> Self {
-        Self { each: Type::Any, own: None, items: Vec::new() }
+        Self { each: Type::Any, own: None, items: Vec::new(), keeps: false }
     }
 }
 
@@ -189,7 +194,11 @@ impl<'a> Walk<'a> {
             Named::Output => module.outputs.get(name).map(|output| &output.expr),
         };
         let Some(expr) = expr else { return };
-        let value = self.eval(module, &Here::nowhere(), expr).unwrap_or_else(|| Value::unknown(Type::Any));
+        let value = self.eval(module, &Here::nowhere(), expr);
+        if let (Named::Output, Some(value), Some(output)) = (kind, &value, module.outputs.get(name)) {
+            self.problems.extend(misdeclared(output, value));
+        }
+        let value = value.unwrap_or_else(|| Value::unknown(Type::Any));
         let key: Key = (Arc::clone(dir), Arc::clone(name));
         match kind {
             Named::Local => self.values.locals.insert(key, value),
@@ -229,8 +238,8 @@ impl<'a> Walk<'a> {
     }
 
     fn resource(&mut self, module: &'a Module, resource: &'a ResourceBlock) {
-        let each = self.repetition(module, &resource.repetition);
-        let here = Here { each, own: None, items: Vec::new() };
+        let each = self.repetition(module, &resource.repetition, &resource.key);
+        let here = Here { each, keeps: resource.key.mode != Mode::Ephemeral, ..Here::nowhere() };
         if let Some(schema) = self.scene(module).schema(&resource.key) {
             self.body(module, &here, &schema.block, &resource.body);
         }
@@ -240,12 +249,15 @@ impl<'a> Walk<'a> {
     }
 
     fn call(&mut self, module: &'a Module, call: &'a ModuleCall) {
-        let each = self.repetition(module, &call.repetition);
-        let here = Here { each, own: None, items: Vec::new() };
+        let each = self.repetition(module, &call.repetition, &format_args!("module.{}", call.name));
+        let here = Here { each, ..Here::nowhere() };
         let child = self.by_dir.get(&call.dir);
         for (name, expr) in &call.inputs {
             let Some(value) = self.eval(module, &here, expr) else { continue };
             let Some(variable) = child.and_then(|child| child.variables.get(name)) else { continue };
+            if !variable.ephemeral && ephemeral::is_ephemeral(&value) {
+                self.problems.push(ephemeral::input(variable, expr.span));
+            }
             let constraint = &variable.constraint;
             if let Err(error) = convert(&constraint.apply_defaults(&value), &constraint.ty) {
                 let message = format!("`{name}` does not fit the module's variable: {error}");
@@ -259,12 +271,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Checks `count` or `for_each` and returns the type of `each.value`.
-    fn repetition(&mut self, module: &'a Module, repetition: &'a Repetition) -> Type {
+    fn repetition(&mut self, module: &'a Module, repetition: &'a Repetition, of: &dyn fmt::Display) -> Type {
         match repetition {
             Repetition::One => {}
-            Repetition::Count(expr) => self.count(module, expr),
+            Repetition::Count(expr) => self.count(module, expr, of),
             Repetition::ForEach(expr) => {
                 if let Some(value) = self.eval(module, &Here::nowhere(), expr) {
+                    if ephemeral::is_ephemeral(&value) {
+                        self.problems.push(ephemeral::repetition("for_each", &of.to_string(), expr.span));
+                    }
                     return self.for_each(&value, expr.span);
                 }
             }
@@ -272,8 +287,11 @@ impl<'a> Walk<'a> {
         Type::Any
     }
 
-    fn count(&mut self, module: &'a Module, expr: &Expr) {
+    fn count(&mut self, module: &'a Module, expr: &Expr, of: &dyn fmt::Display) {
         let Some(value) = self.eval_as(module, &Here::nowhere(), expr, &Type::Number, "`count`") else { return };
+        if ephemeral::is_ephemeral(&value) {
+            self.problems.push(ephemeral::repetition("count", &of.to_string(), expr.span));
+        }
         let fits = value.as_number().is_none_or(|number| number.as_usize().is_some());
         if value.is_null() || !fits {
             let message =
@@ -308,6 +326,9 @@ impl<'a> Walk<'a> {
             let Some(value) = self.eval(module, here, &attribute.expr) else { continue };
             let name = attribute.name.as_str();
             if let Some(known) = schema.attributes.get(name).filter(|known| known.is_input()) {
+                if here.keeps && !known.write_only && ephemeral::is_ephemeral(&value) {
+                    self.problems.push(ephemeral::argument(name, attribute.expr.span));
+                }
                 self.attribute(name, known, &value, attribute.expr.span);
             }
         }
@@ -376,13 +397,27 @@ impl<'a> Walk<'a> {
         let item = Value::object([("key", Value::unknown(key)), ("value", Value::unknown(element(&ty)))]);
         let mut items = here.items.clone();
         items.insert(0, (dynamic.iterator, item));
-        let inside = Here { each: here.each.clone(), own: here.own, items };
+        let inside = Here { each: here.each.clone(), items, ..*here };
         if let Some(labels) = dynamic.labels {
             self.eval_as(module, &inside, labels, &Type::list(Type::String), "`labels`");
         }
         if let Some(content) = dynamic.content {
             self.nested(module, &inside, schema, dynamic.kind, content);
         }
+    }
+}
+
+/// An output says whether its value is ephemeral, and it is. What is made of more than variables may turn out ephemeral
+/// though nothing says so yet.
+fn misdeclared(output: &Output, value: &Value) -> Option<Diagnostic> {
+    let is_certain = || {
+        let of_variable = |reference: &Reference<'_>| matches!(reference.referent, Referent::Variable(_));
+        value.is_wholly_known() || references(&output.expr).iter().all(of_variable)
+    };
+    match (output.ephemeral, ephemeral::is_ephemeral(value)) {
+        (false, true) => Some(ephemeral::undeclared_output(output)),
+        (true, false) if is_certain() => Some(ephemeral::plain_output(output)),
+        _ => None,
     }
 }
 

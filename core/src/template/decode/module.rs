@@ -20,9 +20,10 @@ use super::{
 };
 
 /// The kinds of blocks that stand at the top of a file.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "resource",
     "data",
+    "ephemeral",
     "variable",
     "locals",
     "output",
@@ -36,7 +37,7 @@ const KINDS: [&str; 12] = [
 ];
 
 /// Those that a later version will understand.
-const LATER: [&str; 4] = ["action", "ephemeral", "language", "list"];
+const LATER: [&str; 3] = ["action", "language", "list"];
 
 /// Reads the module in a folder from all of its files.
 pub(super) fn module(dir: &Arc<str>, files: &Files, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Module {
@@ -103,8 +104,12 @@ fn file(body: Body, module: &mut Module, problems: &mut Problems) {
 fn top_level(block: Block, module: &mut Module, problems: &mut Problems) -> bool {
     let kind = Arc::clone(&block.kind.name);
     match &*kind {
-        kind @ ("resource" | "data") => {
-            let mode = if kind == "data" { Mode::Data } else { Mode::Managed };
+        kind @ ("resource" | "data" | "ephemeral") => {
+            let mode = match kind {
+                "data" => Mode::Data,
+                "ephemeral" => Mode::Ephemeral,
+                _ => Mode::Managed,
+            };
             let found = resource::resource(block, mode, problems).map(|found| (found.key.clone(), Arc::new(found)));
             insert(&mut module.resources, found, kind, |found| found.span, problems)
         }

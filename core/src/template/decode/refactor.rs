@@ -113,12 +113,22 @@ impl Place {
         }
         let module: ModulePath = self.module.path();
         let Some(resource) = &self.resource else { return Some(RemovedFrom::Module(module)) };
-        if resource.mode == Mode::Data {
-            return refuse(
-                problems,
-                "a data source has no object that could be removed",
-                "take the `removed` block away; it is enough that the `data` block is gone",
-            );
+        match resource.mode {
+            Mode::Managed => {}
+            Mode::Data => {
+                return refuse(
+                    problems,
+                    "a data source has no object that could be removed",
+                    "take the `removed` block away; it is enough that the `data` block is gone",
+                );
+            }
+            Mode::Ephemeral => {
+                return refuse(
+                    problems,
+                    "an ephemeral resource has no object that could be removed",
+                    "take the `removed` block away; it is enough that the `ephemeral` block is gone",
+                );
+            }
         }
         Some(RemovedFrom::Resource(resource.path()))
     }

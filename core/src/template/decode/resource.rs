@@ -22,6 +22,7 @@ pub(super) fn resource(block: Block, mode: Mode, problems: &mut Problems) -> Opt
     let what = match mode {
         Mode::Managed => "a `resource` block",
         Mode::Data => "a `data` block",
+        Mode::Ephemeral => "an `ephemeral` block",
     };
     let mut reader = Reader::new(what, block, problems);
     let span = reader.header();
@@ -89,12 +90,18 @@ fn lifecycle(block: Block, mode: Mode, problems: &mut Problems) -> Option<Lifecy
         }
         reader.not_yet(&["action_trigger", "destroy", "enabled"]);
     } else {
+        let (what, help) = match mode {
+            Mode::Ephemeral => {
+                ("an ephemeral resource", "an ephemeral resource is opened and closed, and nothing is left to change")
+            }
+            _ => ("a data source", "a data source is only read"),
+        };
         for name in ["create_before_destroy", "prevent_destroy", "ignore_changes", "replace_triggered_by"] {
             if let Some(attribute) = reader.attribute(name) {
                 reader.problems.push(
-                    Diagnostic::error("template.argument", format!("`{name}` means nothing for a data source"))
+                    Diagnostic::error("template.argument", format!("`{name}` means nothing for {what}"))
                         .at(attribute.name.span)
-                        .help("a data source is only read; its `lifecycle` holds pre- and postconditions"),
+                        .help(format!("{help}; its `lifecycle` holds pre- and postconditions")),
                 );
             }
         }

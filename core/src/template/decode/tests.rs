@@ -142,7 +142,7 @@ fn everything_that_is_said_is_read() {
 fn what_comes_later_is_refused_where_it_stands() {
     check(
         r#"
-ephemeral "a" "b" {}
+action "a" "b" {}
 terraform {
   backend "s3" {}
   required_providers {
@@ -170,13 +170,88 @@ resource "acme_vpc" "x" {
 }
 "#,
         &[
-            "2 template.unsupported <ephemeral \"a\" \"b\"> a `ephemeral` block is not supported yet",
+            "2 template.unsupported <action \"a\" \"b\"> a `action` block is not supported yet",
             "4 template.unsupported <backend \"s3\"> `backend` in a `terraform` block is not supported yet",
             "16 template.source <\"example/net/acme\"> the module `example/net/acme` is not there yet",
             "19 template.source <\".\"> the module `local` calls itself",
             "21 template.version <version> a module beside its caller has no version",
             "25 template.unsupported <provisioner \"local-exec\"> `provisioner` in a `resource` block is not supported yet",
             "26 template.unsupported <connection> `connection` in a `resource` block is not supported yet",
+        ],
+    );
+}
+
+#[test]
+fn ephemeral_blocks_are_read_from_every_notation() {
+    let hcl = r#"
+ephemeral "acme_token" "t" {
+  for_each   = toset(["a"])
+  provider   = acme
+  depends_on = [acme_vpc.main]
+  scope      = each.key
+  lifecycle {
+    precondition {
+      condition     = each.key != ""
+      error_message = "No scope."
+    }
+    postcondition {
+      condition     = self.token != ""
+      error_message = "No token."
+    }
+  }
+}
+resource "acme_vpc" "main" {}
+"#;
+    let json = r#"{
+  "ephemeral": { "acme_token": { "t": {
+    "for_each": "${toset([\"a\"])}",
+    "provider": "acme",
+    "depends_on": ["acme_vpc.main"],
+    "scope": "${each.key}",
+    "lifecycle": {
+      "precondition": { "condition": "${each.key != \"\"}", "error_message": "No scope." },
+      "postcondition": { "condition": "${self.token != \"\"}", "error_message": "No token." }
+    }
+  } } },
+  "resource": { "acme_vpc": { "main": {} } }
+}"#;
+    let yaml = "ephemeral:\n  acme_token:\n    t:\n      for_each: ${toset([\"a\"])}\n      provider: acme\n      \
+                depends_on: [acme_vpc.main]\n      scope: ${each.key}\n      lifecycle:\n        precondition:\n          \
+                condition: ${each.key != \"\"}\n          error_message: No scope.\n        postcondition:\n          \
+                condition: ${self.token != \"\"}\n          error_message: No token.\nresource:\n  acme_vpc:\n    main: {}\n";
+    for (name, text) in [("main.tf", hcl), ("main.tf.json", json), ("main.tf.yaml", yaml)] {
+        let (template, problems) = parse_files(&[(name, text)]);
+        assert_eq!(lines(template.sources(), &problems), Vec::<String>::new(), "{name}");
+        let token = &template.root().resources[&ResourceKey::ephemeral("acme_token", "t")];
+        assert_eq!((token.key.mode, token.key.to_string()), (Mode::Ephemeral, "ephemeral.acme_token.t".to_owned()));
+        assert!(matches!(token.repetition, Repetition::ForEach(_)) && token.provider.is_some(), "{name}");
+        assert_eq!(token.depends_on.len(), 1, "{name}");
+        let lifecycle = &token.lifecycle;
+        assert_eq!((lifecycle.preconditions.len(), lifecycle.postconditions.len()), (1, 1), "{name}");
+        let left: Vec<&str> = token.body.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
+        assert_eq!(left, ["scope"], "{name}");
+    }
+    check(
+        r#"
+ephemeral "acme_token" "t" {
+  connection {}
+  lifecycle {
+    ignore_changes = all
+  }
+}
+ephemeral "acme_token" {}
+removed {
+  from = ephemeral.acme_token.gone
+  lifecycle {
+    destroy = false
+  }
+}
+"#,
+        &[
+            "3 template.name <connection> the name `connection` is reserved in an `ephemeral` block",
+            "5 template.argument <ignore_changes> `ignore_changes` means nothing for an ephemeral resource",
+            "8 template.label <ephemeral \"acme_token\"> a `ephemeral` block has 2 labels, not 1",
+            "10 template.removed <ephemeral.acme_token.gone> an ephemeral resource has no object that could be removed",
         ],
     );
 }

@@ -98,9 +98,11 @@ impl<K> Written<K> {
             words.pop_front();
         }
         let mut mode = Mode::Managed;
-        if is(&words, "data") {
-            words.pop_front();
-            mode = Mode::Data;
+        for (word, meant) in [("data", Mode::Data), ("ephemeral", Mode::Ephemeral)] {
+            if mode == Mode::Managed && is(&words, word) {
+                words.pop_front();
+                mode = meant;
+            }
         }
         let Some((type_name, place)) = name(&mut words) else {
             return match words.front() {

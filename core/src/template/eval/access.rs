@@ -353,6 +353,7 @@ impl<'r> Shape<'r> {
             "local" => (Self::Local(attr(0)?), 1),
             "module" => (Self::Module(attr(0)?), 1),
             "data" => (Self::Resource(Mode::Data, attr(0)?, attr(1)?), 2),
+            "ephemeral" => (Self::Resource(Mode::Ephemeral, attr(0)?, attr(1)?), 2),
             "resource" => (Self::Resource(Mode::Managed, attr(0)?, attr(1)?), 2),
             "self" => (Self::Plain(Request::SelfObject), 0),
             "each" => match attr(0)? {
@@ -369,7 +370,7 @@ impl<'r> Shape<'r> {
             },
             "terraform" if attr(0)? == "workspace" => (Self::Plain(Request::Workspace), 1),
             "terraform" if attr(0)? == "applying" => (Self::Plain(Request::Applying), 1),
-            "count" | "terraform" | "ephemeral" => return None,
+            "count" | "terraform" => return None,
             root => (Self::Resource(Mode::Managed, root, attr(0)?), 1),
         };
         Some(shape)

@@ -28,7 +28,7 @@ pub struct Module {
     pub locals: BTreeMap<Arc<str>, Local>,
     /// `output` blocks by name.
     pub outputs: BTreeMap<Arc<str>, Output>,
-    /// `resource` and `data` blocks.
+    /// `resource`, `data` and `ephemeral` blocks.
     pub resources: BTreeMap<ResourceKey, Arc<ResourceBlock>>,
     /// `module` blocks by name.
     pub calls: BTreeMap<Arc<str>, ModuleCall>,

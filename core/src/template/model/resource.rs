@@ -8,7 +8,8 @@ use crate::{
 
 use super::{Condition, Dependency, ProviderRef, Repetition};
 
-/// Names a `resource` or `data` block within its module. Prints as `acme_vpc.main` or `data.acme_zone.main`.
+/// Names a `resource`, `data` or `ephemeral` block within its module. Prints as `acme_vpc.main`,
+/// `data.acme_zone.main` or `ephemeral.acme_token.main`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceKey {
     /// Whether it is managed.
@@ -28,6 +29,11 @@ impl ResourceKey {
     /// Returns the key of a `data` block.
     pub fn data(type_name: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { mode: Mode::Data, type_name: type_name.into(), name: name.into() }
+    }
+
+    /// Returns the key of an `ephemeral` block.
+    pub fn ephemeral(type_name: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { mode: Mode::Ephemeral, type_name: type_name.into(), name: name.into() }
     }
 
     /// Returns where the block is written, given the module that it is in.
@@ -52,7 +58,7 @@ impl fmt::Display for ResourceKey {
     }
 }
 
-/// A `resource` or `data` block.
+/// A `resource`, `data` or `ephemeral` block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceBlock {
     /// Mode, type and name.

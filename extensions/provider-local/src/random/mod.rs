@@ -9,7 +9,7 @@ mod password;
 mod port;
 
 pub(crate) use id::Id;
-pub(crate) use password::Password;
+pub(crate) use password::{EphemeralPassword, Password};
 pub(crate) use port::Port;
 
 use stackwright::{

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use stackwright::{
     error::{Error, ErrorKind, Result},
-    resource::{Context, Evidence, Object, Outcome, Recovery, Resource, Traits},
+    resource::{Context, EphemeralResource, Evidence, Object, Opened, Outcome, Recovery, Resource, Traits},
     schema::{Attribute, Schema},
     value::{Type, Value},
 };
@@ -52,9 +52,27 @@ fn schema() -> Arc<Schema> {
 }
 
 fn build() -> Schema {
-    let mut schema = Schema::new(1)
+    let schema = Schema::new(1)
         .describe("Random text for secrets. The result is sensitive.")
         .attribute("id", Attribute::computed(Type::String).describe("Always `none`: nothing else identifies a secret."))
+        .attribute("keepers", super::keepers())
+        .attribute("result", Attribute::computed(Type::String).sensitive().describe("The text."));
+    with_settings(schema)
+}
+
+fn ephemeral_schema() -> Arc<Schema> {
+    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| {
+        let schema = Schema::new(1)
+            .describe("Random text for secrets that is stored nowhere: every plan and every run has another one.")
+            .attribute("result", Attribute::computed(Type::String).sensitive().describe("The text."));
+        Arc::new(with_settings(schema))
+    }))
+}
+
+/// Adds what says how a text is made.
+fn with_settings(schema: Schema) -> Schema {
+    let mut schema = schema
         .attribute(
             "length",
             Attribute::required(Type::Number)
@@ -68,9 +86,7 @@ fn build() -> Schema {
                 .pattern("^[!-~]*$")
                 .forces_replacement()
                 .describe(format!("The special characters to choose from, of ASCII; `{SPECIAL}` without it.")),
-        )
-        .attribute("keepers", super::keepers())
-        .attribute("result", Attribute::computed(Type::String).sensitive().describe("The text."));
+        );
     for (class, least, _) in CLASSES {
         schema = schema
             .attribute(
@@ -250,6 +266,22 @@ impl Resource for Password {
     }
 }
 
+/// Random text that is stored nowhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EphemeralPassword;
+
+#[async_trait]
+impl EphemeralResource for EphemeralPassword {
+    fn schema(&self) -> Arc<Schema> {
+        ephemeral_schema()
+    }
+
+    async fn open(&self, _ctx: &Context, config: Value) -> Result<Opened> {
+        let text = generate(&config)?;
+        Ok(Opened::new(with(&config, [("result", Value::string(text))])))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,5 +392,25 @@ mod tests {
             ("min_upper", Value::number(1)),
         ]);
         assert!(classes(&unknown).map(drop).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_lent_is_another_one_every_time() {
+        let given = Value::object([("length", Value::number(24)), ("special", Value::bool(false))]);
+        let config = ephemeral_schema().coerce(&given).expect("a good configuration");
+        let ctx = Context::new(
+            stackwright::resource::CallInfo::default(),
+            Arc::new(stackwright::event::SystemClock::default()),
+            tokio_util::sync::CancellationToken::new(),
+        );
+        let mut texts = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            let opened = EphemeralPassword.open(&ctx, config.clone()).await.expect("random bytes");
+            assert!(ephemeral_schema().conform(&opened.value).is_ok_and(|value| value.is_wholly_known()));
+            assert_eq!((opened.renew_at, &opened.private), (None, &None));
+            texts.insert(get(&opened.value, "result").as_str().expect("a text").to_owned());
+            EphemeralPassword.close(&ctx, None).await.expect("nothing to do");
+        }
+        assert!(texts.len() == 3 && texts.iter().all(|text| text.len() == 24), "{texts:?}");
     }
 }

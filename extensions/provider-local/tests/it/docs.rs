@@ -26,12 +26,13 @@ fn page_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers/local.md")
 }
 
-/// Returns the names of all types with their blocks; data sources begin with `data.`.
+/// Returns the names of all types with their blocks; data sources begin with `data.`, ephemeral types with `ephemeral.`.
 fn types() -> Vec<(String, Block)> {
     let provider = stackwright_provider_local::provider();
     let resources = provider.resources.iter().map(|(name, resource)| (name.to_string(), resource.schema()));
     let sources = provider.data_sources.iter().map(|(name, source)| (format!("data.{name}"), source.schema()));
-    resources.chain(sources).map(|(name, schema)| (name, schema.block.clone())).collect()
+    let ephemerals = provider.ephemerals.iter().map(|(name, one)| (format!("ephemeral.{name}"), one.schema()));
+    resources.chain(sources).chain(ephemerals).map(|(name, schema)| (name, schema.block.clone())).collect()
 }
 
 fn row(name: &str, attribute: &Attribute) -> String {
@@ -161,8 +162,8 @@ fn install_server(yard: &Yard) {
 async fn the_examples_run() {
     let examples = examples();
     for (name, _) in types() {
-        let keyword = if name.starts_with("data.") { "data" } else { "resource" };
-        let block = format!("{keyword} \"{}\"", name.trim_start_matches("data."));
+        let (keyword, own) = name.split_once('.').unwrap_or(("resource", &name));
+        let block = format!("{keyword} \"{own}\"");
         let shown = examples.iter().any(|(heading, text)| *heading == name && text.contains(&block));
         assert!(shown, "`{name}` has no example");
     }

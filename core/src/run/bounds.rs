@@ -9,16 +9,16 @@ use crate::{
 
 /// What surrounds a call of a resource type.
 #[derive(Clone, Debug)]
-pub(super) struct Bounds {
-    pub(super) clock: Arc<dyn Clock>,
+pub(in crate::run) struct Bounds {
+    pub(in crate::run) clock: Arc<dyn Clock>,
     /// How long the call may take.
-    pub(super) limit: Duration,
+    pub(in crate::run) limit: Duration,
     /// How long it may go on once it was told to end.
-    pub(super) grace: Duration,
+    pub(in crate::run) grace: Duration,
     /// The call's own token.
-    pub(super) token: CancellationToken,
+    pub(in crate::run) token: CancellationToken,
     /// Cancelled when the run does not wait any longer.
-    pub(super) hurry: CancellationToken,
+    pub(in crate::run) hurry: CancellationToken,
 }
 
 impl Bounds {
@@ -26,7 +26,7 @@ impl Bounds {
     ///
     /// # Errors
     /// `resource.panicked`, `resource.timeout`; the effect of both is unknown.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::run) async fn run<T: Send + 'static>(
         &self,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
