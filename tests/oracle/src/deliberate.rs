@@ -144,10 +144,7 @@ impl Case<'_> {
     fn calls(&self, which: fn(&str, usize) -> bool, then: impl Fn(&Self, &Call) -> bool) -> bool {
         let mut calls = Vec::new();
         collect(&self.ours.expr, &mut calls);
-        calls
-            .into_iter()
-            .filter(|call| which(&call.full_name(), call.args.len()))
-            .any(|call| then(self, call))
+        calls.into_iter().filter(|call| which(&call.full_name(), call.args.len())).any(|call| then(self, call))
     }
 
     /// What a part comes to by itself; nothing where it refers to variables of a loop around it.
