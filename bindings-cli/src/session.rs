@@ -82,7 +82,10 @@ impl Session {
     pub(crate) fn types(&self) -> Result<Engine> {
         let builder = Engine::builder().store(stackwright::state::MemoryStore::new());
         let builder = builder.cipher(AesGcmCipher::new(Key::generate()?));
-        builder.provider(stackwright_provider_local::provider()).build()
+        builder
+            .provider(stackwright_provider_local::provider())
+            .provider(stackwright_provider_sandbox::provider())
+            .build()
     }
 
     /// Opens the state file, which is made where there is none, and returns the stack.
@@ -98,6 +101,7 @@ impl Session {
             .store(store)
             .cipher(AesGcmCipher::new(key))
             .provider(stackwright_provider_local::provider())
+            .provider(stackwright_provider_sandbox::provider())
             .layer(Retry::up_to(4))
             .layer(Trace)
             .holder(lock::holder())
