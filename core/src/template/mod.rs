@@ -29,6 +29,7 @@ pub mod yaml;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use check::sensitive_output;
 pub use check::{SchemaSource, check};
 pub use graph::{StaticKind, StaticNode, drawn_graph, static_graph};
 pub use json::with_schema_blocks;

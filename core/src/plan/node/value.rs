@@ -204,11 +204,7 @@ impl Table {
             self.undecided.push(id);
         }
         if is_root && !output.sensitive && evaluated.value.marks_deep().contains(Marks::SENSITIVE) {
-            evaluated.problems.push(
-                Diagnostic::error("plan.sensitive_output", format!("output `{name}` would show a sensitive value"))
-                    .label(output.expr.span, "sensitive")
-                    .help("say `sensitive = true` in the output, or wrap what may be seen in `nonsensitive()`"),
-            );
+            evaluated.problems.push(crate::template::sensitive_output(&output));
         }
         if !evaluated.poisoned {
             evaluated.problems.extend(ephemeral_output(&output, &evaluated.value));

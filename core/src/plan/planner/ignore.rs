@@ -9,17 +9,20 @@ use crate::{
     value::{Kind, Value},
 };
 
-/// Returns what the template says with what `ignore_changes` names taken from the object that is there.
+/// Returns what the template says with what `ignore_changes` names taken from the object that is there. What is secret in
+/// the template is secret in what stands in its place.
 pub(in crate::plan) fn keep(ignore: &IgnoreChanges, schema: &Schema, config: &Value, prior: &Value) -> Value {
-    match ignore {
-        IgnoreChanges::None => config.clone(),
+    let kept = match ignore {
+        IgnoreChanges::None => return config.clone(),
         IgnoreChanges::All => inputs(&schema.block, config, prior),
         IgnoreChanges::Only(list) => list.iter().fold(config.clone(), |config, traversal| {
             let root = Step { kind: StepKind::Attr(Arc::clone(&traversal.root.name)), span: traversal.root.span };
             let steps: Vec<Step> = std::iter::once(root).chain(traversal.steps.iter().cloned()).collect();
             replace(&config, prior, &steps)
         }),
-    }
+    };
+    let marks = super::rows::present(&kept, config.unmark_deep_with_paths().1);
+    kept.mark_with_paths(&marks)
 }
 
 /// Returns an object whose inputs are the prior ones; what the resource decides stays as configured.
@@ -135,7 +138,7 @@ mod tests {
         error::Span,
         schema::{Attribute, NestedBlock},
         template::syntax::{Ident, Traversal},
-        value::Type,
+        value::{Marks, Type},
     };
 
     fn schema() -> Schema {
@@ -172,6 +175,29 @@ mod tests {
         let span = Span::default();
         let steps = steps.into_iter().map(|kind| Step { kind, span }).collect();
         IgnoreChanges::Only(vec![Traversal { root: Ident::new(root, span), steps }])
+    }
+
+    #[test]
+    fn what_the_template_marks_is_marked_in_what_stands_in_its_place() {
+        let prior = object(Value::string("i"), "old", &[("a", "1")], rule(1, None));
+        let secret = |text: &str| Value::string(text).with_marks(Marks::SENSITIVE);
+        let config = Value::object([
+            ("id", Value::null(Type::String)),
+            ("name", secret("new")),
+            ("tags", Value::map(Type::String, [("a", secret("2")), ("gone", secret("3"))])),
+            ("rule", rule(2, None)),
+        ]);
+        for ignore in [IgnoreChanges::All, only("tags", vec![])] {
+            let kept = keep(&ignore, &schema(), &config, &prior);
+            let (plain, marks) = kept.unmark_deep_with_paths();
+            assert!(
+                plain
+                    .attribute("tags")
+                    .is_some_and(|tags| tags.same(&Value::map(Type::String, [("a", Value::string("1"))])))
+            );
+            let places: Vec<String> = marks.iter().map(|(path, _)| path.to_string()).collect();
+            assert_eq!(places, [".name", ".tags[\"a\"]"], "{ignore:?}");
+        }
     }
 
     #[test]

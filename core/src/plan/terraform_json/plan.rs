@@ -150,16 +150,17 @@ fn output_change(change: &OutputChange) -> Json {
         json.insert("after".into(), after.as_ref().map_or(Json::Null, shown));
     }
     json.insert("after_unknown".into(), unknown);
-    json.insert("before_sensitive".into(), flag(before.as_ref()));
-    json.insert("after_sensitive".into(), flag(after.as_ref()));
+    json.insert("before_sensitive".into(), flag(change, before.as_ref()));
+    json.insert("after_sensitive".into(), flag(change, after.as_ref()));
     Json::Object(json)
 }
 
-/// Of outputs without sensitive parts Terraform says only `false`.
-fn flag(value: Option<&Value>) -> Json {
+/// Of an output Terraform says whether it is declared sensitive, also where there was none or will be none, and `false` of
+/// one without sensitive parts.
+fn flag(change: &OutputChange, value: Option<&Value>) -> Json {
     match value {
         Some(value) if !value.marks_deep().is_empty() => sensitive(Some(value)),
-        _ => Json::Bool(false),
+        _ => Json::Bool(change.sensitive),
     }
 }
 

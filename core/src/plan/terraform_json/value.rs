@@ -1,6 +1,6 @@
 use serde_json::{Map, Value as Json, json};
 
-use crate::value::{Kind, Path, Step, Value, to_json_value};
+use crate::value::{Kind, Path, Step, Type, Value, to_json_value};
 
 /// Returns a value as JSON: sensitive parts are null, attributes that are not known yet are left out.
 pub(super) fn shown(value: &Value) -> Json {
@@ -27,7 +27,8 @@ pub(super) fn unknown(value: &Value) -> Json {
     flags(value, &|part| !part.is_known())
 }
 
-/// Returns where a value is sensitive, in the same way; `false` for a null.
+/// Returns where a value is sensitive, in the same way; `false` for a null. A container that is not known yet stands as an
+/// empty one.
 pub(super) fn sensitive(value: Option<&Value>) -> Json {
     match value {
         Some(value) => flags(value, &|part| !part.marks().is_empty()),
@@ -48,6 +49,11 @@ fn flags(value: &Value, asked: &dyn Fn(&Value) -> bool) -> Json {
         Kind::List(items) | Kind::Set(items) | Kind::Tuple(items) => {
             Json::Array(items.iter().map(|part| flags(part, asked)).collect())
         }
+        Kind::Unknown(_) => match value.ty() {
+            Type::List(_) | Type::Set(_) | Type::Tuple(_) => json!([]),
+            Type::Map(_) | Type::Object(_) => json!({}),
+            _ => Json::Bool(false),
+        },
         _ => Json::Bool(false),
     }
 }
@@ -61,4 +67,28 @@ pub(super) fn path(path: &Path) -> Json {
         Step::Element(_) => Json::Null,
     };
     Json::Array(path.steps().iter().map(step).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Marks;
+
+    #[test]
+    fn what_is_not_known_has_flags_of_its_type() {
+        let unknown = |ty: Type| sensitive(Some(&Value::unknown(ty)));
+        assert_eq!(unknown(Type::String), json!(false));
+        assert_eq!(unknown(Type::Any), json!(false));
+        assert_eq!(unknown(Type::list(Type::String)), json!([]));
+        assert_eq!(unknown(Type::tuple(vec![Type::String])), json!([]));
+        assert_eq!(unknown(Type::map(Type::String)), json!({}));
+        assert_eq!(
+            sensitive(Some(&Value::object([
+                ("a", Value::unknown(Type::set(Type::Bool))),
+                ("b", Value::unknown(Type::set(Type::Bool)).with_marks(Marks::SENSITIVE)),
+                ("c", Value::unknown(Type::Bool)),
+            ]))),
+            json!({ "a": [], "b": true })
+        );
+    }
 }

@@ -34,6 +34,7 @@ use crate::error::{Diagnostic, Diagnostics};
 use super::model::{Module, Template};
 
 pub use source::SchemaSource;
+pub(crate) use types::sensitive_output;
 
 /// Checks a template against the types that are known. Reads nothing and asks no resource.
 ///

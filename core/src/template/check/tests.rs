@@ -556,6 +556,35 @@ output "sum" {
 }
 
 #[test]
+fn what_outputs_would_show_is_told_before_anything_is_planned() {
+    let main = "variable \"s\" {\n sensitive = true\n}\noutput \"a\" {\n value = [upper(var.s)]\n}\n\
+                output \"b\" {\n value = nonsensitive(var.s)\n}\noutput \"c\" {\n value = var.s\n sensitive = true\n}\n\
+                output \"d\" {\n value = module.net.inner\n}\nmodule \"net\" {\n source = \"./net\"\n s = var.s\n}\n";
+    let net = "variable \"s\" {}\noutput \"inner\" {\n value = sensitive(var.s)\n}\n";
+    assert_eq!(
+        problems(&[("main.tf", main), ("net/main.tf", net)]),
+        [
+            "5 plan.sensitive_output <[upper(var.s)]> output `a` would show a sensitive value",
+            "15 plan.sensitive_output <module.net.inner> output `d` would show a sensitive value",
+        ]
+    );
+}
+
+#[test]
+fn no_instance_has_a_key_that_is_neither_a_number_nor_a_text() {
+    let text = |key: &str| {
+        format!(
+            "resource \"acme_vpc\" \"a\" {{\n count = 2\n}}\noutput \"o\" {{\n value = acme_vpc.a[{key}].id\n}}\n"
+        )
+    };
+    for key in ["0.5", "null", "true"] {
+        let expect = format!("5 eval.part <[{key}]> the key of an instance is a whole number or a text");
+        refuse(&text(key), &[&expect]);
+    }
+    refuse(&text("1"), &[]);
+}
+
+#[test]
 fn twenty_mistakes_are_twenty_diagnostics() {
     let text = include_str!("testdata/twenty_mistakes.tf");
     let (template, mut found) = parse_files(&[("main.tf", text)]);

@@ -13,11 +13,11 @@ use crate::{
         ephemeral,
         eval::{Evaluator, Functions, Options},
         json::with_schema_blocks,
-        model::{Condition, Edition, Module, ModuleCall, Output, Repetition, ResourceBlock, ResourceKey},
+        model::{Condition, Edition, Import, Module, ModuleCall, Output, Repetition, ResourceBlock, ResourceKey},
         reference::{Reference, Referent, references},
         syntax::{Block, Body, Expr},
     },
-    value::{Type, Value, convert},
+    value::{Marks, Type, Value, convert},
 };
 
 use super::{
@@ -213,6 +213,12 @@ impl<'a> Walk<'a> {
         }
         for output in module.outputs.values() {
             self.conditions(module, &nowhere, &output.preconditions);
+            if module.dir.is_empty() {
+                self.secret(module, output);
+            }
+        }
+        for import in &module.imports {
+            self.import(module, import);
         }
         for check in module.checks.values() {
             self.conditions(module, &nowhere, &check.asserts);
@@ -227,6 +233,35 @@ impl<'a> Walk<'a> {
             if let Some(Some(schema)) = self.types.source.provider(module.provider_called(&provider.name.name)) {
                 self.body(module, &nowhere, &schema.block, &provider.body);
             }
+        }
+    }
+
+    /// Refuses an output that would show what it does not call sensitive.
+    fn secret(&mut self, module: &Module, output: &Output) {
+        let key: Key = (Arc::clone(&module.dir), Arc::clone(&output.name));
+        let value = self.values.outputs.get(&key);
+        if !output.sensitive && value.is_some_and(|value| value.marks_deep().contains(Marks::SENSITIVE)) {
+            self.problems.push(sensitive_output(output));
+        }
+    }
+
+    fn import(&mut self, module: &'a Module, import: &'a Import) {
+        if let Some(expr) = import.repetition.expr() {
+            let value = self.eval(module, &Here::nowhere(), expr);
+            // Lists will do, too: what it is repeated over need not have keys.
+            if let Some(value) = value.filter(|value| value.ty().is_primitive()) {
+                self.problems.push(
+                    Diagnostic::error("template.value", "`for_each` of an `import` block takes a collection")
+                        .label(expr.span, format!("this is a {}", value.ty().friendly_name())),
+                );
+            }
+        }
+        for key in import.target.keys() {
+            self.eval(module, &Here::nowhere(), key);
+        }
+        let id = self.eval_as(module, &Here::nowhere(), &import.id, &Type::String, "`id`");
+        if id.is_some_and(|id| id.is_null()) {
+            self.problems.push(Diagnostic::error("template.value", "`id` cannot be null").at(import.id.span));
         }
     }
 
@@ -419,6 +454,13 @@ fn misdeclared(output: &Output, value: &Value) -> Option<Diagnostic> {
         (true, false) if is_certain() => Some(ephemeral::plain_output(output)),
         _ => None,
     }
+}
+
+/// Says that an output would show a secret.
+pub(crate) fn sensitive_output(output: &Output) -> Diagnostic {
+    Diagnostic::error("plan.sensitive_output", format!("output `{}` would show a sensitive value", output.name))
+        .label(output.expr.span, "sensitive")
+        .help("say `sensitive = true` in the output, or wrap what may be seen in `nonsensitive()`")
 }
 
 /// Returns the type that all elements have, or any.

@@ -63,7 +63,7 @@ pub(super) fn removed(block: Block, problems: &mut Problems) -> Option<Removed> 
 fn destroy(block: Block, problems: &mut Problems) -> bool {
     let Some([]) = labels(&block, [], problems) else { return true };
     let mut reader = Reader::new("the `lifecycle` block of a `removed` block", block, problems);
-    let destroy = match reader.required("destroy") {
+    let destroy = match reader.attribute("destroy") {
         Some(attribute) => constant::switch(Some(attribute), reader.problems),
         None => true,
     };

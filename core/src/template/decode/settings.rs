@@ -4,7 +4,7 @@ use crate::{
     error::{Diagnostic, Span},
     template::{
         model::{Edition, Module, ProviderName, RequiredProvider, RequiredVersion, Settings, VersionConstraint},
-        syntax::{Attribute, Block, Expr},
+        syntax::{Attribute, Block, Expr, ExprKind, Literal},
     },
 };
 
@@ -111,6 +111,13 @@ fn required_providers(block: Block, into: &mut BTreeMap<Arc<str>, RequiredProvid
             );
             continue;
         }
+        if !is_provider_name(&name) {
+            reader.problems.push(
+                Diagnostic::error("template.provider", format!("a provider cannot be called `{name}`"))
+                    .at(span)
+                    .help("write small letters, digits and single dashes between them"),
+            );
+        }
         let mut provider =
             RequiredProvider { name: Arc::clone(&name), source: None, version: None, aliases: BTreeMap::new(), span };
         if attribute.expr.as_string().is_some() {
@@ -131,6 +138,21 @@ fn required_providers(block: Block, into: &mut BTreeMap<Arc<str>, RequiredProvid
     reader.finish();
 }
 
+/// Returns whether a provider may be called so in a module.
+fn is_provider_name(name: &str) -> bool {
+    let fits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() && !c.is_uppercase());
+    name.split('-').all(fits)
+}
+
+/// Refuses a number or a condition where only a text has a meaning.
+fn is_text(name: &str, value: &Expr, problems: &mut Problems) -> bool {
+    let is_other = matches!(value.kind, ExprKind::Literal(Literal::Number(_) | Literal::Bool(_)));
+    if is_other {
+        problems.push(Diagnostic::error("template.static", format!("`{name}` takes a text in quotes")).at(value.span));
+    }
+    !is_other
+}
+
 fn entry(name: Option<&str>, span: Span, value: &Expr, provider: &mut RequiredProvider, problems: &mut Problems) {
     const KNOWN: [&str; 3] = ["source", "version", "configuration_aliases"];
     let attribute = |name: &str| Attribute {
@@ -139,6 +161,7 @@ fn entry(name: Option<&str>, span: Span, value: &Expr, provider: &mut RequiredPr
         span: span.to(value.span),
     };
     match name {
+        Some("source" | "version") if !is_text(name.unwrap_or_default(), value, problems) => {}
         Some("source") => provider.source = constant::text(Some(attribute("source")), problems),
         Some("version") => provider.version = version(Some(attribute("version")), problems),
         Some("configuration_aliases") => {

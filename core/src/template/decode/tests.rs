@@ -139,6 +139,18 @@ fn everything_that_is_said_is_read() {
 }
 
 #[test]
+fn providers_are_required_by_name_and_source() {
+    let providers = |text: &str| format!("terraform {{\n  required_providers {{\n    {text}\n  }}\n}}\n");
+    for name in ["Acme", "acme_x", "acme--x", "acme-"] {
+        let expect = format!("3 template.provider <{name}> a provider cannot be called `{name}`");
+        check(&providers(&format!("{name} = {{ source = \"a/b\" }}")), &[&expect]);
+    }
+    check(&providers("acme-2 = { source = \"a/b\" }"), &[]);
+    check(&providers("acme = { source = 1 }"), &["3 template.static <1> `source` takes a text in quotes"]);
+    check(&providers("acme = { version = 1.0 }"), &["3 template.static <1.0> `version` takes a text in quotes"]);
+}
+
+#[test]
 fn what_comes_later_is_refused_where_it_stands() {
     check(
         r#"

@@ -85,6 +85,14 @@ impl Evaluator<'_> {
         let Some((shape, base)) = Shape::of(traversal) else { return self.malformed(traversal) };
         // The instance, by a literal or a computed key right behind the name.
         let literal = steps.get(base).and_then(instance_of_step).filter(|_| shape.has_instances());
+        if let Some(step) = steps
+            .get(base)
+            .filter(|step| literal.is_none() && shape.has_instances() && !matches!(step.kind, StepKind::Attr(_)))
+        {
+            // No instance can have such a key, whatever is there.
+            let problem = Diagnostic::error("eval.part", "the key of an instance is a whole number or a text");
+            return self.fail(problem.at(step.span));
+        }
         let computed = match key {
             Some((key, _)) if steps.len() == base && shape.has_instances() => instance_of_value(key),
             _ => None,

@@ -170,12 +170,24 @@ fn removals_that_cannot_be_followed() {
             "5 template.argument <prevent_destroy> there is no argument `prevent_destroy` in the `lifecycle` block of a `removed` block",
         ],
     );
+    check(&removed("acme_vpc.a", "lifecycle {\n}\n"), &[]);
+}
+
+#[test]
+fn imports_are_evaluated_as_far_as_can_be_told() {
+    let b = vpc("b", "");
+    let check = |text: String, expect: &[&str]| check(&(b.clone() + &text), expect);
+    check(import("acme_vpc.b", "null"), &["6 template.value <null> `id` cannot be null"]);
+    check(import("acme_vpc.b", "[1]"), &["6 template.value <[1]> `id` does not fit: string required"]);
     check(
-        &removed("acme_vpc.a", "lifecycle {\n}\n"),
-        &[
-            "3 template.missing <lifecycle> the argument `destroy` is missing in the `lifecycle` block of a `removed` block",
-        ],
+        import("acme_vpc.b", "\"a\".x"),
+        &["6 eval.part <.x> can't access attributes on a primitive-typed value (string)"],
     );
+    check(
+        "import {\n for_each = sensitive(1)\n to = acme_vpc.b\n id = each.key\n}\n".to_owned(),
+        &["5 template.value <sensitive(1)> `for_each` of an `import` block takes a collection"],
+    );
+    check("import {\n for_each = [\"x\"]\n to = acme_vpc.b\n id = each.value\n}\n".to_owned(), &[]);
 }
 
 #[test]

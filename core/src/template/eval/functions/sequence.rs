@@ -179,7 +179,8 @@ fn register_picks(table: &mut Functions) {
                         return Err(Problem::argument(0, message));
                     }
                 };
-                Ok(found.with_marks(list.marks()))
+                // Of what is inside, nothing can be told apart any more.
+                Ok(found.unmark_deep().0.with_marks(list.marks_deep()))
             }),
     );
 }

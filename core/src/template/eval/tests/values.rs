@@ -48,6 +48,14 @@ fn unknowns_spread_no_further_than_they_must() {
     check("can(var.unknown)", "(known after apply)");
     check("try(var.tags.nope, var.unknown)", "(known after apply)");
     check("try(var.tags.nope, 1)", "1");
+    // Only the value of an argument decides, not what it was made of.
+    check("try(length([var.unknown]), 2)", "1");
+    check("try([var.unknown, 7][1], 2)", "7");
+    check("try({ a = var.unknown }, 2)", "(known after apply)");
+    check("try(var.unknown.a.b.c + {}, 2)", "2");
+    check("can(length([var.unknown]))", "true");
+    check("can(var.unknown + {})", "false");
+    check("can([var.unknown])", "(known after apply)");
 }
 
 #[test]
@@ -84,6 +92,9 @@ fn marks_spread_wherever_a_secret_has_been() {
         check(text, "(sensitive value)");
     }
     check("var.secrets.b", "1");
+    // Of what is inside, nothing can be told apart any more.
+    check("one([{ a = var.secret, b = 2 }])", "(sensitive value)");
+    check("one(toset([var.secret]))", "(sensitive value)");
     check("[var.secret, 1]", "[\n  (sensitive value),\n  1,\n]");
     check("length([var.secret])", "1");
     check("keys(var.secrets)", "[\n  \"a\",\n  \"b\",\n]");
