@@ -56,11 +56,11 @@ doc: ## Documentation, warnings are errors. Its examples run with the unit tests
 plans: build ## Plans of generated templates, against what was recorded of Terraform.
 	@tests/oracle_plans/run.py replay
 
-# More of them, against the `terraform` on PATH (minutes).
+# More of them, against the `terraform` on PATH.
 STORIES ?= 2000
 
 .PHONY: oracle-plans
-oracle-plans: build ## The same for 2,000 templates, against the `terraform` on PATH (minutes).
+oracle-plans: build ## The same for 2,000 templates, against the `terraform` on PATH (half an hour).
 	@tests/oracle_plans/run.py live $(STORIES)
 
 .PHONY: demo-test

@@ -59,6 +59,13 @@ class Values:
     def make(self, kind, env, plain=False, depth=3):
         return self.writer.make(kind, env, depth, plain)
 
+    def referring(self, env):
+        """A condition that refers to something, as it must."""
+        condition = self.make("bool", env)
+        if env and not re.search(r"\b(var|local|terraform_data|module)\.", condition.text):
+            return Expr(f"({condition} && can({self.rng.choice(env)}))", condition)
+        return condition
+
     def tell(self):
         rng = self.rng
         for _ in range(rng.randrange(1, 5)):
@@ -225,7 +232,7 @@ class Values:
             lines.append(f"  triggers_replace = {self.make(self.writer.kind(), inner_env)}")
         inner = []
         if self.maybe(0.25):
-            condition = self.make("bool", inner_env)
+            condition = self.referring(inner_env)
             message = self.make("string", [one for one in inner_env if not one.secret], plain=True)
             # It must hold, and may be one that nobody knows yet.
             inner.append(f"    precondition {{\n      condition     = {condition} || true\n      error_message = {message}\n    }}")
@@ -288,11 +295,14 @@ class Values:
         name, kind = self.fresh(), self.writer.kind()
         value = self.make(kind, env)
         declared = (top and value.secret) or self.maybe(0.08)
+        if declared and not top:
+            # Outside of the root, Terraform forgets what is only declared to be secret.
+            value = Expr(f"sensitive({value})", value, secret=True)
         lines = [f"  value = {value}"]
         if declared:
             lines.append("  sensitive = true")
         if self.maybe(0.15):
-            condition = self.make("bool", env, depth=2)
+            condition = self.referring(env)
             lines.append(f'  precondition {{\n    condition     = {condition} || true\n    error_message = "no"\n  }}')
         if self.maybe(0.1):
             lines.append('  description = "It."')
@@ -303,7 +313,7 @@ class Values:
         name = self.fresh()
         asserts = []
         for _ in range(self.rng.randrange(1, 3)):
-            condition = self.make("bool", env)
+            condition = self.referring(env)
             message = self.make("string", [one for one in env if not one.secret], plain=True)
             asserts.append(f"  assert {{\n    condition     = {condition}\n    error_message = {message}\n  }}\n")
         return f'check "{name}" {{\n' + "".join(asserts) + "}\n"

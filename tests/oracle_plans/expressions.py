@@ -159,6 +159,9 @@ class Writer:
             return Expr('"' + "-".join(f"${{{part}}}" for part in parts) + '"', *parts)
         if roll == 5:
             condition, items = make("bool"), make(("list", "string"))
+            if items.unknown and items.secret:
+                # Terraform forgets what is secret about it until it is known.
+                items = Expr(self.literal(("list", "string")))
             name = self.variable()
             return Expr(
                 f'"%{{ if {condition} }}yes%{{ else }}no%{{ endif }}'
@@ -225,7 +228,7 @@ class Writer:
             return Expr(f"{self.rng.choice(['max', 'min'])}({left}, {right}, 3)", left, right)
         if roll == 7:
             one = make("number")
-            return Expr(f"{self.rng.choice(['abs', 'ceil', 'floor', 'signum', '-'])}({one})", one)
+            return Expr(f"{self.rng.choice(['abs', 'ceil', 'floor', '-'])}({one})", one)
         if roll == 8:
             items = make(("list", "number"))
             return Expr(f"sum(concat([0], {items}))", items)
@@ -257,7 +260,9 @@ class Writer:
             return Expr(f"({left} {self.rng.choice(['==', '!='])} {right})", left, right)
         if roll < 6:
             left, right = make("bool"), make("bool")
-            return Expr(f"({left} {self.rng.choice(['&&', '||'])} {right})", left, right)
+            both = Expr(f"({left} {self.rng.choice(['&&', '||'])} {right})", left, right)
+            # Of a result that is not known Terraform forgets that it is secret.
+            return left if both.unknown and both.secret else both
         if roll == 6:
             one = make("bool")
             return Expr(f"!{one}", one)

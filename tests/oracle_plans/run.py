@@ -129,6 +129,9 @@ def deliberate(key, theirs, there, here):
         # What waits for itself only in Terraform.
         SKIPPED["cycle"] += 1
         return True
+    if there is None and here and here.get("why") == "template.unsupported" and is_about(name, "provisioner", "connection"):
+        SKIPPED["provisioners"] += 1
+        return True
     if name_of := refused_elsewhere(there, here):
         SKIPPED[name_of] += 1
         return True
@@ -149,6 +152,12 @@ def deliberate(key, theirs, there, here):
             SKIPPED["made first"] += 1
             return True
     return False
+
+
+def is_about(name, *kinds):
+    """Whether a story has a block of one of the kinds."""
+    texts = (text for files in story(number_of(name)).versions for text in files.values())
+    return any(re.search(rf"\b{kind}\b.*{{", text) for text in texts for kind in kinds)
 
 
 def number_of(address):

@@ -121,3 +121,75 @@ fn data_waits_for_the_configuration_that_it_uses() {
     assert_eq!(changes(&plan), ["create thing.z", "read data.lookup.later"]);
     assert_eq!(world.done, ["create thing.z", "read data.lookup.later"]);
 }
+
+/// One configuration for each region, and a thing in each.
+fn regional(regions: &str, things: &str) -> String {
+    format!(
+        "terraform {{\n language = stackwright\n}}\nlocals {{\n regions = {regions}\n}}\n\
+         provider \"strict\" {{\n alias = \"by\"\n for_each = local.regions\n region = \"${{each.key}}-${{each.value}}\"\n}}\n"
+    ) + things
+}
+
+#[test]
+fn a_provider_may_be_configured_once_for_each_key() {
+    let mut world = World::default();
+    let each = strict("a", "for_each = local.regions\nprovider = strict.by[each.key]");
+    let two = "{ east = 1, west = 2 }";
+    let plan = world.settle(&regional(two, &each));
+    assert_eq!(regions(&world, &plan), ["strict_thing.a[\"east\"] east-1", "strict_thing.a[\"west\"] west-2"]);
+    let east = world.object("strict_thing.a[\"east\"]");
+    assert_eq!(&*world.rows[&east].provider, "provider.strict.by[\"east\"]");
+    assert!(world.plan(&regional(two, &each)).steps.is_empty());
+    // A key that leaves takes its thing along only as long as somebody can delete it.
+    let problems = world.fail(&regional("{ west = 2 }", &each));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].starts_with("plan.provider_gone: objects in state are managed by `provider.strict.by[\"east\"]`")
+    );
+    let west = strict("a", "for_each = { west = 2 }\nprovider = strict.by[each.key]");
+    let plan = world.settle(&regional(two, &west));
+    assert_eq!(regions(&world, &plan), ["strict_thing.a[\"east\"] east-1"]);
+    assert!(world.plan(&regional("{ west = 2 }", &west)).steps.is_empty());
+    // Another value of a key is another configuration of the same address.
+    let more = strict("b", "provider = strict.by[\"west\"]");
+    let plan = world.settle(&regional("{ west = 3 }", &(west + &more)));
+    assert_eq!(regions(&world, &plan), ["strict_thing.b west-3"]);
+    // Nothing is left when the blocks are gone.
+    let plan = world.settle(&regional("{ west = 3 }", ""));
+    assert_eq!(regions(&world, &plan), ["strict_thing.a[\"west\"] west-3", "strict_thing.b west-3"]);
+    assert!(world.settle("").steps.is_empty());
+}
+
+#[test]
+fn destroying_uses_the_configuration_of_each_object() {
+    let mut world = World::default();
+    let text =
+        regional("toset([\"n\", \"s\"])", &strict("a", "for_each = local.regions\nprovider = strict.by[each.value]"));
+    world.settle(&text);
+    world.options.mode = Mode::Destroy;
+    let plan = world.plan(&text);
+    assert_eq!(regions(&world, &plan), ["strict_thing.a[\"n\"] n-n", "strict_thing.a[\"s\"] s-s"]);
+}
+
+#[test]
+fn modules_are_handed_one_of_several_configurations() {
+    let mut world = World::default();
+    let module = "module \"m\" {\n source = \"./m\"\n for_each = local.regions\n providers = { strict = strict.by[each.key] }\n}\n\
+                  # file: m/main.tf\nresource \"strict_thing\" \"a\" {\n}\n";
+    let plan = world.settle(&regional("{ east = 1, west = 2 }", module));
+    assert_eq!(
+        regions(&world, &plan),
+        ["module.m[\"east\"].strict_thing.a east-1", "module.m[\"west\"].strict_thing.a west-2"]
+    );
+}
+
+#[test]
+fn a_key_leads_to_a_configuration_that_is_known() {
+    let mut world = World::default();
+    let problems = world.fail(&regional("{ west = 2 }", &strict("a", "provider = strict.by[\"east\"]")));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("plan.provider_missing: there is no configuration `provider.strict.by[\"east\"]`"));
+    let text = strict("z", "provider = strict.by[\"k\"]") + "resource \"thing\" \"t\" {\n name = \"t\"\n}\n";
+    let problems = world.fail(&regional("toset([thing.t.id])", &text));
+    assert!(problems.iter().any(|problem| problem.contains("must be known while planning")), "{problems:?}");
+}

@@ -31,6 +31,12 @@ impl Table {
         id
     }
 
+    /// Returns the same for a configuration that manages an object in state.
+    pub(in crate::plan) fn remembered_provider_node(&mut self, name: &Arc<str>) -> NodeId {
+        self.remembered.insert(Arc::clone(name));
+        self.provider_node(name)
+    }
+
     /// Returns the configurations that were asked for, by the text of their addresses.
     pub(in crate::plan) fn provider_nodes(&self) -> impl Iterator<Item = (&Arc<str>, NodeId)> {
         self.providers.iter().map(|(name, id)| (name, *id))
@@ -202,6 +208,11 @@ impl Table {
             _ => None,
         };
         let Some(element) = element.filter(|_| value.is_known()) else {
+            let name = address.to_string();
+            if value.is_known() && self.remembered.contains(name.as_str()) {
+                self.provider_gone(id, &name);
+                return None;
+            }
             let problem = if value.is_wholly_known() {
                 Diagnostic::error("plan.provider_missing", format!("there is no configuration `{address}`"))
             } else {

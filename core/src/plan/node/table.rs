@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -121,6 +121,8 @@ pub(in crate::plan) struct Table {
     pub(super) nodes: Vec<Node>,
     pub(super) modules: Vec<ModuleInst>,
     pub(super) providers: HashMap<Arc<str>, NodeId>,
+    /// Those of them that state names, whatever the template says.
+    pub(super) remembered: HashSet<Arc<str>>,
     pub(super) calls: HashMap<NodeId, Arc<Expansion<ModuleIdx>>>,
     /// The nodes of `import` blocks, by what they are about.
     pub(super) imports: HashMap<ResourcePath, Vec<NodeId>>,
@@ -159,6 +161,7 @@ impl Table {
             nodes: Vec::new(),
             modules: Vec::new(),
             providers: HashMap::new(),
+            remembered: HashSet::new(),
             calls: HashMap::new(),
             imports: HashMap::new(),
             checks: HashMap::new(),

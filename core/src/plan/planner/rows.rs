@@ -177,7 +177,7 @@ impl Planner {
         let provider = self.provider_of(&row);
         let reads = self.input.options.refresh && row.remote_id.is_some();
         if reads {
-            let config = self.table.provider_node(&provider);
+            let config = self.table.remembered_provider_node(&provider);
             if !self.table.is_done(config) {
                 // All rows wait for this at first: none is brought into shape in vain.
                 return self.table.wait(node, vec![config]);
@@ -370,10 +370,18 @@ impl Planner {
             None => (implied(), None),
         };
         match self.input.template.provider_address(&path, &provider, alias) {
+            Some(found) if self.is_several(&found) => last(),
             Some(found) if found.is_root_default() => found.provider,
             Some(found) => found.to_string().into(),
             None => last(),
         }
+    }
+
+    /// Returns whether an address without a key stands for one configuration per key.
+    fn is_several(&self, found: &crate::template::ProviderAddress) -> bool {
+        let module = self.input.template.module(&found.module);
+        let block = module.and_then(|module| module.provider_block(&found.provider, found.alias.as_deref()));
+        block.is_some_and(|block| block.for_each.is_some())
     }
 
     /// Returns the configuration of a provider as requests carry it: not marked, `None` where there is none.

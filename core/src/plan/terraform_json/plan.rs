@@ -132,11 +132,14 @@ fn output(change: &OutputChange, value: &Value) -> Json {
 fn output_change(change: &OutputChange) -> Json {
     let before = change.before.as_ref().map(|value| marked(change, value));
     let after = change.after.as_ref().map(|value| marked(change, value));
-    let actions = match (&before, &after) {
-        (None, _) => ["create"],
-        (Some(_), None) => ["delete"],
-        (Some(before), Some(after)) if before.same(after) => ["no-op"],
-        _ => ["update"],
+    // What is null is not there, for Terraform.
+    let there = [&before, &after].map(|value| value.as_ref().filter(|value| !value.is_null()));
+    let actions = match there {
+        [None, None] => ["no-op"],
+        [None, Some(_)] => ["create"],
+        [Some(_), None] => ["delete"],
+        [Some(before), Some(after)] if before.same(after) => ["no-op"],
+        [Some(_), Some(_)] => ["update"],
     };
     let after_unknown = after.as_ref().is_some_and(|after| !after.is_known());
     let unknown = match &after {

@@ -52,8 +52,10 @@ pub fn state_json(rows: &[Row], outputs: &BTreeMap<String, Value>, types: &dyn T
         };
         tree.add(&row.address, Json::Object(json));
     }
+    // What is null is not there, for Terraform.
     let outputs: Map<String, Json> = outputs
         .iter()
+        .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| {
             let hidden = !value.marks_deep().is_empty();
             (name.clone(), json!({ "sensitive": hidden, "type": value.ty().to_json(), "value": shown(value) }))

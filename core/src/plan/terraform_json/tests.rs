@@ -46,6 +46,23 @@ fn plans_have_terraforms_shape() {
 }
 
 #[test]
+fn an_output_that_is_null_is_not_there() {
+    let mut world = World::default();
+    let actions = |plan: &crate::plan::Plan, world: &World| {
+        plan_json(plan, &*world.types)["output_changes"]["o"]["actions"][0].as_str().map(str::to_owned)
+    };
+    for (text, action) in [
+        ("output \"o\" {\n value = null\n}\n", "no-op"),
+        ("output \"o\" {\n value = 1\n}\n", "create"),
+        ("output \"o\" {\n value = null\n}\n", "delete"),
+    ] {
+        let plan = world.settle(text);
+        assert_eq!(actions(&plan, &world).as_deref(), Some(action), "{text}");
+    }
+    assert!(state_json(&[], &world.outputs, &*world.types)["values"]["outputs"].is_null());
+}
+
+#[test]
 fn configurations_have_terraforms_shape() {
     let text = r#"
 terraform {

@@ -128,12 +128,10 @@ impl<'a> Names<'a, '_> {
     ) -> Option<Diagnostic> {
         let span = reference.span;
         match &reference.referent {
-            Referent::Each(part) => match site.repetition() {
-                Some(Repetition::ForEach(_)) => None,
-                _ => {
-                    Some(out_of_place(if *part == EachPart::Key { "each.key" } else { "each.value" }, "for_each", span))
-                }
-            },
+            Referent::Each(_) if site.has_each() => None,
+            Referent::Each(part) => {
+                Some(out_of_place(if *part == EachPart::Key { "each.key" } else { "each.value" }, "for_each", span))
+            }
             Referent::CountIndex => match site.repetition() {
                 Some(Repetition::Count(_)) => None,
                 _ => Some(out_of_place("count.index", "count", span)),

@@ -1,14 +1,20 @@
 //! Whether every configuration of a provider that is named is there, and what is handed into modules fits.
 
+use std::sync::Arc;
+
 use crate::{
     address::ModulePath,
-    error::Diagnostic,
-    template::model::{Module, ModuleCall, ProviderName, Repetition, Template},
+    error::{Diagnostic, Span},
+    template::{
+        model::{Edition, Module, ModuleCall, ProviderName, ProviderRef, Repetition, Template},
+        provider::{Found, look},
+    },
 };
 
 pub(super) fn check(template: &Template, problems: &mut Vec<Diagnostic>) {
     for (path, module) in template.modules() {
         let mut checker = Checker { template, path, module, problems };
+        checker.editions();
         checker.references();
         for call in module.calls.values() {
             if let Some(child) = template.module(&path.child(call.name.as_ref())) {
@@ -31,15 +37,74 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
+    /// Several configurations of one block are no Terraform.
+    fn editions(&mut self) {
+        if self.template.edition() >= Edition::Stackwright {
+            return;
+        }
+        for expr in self.module.providers.values().filter_map(|block| block.for_each.as_ref()) {
+            self.problems.push(
+                Diagnostic::error("template.unsupported", "a `provider` block has no `for_each` in this edition")
+                    .at(expr.span)
+                    .help("write one block for each configuration, or `terraform { language = stackwright }`"),
+            );
+        }
+    }
+
     fn references(&mut self) {
         for resource in self.module.resources.values() {
-            let Some(named) = &resource.provider else { continue };
-            self.named(&named.name, named.span);
+            self.reference(resource.provider.as_ref());
         }
         for call in self.module.calls.values() {
             for passed in call.providers.values() {
-                self.named(&passed.outer.name, passed.outer.span);
+                self.reference(Some(&passed.outer));
             }
+        }
+    }
+
+    fn reference(&mut self, named: Option<&ProviderRef>) {
+        let Some(named) = named else { return };
+        self.named(&named.name, named.span);
+        if let Some((is_several, block)) = self.is_several(named) {
+            let problem = match (is_several, &named.key) {
+                (true, None) => {
+                    Diagnostic::error("template.provider", format!("`{}` is several configurations", named.name))
+                        .label(named.span, "which one is not said")
+                        .help(format!("say which, as in `{}[each.key]`", named.name))
+                }
+                (false, Some(_)) => Diagnostic::error(
+                    "template.provider",
+                    format!("`{}` is one configuration, not several", named.name),
+                )
+                .label(named.span, "has no keys")
+                .help("leave the key in brackets out"),
+                _ => return,
+            };
+            self.problems.push(match block {
+                Some(block) => problem.label(block, "configured here"),
+                None => problem,
+            });
+        }
+    }
+
+    /// Returns whether what a reference leads to has one configuration for each key, and where it is configured. Nothing
+    /// where it leads nowhere.
+    fn is_several(&self, named: &ProviderRef) -> Option<(bool, Option<Span>)> {
+        let provider = self.module.provider_called(&named.name.name);
+        let mut alias: Option<Arc<str>> = named.name.alias.clone();
+        let mut path = self.path.clone();
+        loop {
+            let module = self.template.module(&path)?;
+            match look(module, self.template.call(&path), provider, alias.as_deref()) {
+                Found::Block(block) => return Some((block.for_each.is_some(), Some(block.span))),
+                // What is handed in is one, whatever it was taken from.
+                Found::Passed(outer) if outer.key.is_some() => return Some((false, None)),
+                Found::Passed(outer) => alias.clone_from(&outer.name.alias),
+                Found::Implied => return Some((false, None)),
+                Found::Inherited => {}
+                Found::Missing => return None,
+            }
+            path = path.parent()?;
         }
     }
 

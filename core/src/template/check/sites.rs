@@ -66,6 +66,16 @@ impl Site<'_> {
     }
 }
 
+impl Site<'_> {
+    /// Returns whether `each` means something in the expression.
+    pub(in crate::template) fn has_each(&self) -> bool {
+        match (self.owner, self.role) {
+            (Owner::Provider(provider), Role::Value) => provider.for_each.is_some(),
+            _ => matches!(self.repetition(), Some(Repetition::ForEach(_))),
+        }
+    }
+}
+
 /// Calls `f` with every expression of a module, with the names that `dynamic` blocks around it bind, in a fixed order.
 pub(in crate::template) fn for_each_site<'a>(module: &'a Module, f: &mut dyn FnMut(Site<'a>, &[&'a str])) {
     for variable in module.variables.values() {
@@ -82,6 +92,9 @@ pub(in crate::template) fn for_each_site<'a>(module: &'a Module, f: &mut dyn FnM
     for resource in module.resources.values() {
         let owner = Owner::Resource(resource);
         repetition(&resource.repetition, owner, f);
+        if let Some(expr) = resource.provider.as_ref().and_then(|named| named.key.as_ref()) {
+            f(Site { expr, owner, role: Role::Value }, &[]);
+        }
         body(&resource.body, owner, &mut Vec::new(), f);
         for expr in &resource.lifecycle.replace_triggered_by {
             f(Site { expr, owner, role: Role::Trigger }, &[]);
@@ -92,6 +105,9 @@ pub(in crate::template) fn for_each_site<'a>(module: &'a Module, f: &mut dyn FnM
     for call in module.calls.values() {
         let owner = Owner::Call(call);
         repetition(&call.repetition, owner, f);
+        for expr in call.providers.values().filter_map(|passed| passed.outer.key.as_ref()) {
+            f(Site { expr, owner, role: Role::Value }, &[]);
+        }
         for (name, expr) in &call.inputs {
             f(Site { expr, owner: Owner::Input(call, name), role: Role::Value }, &[]);
         }

@@ -573,9 +573,7 @@ fn what_outputs_would_show_is_told_before_anything_is_planned() {
 #[test]
 fn no_instance_has_a_key_that_is_neither_a_number_nor_a_text() {
     let text = |key: &str| {
-        format!(
-            "resource \"acme_vpc\" \"a\" {{\n count = 2\n}}\noutput \"o\" {{\n value = acme_vpc.a[{key}].id\n}}\n"
-        )
+        format!("resource \"acme_vpc\" \"a\" {{\n count = 2\n}}\noutput \"o\" {{\n value = acme_vpc.a[{key}].id\n}}\n")
     };
     for key in ["0.5", "null", "true"] {
         let expect = format!("5 eval.part <[{key}]> the key of an instance is a whole number or a text");

@@ -13,7 +13,9 @@ use crate::{
         ephemeral,
         eval::{Evaluator, Functions, Options},
         json::with_schema_blocks,
-        model::{Condition, Edition, Import, Module, ModuleCall, Output, Repetition, ResourceBlock, ResourceKey},
+        model::{
+            Condition, Edition, Import, Module, ModuleCall, Output, ProviderRef, Repetition, ResourceBlock, ResourceKey,
+        },
         reference::{Reference, Referent, references},
         syntax::{Block, Body, Expr},
     },
@@ -230,8 +232,14 @@ impl<'a> Walk<'a> {
             self.call(module, call);
         }
         for provider in module.providers.values() {
+            let mut here = Here::nowhere();
+            if let Some(expr) = &provider.for_each
+                && let Some(value) = self.eval(module, &nowhere, expr)
+            {
+                here.each = self.for_each(&value, expr.span);
+            }
             if let Some(Some(schema)) = self.types.source.provider(module.provider_called(&provider.name.name)) {
-                self.body(module, &nowhere, &schema.block, &provider.body);
+                self.body(module, &here, &schema.block, &provider.body);
             }
         }
     }
@@ -278,6 +286,7 @@ impl<'a> Walk<'a> {
         if let Some(schema) = self.scene(module).schema(&resource.key) {
             self.body(module, &here, &schema.block, &resource.body);
         }
+        self.key(module, &here, resource.provider.as_ref());
         self.conditions(module, &here, &resource.lifecycle.preconditions);
         let after = Here { own: Some(&resource.key), ..here };
         self.conditions(module, &after, &resource.lifecycle.postconditions);
@@ -286,6 +295,9 @@ impl<'a> Walk<'a> {
     fn call(&mut self, module: &'a Module, call: &'a ModuleCall) {
         let each = self.repetition(module, &call.repetition, &format_args!("module.{}", call.name));
         let here = Here { each, ..Here::nowhere() };
+        for passed in call.providers.values() {
+            self.key(module, &here, Some(&passed.outer));
+        }
         let child = self.by_dir.get(&call.dir);
         for (name, expr) in &call.inputs {
             let Some(value) = self.eval(module, &here, expr) else { continue };
@@ -302,6 +314,13 @@ impl<'a> Walk<'a> {
                         .label(variable.span, format!("declared with the type `{}`", constraint.ty)),
                 );
             }
+        }
+    }
+
+    /// Checks the key of one of several configurations of a provider.
+    fn key(&mut self, module: &'a Module, here: &Here<'_>, named: Option<&ProviderRef>) {
+        if let Some(expr) = named.and_then(|named| named.key.as_deref()) {
+            self.eval_as(module, here, expr, &Type::String, "the key");
         }
     }
 

@@ -29,9 +29,6 @@ pub(super) fn provider(block: Block, problems: &mut Problems) -> Option<Provider
         );
     }
     let for_each = reader.attribute("for_each");
-    if let Some(for_each) = &for_each {
-        reader.problems.unsupported("`for_each` in a `provider` block", for_each.name.span);
-    }
     let escaped = reader.escaped();
     reader.reserved(&["count", "depends_on", "source", "lifecycle", "locals"]);
     let name = ProviderName { name: text(&label), alias };

@@ -29,7 +29,14 @@ pub(super) fn settings(block: Block, into: &mut Settings, problems: &mut Problem
         language(&attribute, into, reader.problems);
     }
     reader.not_yet(&["backend", "cloud", "encryption", "experiments", "provider_meta", "state_store"]);
-    for block in reader.blocks("required_providers") {
+    for (idx, block) in reader.blocks("required_providers").into_iter().enumerate() {
+        if idx > 0 {
+            reader.problems.push(
+                Diagnostic::error("template.duplicate", "a module says what it requires in one block")
+                    .at(block.kind.span)
+                    .help("write all providers into the first `required_providers` block"),
+            );
+        }
         required_providers(block, &mut into.required_providers, reader.problems);
     }
     reader.finish();
@@ -144,6 +151,13 @@ fn is_provider_name(name: &str) -> bool {
     name.split('-').all(fits)
 }
 
+/// Returns whether a text may be the source of a provider: a name, its owner's in front, a host's in front of that.
+fn is_source(source: &str) -> bool {
+    let parts: Vec<&str> = source.split('/').collect();
+    let fits = |part: &&str| !part.is_empty() && !part.contains(char::is_whitespace);
+    parts.len() <= 3 && parts.iter().all(fits)
+}
+
 /// Refuses a number or a condition where only a text has a meaning.
 fn is_text(name: &str, value: &Expr, problems: &mut Problems) -> bool {
     let is_other = matches!(value.kind, ExprKind::Literal(Literal::Number(_) | Literal::Bool(_)));
@@ -162,7 +176,16 @@ fn entry(name: Option<&str>, span: Span, value: &Expr, provider: &mut RequiredPr
     };
     match name {
         Some("source" | "version") if !is_text(name.unwrap_or_default(), value, problems) => {}
-        Some("source") => provider.source = constant::text(Some(attribute("source")), problems),
+        Some("source") => {
+            provider.source = constant::text(Some(attribute("source")), problems);
+            if provider.source.as_ref().is_some_and(|source| !is_source(source)) {
+                problems.push(
+                    Diagnostic::error("template.provider", "this is no source of a provider")
+                        .at(value.span)
+                        .help("write `owner/name`, with a host in front of it where it is not the usual one"),
+                );
+            }
+        }
         Some("version") => provider.version = version(Some(attribute("version")), problems),
         Some("configuration_aliases") => {
             for alias in dependency::list(&attribute("configuration_aliases"), problems) {

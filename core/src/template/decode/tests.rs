@@ -147,6 +147,15 @@ fn providers_are_required_by_name_and_source() {
     }
     check(&providers("acme-2 = { source = \"a/b\" }"), &[]);
     check(&providers("acme = { source = 1 }"), &["3 template.static <1> `source` takes a text in quotes"]);
+    check(
+        &providers("acme = { source = \"a/b/c/d\" }"),
+        &["3 template.provider <\"a/b/c/d\"> this is no source of a provider"],
+    );
+    check(
+        &(providers("a = { source = \"x/a\" }") + &providers("b = { source = \"x/b\" }"))
+            .replace("}\n}\nterraform {\n", "}\n"),
+        &["5 template.duplicate <required_providers> a module says what it requires in one block"],
+    );
     check(&providers("acme = { version = 1.0 }"), &["3 template.static <1.0> `version` takes a text in quotes"]);
 }
 

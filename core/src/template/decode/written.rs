@@ -20,6 +20,9 @@ pub(super) struct Written<K> {
 /// Where a mistake is, and what.
 pub(super) type Mistake = (Span, String);
 
+/// Words that begin a reference and are no resource type.
+const RESERVED: [&str; 9] = ["var", "local", "each", "count", "path", "terraform", "self", "template", "lazy"];
+
 /// One part of an address.
 enum Word<K> {
     Name(Arc<str>, Span),
@@ -103,6 +106,13 @@ impl<K> Written<K> {
                 words.pop_front();
                 mode = meant;
             }
+        }
+        let word = words.front().and_then(|word| match word {
+            Word::Name(name, place) if RESERVED.contains(&&**name) => Some((Arc::clone(name), *place)),
+            _ => None,
+        });
+        if let Some((word, place)) = word {
+            return Err((place, format!("`{word}` is no resource type")));
         }
         let Some((type_name, place)) = name(&mut words) else {
             return match words.front() {

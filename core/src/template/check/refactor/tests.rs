@@ -174,6 +174,17 @@ fn removals_that_cannot_be_followed() {
 }
 
 #[test]
+fn words_of_references_are_no_types() {
+    for word in ["var", "local", "each", "self"] {
+        let b = vpc("b", "");
+        check(
+            &(b + &moved(&format!("{word}.x"), "acme_vpc.b")),
+            &[&format!("5 template.moved <{word}> `{word}` is no resource type")],
+        );
+    }
+}
+
+#[test]
 fn imports_are_evaluated_as_far_as_can_be_told() {
     let b = vpc("b", "");
     let check = |text: String, expect: &[&str]| check(&(b.clone() + &text), expect);

@@ -118,3 +118,49 @@ fn a_module_with_a_configuration_of_its_own_is_called_once() {
     let empty = "1 template.deprecated <provider \"acme\"> an empty `provider` block in a module says little";
     module(&call("count = 1\n  providers = { acme = acme.east }"), "provider \"acme\" {\n}\n", &[empty]);
 }
+
+#[test]
+fn several_configurations_belong_to_our_edition() {
+    let several = "provider \"acme\" {\n  alias = \"by\"\n  for_each = toset([\"k\"])\n  region = each.key\n}\n";
+    let ours = format!("terraform {{\n  language = stackwright\n}}\n{several}");
+    root(
+        &format!("{several}{}", vpc("acme.by[\"k\"]")),
+        &["7 template.unsupported <toset([\"k\"])> a `provider` block has no `for_each` in this edition"],
+    );
+    root(&format!("{ours}{}", vpc("acme.by[\"k\"]")), &[]);
+    root(
+        &format!(
+            "{ours}resource \"acme_vpc\" \"a\" {{\n  for_each = toset([\"k\"])\n  provider = acme.by[each.key]\n}}\n"
+        ),
+        &[],
+    );
+    root(&format!("{ours}{}", vpc("acme.by")), &["14 template.provider <acme.by> `acme.by` is several configurations"]);
+    root(
+        &format!("{ours}{}", vpc("acme.by[each.key]")),
+        &["14 template.context <each.key> `each.key` means nothing here"],
+    );
+    root(&format!("{ours}{}", vpc("acme.by[[]]")), &["14 template.value <[]> the key does not fit: string required"]);
+    root(
+        &ours.replace("toset([\"k\"])", "[\"k\"]"),
+        &["10 template.value <[\"k\"]> `for_each` takes a map, an object or a set of strings"],
+    );
+    root(
+        &ours.replace("each.key", "count.index"),
+        &["11 template.context <count.index> `count.index` means nothing here"],
+    );
+    let call = "module \"m\" {\n  source = \"./m\"\n  providers = { acme = acme.by[\"k\"] }\n}\n";
+    module(
+        &format!("{ours}{call}"),
+        "resource \"acme_vpc\" \"a\" {}\n",
+        &["15 template.provider <acme> the module `m` does not ask for a configuration `acme`"],
+    );
+}
+
+#[test]
+fn keys_need_several_configurations() {
+    for named in ["acme.east[\"k\"]", "acme.east[0]", "acme[\"k\"]"] {
+        let name = named.split('[').next().unwrap_or_default();
+        let expect = format!("6 template.provider <{named}> `{name}` is one configuration, not several");
+        root(&vpc(named), &[&expect]);
+    }
+}
