@@ -17,10 +17,6 @@ use stackwright::{
     value::{Type, Value},
 };
 
-/// The allocator of the program `stackwright`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 struct Host {
     list: Value,
     instances: Vec<Value>,

@@ -5,10 +5,6 @@ use std::{fmt::Write as _, hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stackwright::{error::SourceId, template::hcl};
 
-/// The allocator of the program `stackwright`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Returns a template of at least `bytes` bytes: resource blocks with attributes, nested blocks, templates, lists.
 fn template(bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 1024);

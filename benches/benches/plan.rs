@@ -8,10 +8,6 @@ use std::{hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use stackwright_benches::{Host, Shape, read, sizes};
 
-/// The allocator of the program `stackwright`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn plan(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let mut group = criterion.benchmark_group("plan");

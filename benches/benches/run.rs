@@ -16,10 +16,6 @@ use stackwright::{
 };
 use stackwright_store_sqlite::SqliteStore;
 
-/// The allocator of the program `stackwright`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A type whose objects cost nothing.
 #[derive(Debug)]
 struct Nothing;

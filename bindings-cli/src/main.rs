@@ -17,10 +17,6 @@ use std::process::ExitCode;
 
 use arguments::Invocation;
 
-/// Plans are many small values that live for as long as the command does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let invocation = match Invocation::parse(std::env::args_os()) {
         Ok(invocation) => invocation,

@@ -1,14 +1,11 @@
 #![expect(unsafe_code, reason = "counting allocations takes an allocator, and its trait is unsafe")]
 
 use std::{
-    alloc::{GlobalAlloc, Layout},
+    alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-/// The allocator of the program `stackwright`.
-static INNER: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// That allocator, counting once it is told to. Until then it costs one load.
+/// The system's allocator, which counts once it is told to. Until then it costs one load.
 pub(crate) struct Counting {
     counts: AtomicBool,
     count: AtomicU64,
@@ -36,28 +33,28 @@ impl Counting {
     }
 }
 
-// SAFETY: everything is handed on to the inner allocator unchanged; counting allocates nothing.
+// SAFETY: everything is handed on to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.note();
         // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { INNER.alloc(layout) }
+        unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.note();
         // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { INNER.alloc_zeroed(layout) }
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         self.note();
         // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { INNER.realloc(pointer, layout, new_size) }
+        unsafe { System.realloc(pointer, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { INNER.dealloc(pointer, layout) }
+        unsafe { System.dealloc(pointer, layout) }
     }
 }
