@@ -24,7 +24,8 @@ failed=0
 for target in "${targets[@]}"; do
     mkdir -p "target/fuzz/corpus/$target" "tests/fuzz/found/$target"
     echo "fuzz: $target, $seconds s"
-    STACKWRIGHT_FUZZ=$target "target/fuzz/$host/release/fuzz" "target/fuzz/corpus/$target" "tests/fuzz/corpus/$target" \
+    TIMEFORMAT="fuzz: $target, %U s of processor time"
+    time STACKWRIGHT_FUZZ=$target "target/fuzz/$host/release/fuzz" "target/fuzz/corpus/$target" "tests/fuzz/corpus/$target" \
         -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=1024 -timeout=20 -max_len=8192 -print_final_stats=1 \
         -artifact_prefix="tests/fuzz/found/$target/" >"target/fuzz/$target.log" 2>&1 || failed=1
     grep -aE "stat::number_of_executed_units|stat::peak_rss_mb|panicked|ERROR|SUMMARY" "target/fuzz/$target.log" || true

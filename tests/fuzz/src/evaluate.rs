@@ -162,7 +162,9 @@ pub(crate) fn decoders(data: &[u8]) {
     assert!(problems.is_empty(), "{call}: {problems:?}");
     let host = Host::new().with("text", Value::string(one)).with("more", Value::string(more));
     let (value, findings) = host.run(&expr);
-    assert!(findings.diagnostics.len() <= 1, "one call, one problem: {:?}", findings.diagnostics);
+    // A template may have many, and says all of them.
+    let one_problem = findings.diagnostics.len() <= 1 || call.starts_with("templatestring");
+    assert!(one_problem, "one call, one problem: {:?}", findings.diagnostics);
     if *call == "yamldecode(yamlencode(var.text))" {
         assert_eq!(value.as_str(), Value::string(one).as_str(), "YAML gives back what it got");
     }
