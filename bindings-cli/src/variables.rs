@@ -45,6 +45,11 @@ pub(crate) fn gather(
     Ok(raw)
 }
 
+/// Splits `name=value`. Spaces belong to the value, so one that stands before the sign is a mistake.
+fn name_and_text(argument: &str) -> Option<(&str, &str)> {
+    argument.split_once('=').filter(|(name, _)| !name.contains(char::is_whitespace))
+}
+
 /// Returns `-var` and `-var-file` in the order of the command line, which decides who wins.
 fn in_order(given: &Variables, folder: &Path) -> Result<Vec<VariableArgument>> {
     let usage = |message: String| Error::new(ErrorKind::InvalidInput, "cli.usage", message);
@@ -55,8 +60,8 @@ fn in_order(given: &Variables, folder: &Path) -> Result<Vec<VariableArgument>> {
         let argument = match kind {
             Flag::Var => texts.next().map(|text| {
                 let (name, text) =
-                    text.split_once('=').ok_or_else(|| usage(format!("`-var {text}`: write `-var name=value`")))?;
-                Ok::<_, Error>(VariableArgument::Text { name: name.trim().to_owned(), text: text.to_owned() })
+                    name_and_text(text).ok_or_else(|| usage(format!("`-var {text}`: write `-var name=value`")))?;
+                Ok::<_, Error>(VariableArgument::Text { name: name.to_owned(), text: text.to_owned() })
             }),
             Flag::File => paths.next().map(|path| {
                 let text = fs::read_to_string(folder.join(path)).map_err(|error| {
@@ -128,6 +133,14 @@ fn ask(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spaces_are_no_part_of_a_name() {
+        assert_eq!(name_and_text("a= b=c "), Some(("a", " b=c ")));
+        for argument in ["a", " a=1", "a =1"] {
+            assert_eq!(name_and_text(argument), None, "{argument}");
+        }
+    }
 
     #[test]
     fn flags_keep_their_order() {

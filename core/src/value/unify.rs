@@ -106,9 +106,9 @@ fn unify_types(types: &mut dyn Iterator<Item = &Type>, safety: Safety) -> Option
         if let Some(map) = objects_to_map(objects, safety) {
             let mapped = replace(&types, |ty| matches!(ty, Type::Object(_)), &map);
             if let Some(unified) =
-                unify_types(&mut mapped.into_iter(), safety).filter(|unified| matches!(unified.ty, Type::Map(_)))
+                unify_types(&mut mapped.iter().copied(), safety).filter(|unified| matches!(unified.ty, Type::Map(_)))
             {
-                return all_convert(&types, unified.ty, safety).map(Unified::decided);
+                return all_convert(&mapped, unified.ty, safety).map(Unified::decided);
             }
         }
     } else if census.list > 0 && all(census.list) {
@@ -118,9 +118,9 @@ fn unify_types(types: &mut dyn Iterator<Item = &Type>, safety: Safety) -> Option
         if let Some(list) = tuples_to_list(tuples, safety) {
             let listed = replace(&types, |ty| matches!(ty, Type::Tuple(_)), &list);
             if let Some(unified) =
-                unify_types(&mut listed.into_iter(), safety).filter(|unified| matches!(unified.ty, Type::List(_)))
+                unify_types(&mut listed.iter().copied(), safety).filter(|unified| matches!(unified.ty, Type::List(_)))
             {
-                return all_convert(&types, unified.ty, safety).map(Unified::decided);
+                return all_convert(&listed, unified.ty, safety).map(Unified::decided);
             }
         }
     } else if census.set > 0 && all(census.set) {

@@ -114,6 +114,18 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "limits",
+        applies: |case| matches!(&case.ours.outcome, Outcome::Error(message) if message.starts_with("eval.budget")),
+    },
+    Rule {
+        name: "digits of powers and logarithms",
+        applies: |case| {
+            case.kind == Kind::Value
+                && case.calls(|name, _| matches!(name, "pow" | "log"), |_, _| true)
+                && case.has_the_same_numbers()
+        },
+    },
+    Rule {
         name: "digits of written numbers",
         applies: |case| {
             case.kind == Kind::Value
@@ -161,14 +173,14 @@ impl Case<'_> {
         ours::value(self.world, &Expr { kind: ExprKind::Call(Box::new(call.clone())), span }).err()
     }
 
-    /// Whether both values are the same but for digits that no double-precision number has.
+    /// Whether both values are the same but for the last digits that a double-precision number has, and those behind.
     fn has_the_same_numbers(&self) -> bool {
         let (Outcome::Value(ours), Outcome::Value(theirs)) = (&self.ours.outcome, self.theirs) else { return false };
         rounded(ours) == rounded(theirs)
     }
 }
 
-/// The text with its numbers as double precision has them.
+/// The text with thirteen digits of its numbers.
 fn rounded(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -178,7 +190,7 @@ fn rounded(text: &str) -> String {
         let (number, behind) = number.split_at(end);
         out.push_str(before);
         match number.parse::<f64>() {
-            Ok(number) => out.push_str(&number.to_string()),
+            Ok(number) => out.push_str(&format!("{number:.12e}")),
             Err(_) => out.push_str(number),
         }
         rest = behind;

@@ -304,9 +304,7 @@ impl Evaluator<'_> {
         let list = match values.first() {
             None => {
                 let element = self.each(&splat.each, &Value::unknown((**element).clone()), frame).ty();
-                if self.problem_count() > problems {
-                    return Value::unknown(Type::Any).with_marks(marks);
-                }
+                let element = if self.problem_count() > problems { Type::Any } else { element };
                 Value::list(element, values)
             }
             Some(first) => {

@@ -33,9 +33,7 @@ impl FileKind {
     /// Returns what the file at this path is for.
     pub fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or(path);
-        if name.starts_with('.') || name.ends_with('~') || name.starts_with('#') && name.ends_with('#') {
-            return Self::Other;
-        }
+        let is_hidden = name.starts_with('.') || name.ends_with('~') || name.starts_with('#') && name.ends_with('#');
         let (bare, kind) = match name.rsplit_once('.') {
             Some((bare, "json")) => (bare, Self::Json),
             Some((bare, "yaml" | "yml")) => (bare, Self::Yaml),
@@ -44,8 +42,12 @@ impl FileKind {
         // Terraform knows neither YAML nor `.stack`: such files are ours alone.
         let stem = bare.strip_suffix(".tf").or_else(|| bare.strip_suffix(".stack").filter(|_| kind != Self::Native));
         if let Some(stem) = stem {
+            if is_hidden {
+                return Self::Other;
+            }
             return if stem == "override" || stem.ends_with("_override") { Self::Override } else { kind };
         }
+        // Hidden ones too, as in Terraform.
         let is_values = kind != Self::Yaml && (bare == "terraform.tfvars" || bare.ends_with(".auto.tfvars"));
         if is_values { Self::Values } else { Self::Other }
     }
@@ -183,6 +185,9 @@ mod tests {
         check("overrides.tf", FileKind::Native);
         check("terraform.tfvars", FileKind::Values);
         check("x.auto.tfvars.json", FileKind::Values);
+        check(".auto.tfvars", FileKind::Values);
+        check(".x.auto.tfvars.json", FileKind::Values);
+        check("x.auto.tfvars~", FileKind::Other);
         check("prod.tfvars", FileKind::Other);
         check(".main.tf", FileKind::Other);
         check("main.tf~", FileKind::Other);

@@ -198,7 +198,10 @@ fn register_maps(table: &mut Functions) {
     table.add(
         Function::new("matchkeys", "Returns the elements of a list whose keys, in another list, are searched for.")
             .takes(["values", "keys", "searchset"].map(|name| Parameter::new(name, Type::list(Type::Any))))
-            .returns_by(|arguments, _| Ok(type_of(arguments, 0)))
+            .returns_by(|arguments, _| match unify(&key_types(arguments)) {
+                Some(_) => Ok(type_of(arguments, 0)),
+                None => Err(Problem::argument(2, "its elements have no type in common with the keys")),
+            })
             .computes(match_keys),
     );
 }
@@ -276,10 +279,7 @@ fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
                 same = false;
                 continue;
             }
-            Type::Any => {
-                open = true;
-                continue;
-            }
+            Type::Any => return Ok(Type::Any),
             Type::Object(object) => {
                 if !argument.is_null() {
                     attributes.extend(object.attributes.iter().map(|(name, ty)| (Arc::clone(name), ty.clone())));
@@ -389,15 +389,14 @@ fn transpose(call: Call<'_>) -> Result<Value, Problem> {
     Ok(Value::map(element, entries))
 }
 
+/// The types of the elements of keys and of what is searched for.
+fn key_types(arguments: &[Value]) -> [Type; 2] {
+    [1, 2].map(|idx| type_of(arguments, idx).element().cloned().unwrap_or(Type::Any))
+}
+
 fn match_keys(call: Call<'_>) -> Result<Value, Problem> {
     let (values, keys, searched) = (call.value(0)?, call.value(1)?, call.value(2)?);
-    let types = [keys, searched].map(|list| list.ty().element().cloned().unwrap_or(Type::Any));
-    let ty = unify(&types).ok_or_else(|| {
-        Problem::argument(
-            2,
-            format!("its elements are {}, the keys {}", types[1].friendly_name(), types[0].friendly_name()),
-        )
-    })?;
+    let ty = unify(&key_types(call.arguments)).unwrap_or(Type::Any);
     if values.len() != keys.len() {
         return Err(Problem::argument(1, format!("there are {} keys but {} values", keys.len(), values.len())));
     }

@@ -262,7 +262,7 @@ fn write_verb(verb: &Verb<'_>, value: &Value, out: &mut String) -> Result<(), St
         's' | 'q' => {
             let value = convert(value, &Type::String).ok();
             let full = value.as_ref().and_then(Value::as_str).ok_or("a string is required")?;
-            let length = verb.precision.map_or(-1, |precision| precision as i64);
+            let length = verb.precision.filter(|most| *most > 0).map_or(-1, |most| most as i64);
             let cut = text::substring(full, 0, length);
             if verb.letter == 'q' {
                 pad(verb, &quoted(cut)?, out);

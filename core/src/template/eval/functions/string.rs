@@ -244,18 +244,17 @@ fn join(call: Call<'_>) -> Result<Value, Problem> {
     let Some((_, lists)) = call.arguments.split_first().filter(|(_, lists)| !lists.is_empty()) else {
         return Err(Problem::new("it takes at least one list"));
     };
+    // As in Terraform: behind something that is not known, null is no problem yet.
+    if !lists.iter().all(Value::is_wholly_known) {
+        return Ok(Value::unknown(Type::String));
+    }
     let mut out = String::new();
     let mut first = true;
-    let mut known = true;
     for (at, list) in lists.iter().enumerate() {
         for (idx, element) in list.elements().enumerate() {
             let Some(text) = element.as_str() else {
-                if element.is_null() {
-                    let message = format!("element {idx} is null, which cannot be part of a text");
-                    return Err(Problem::argument(at + 1, message));
-                }
-                known = false;
-                continue;
+                let message = format!("element {idx} is null, which cannot be part of a text");
+                return Err(Problem::argument(at + 1, message));
             };
             let separator = if first { "" } else { call.text(0) };
             first = false;
@@ -264,5 +263,5 @@ fn join(call: Call<'_>) -> Result<Value, Problem> {
             out.push_str(text);
         }
     }
-    Ok(if known { Value::string(out) } else { Value::unknown(Type::String) })
+    Ok(Value::string(out))
 }

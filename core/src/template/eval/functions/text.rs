@@ -5,6 +5,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 /// Returns the part of `text` from `offset`, at most `length` long, both in grapheme clusters. A negative offset counts
 /// from the end, a negative length means everything.
 pub(super) fn substring(text: &str, offset: i64, length: i64) -> &str {
+    // As in Terraform no length at all means everything, if it is counted from the end.
+    let length = if offset < 0 && length == 0 { -1 } else { length };
     let offset = if offset < 0 {
         let total = text.graphemes(true).count() as i64;
         (total + offset).max(0)
@@ -108,6 +110,7 @@ mod tests {
         check(-3, 2, "ll");
         check(-10, 2, "he");
         check(1, 0, "");
+        check(-2, 0, "lo");
         check(0, i64::MAX, "hello");
         check(i64::MIN, i64::MIN, "hello");
         assert_eq!(substring("noe\u{308}l", 0, 3), "noe\u{308}");

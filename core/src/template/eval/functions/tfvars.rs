@@ -50,13 +50,13 @@ fn encode_tfvars(call: Call<'_>) -> Result<Value, Problem> {
     let Some(fields) = value.fields() else {
         return Err(Problem::argument(0, "an object or a map is required, whose names become variables").value_free());
     };
+    if !value.is_wholly_known() {
+        return Ok(Value::unknown(Type::String));
+    }
     let mut out = String::new();
     for (name, value) in fields.iter() {
         if !is_identifier(name) {
             return Err(Problem::argument(0, format!("`{name}` cannot be the name of a variable")));
-        }
-        if !value.is_wholly_known() {
-            return Ok(Value::unknown(Type::String));
         }
         let _ = write!(out, "{name} = ");
         write_value(&mut out, value, call)?;
