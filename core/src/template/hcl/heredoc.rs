@@ -224,8 +224,9 @@ impl<'a> Parser<'a> {
         if pos >= self.text.len() {
             self.end_reported = true;
         }
-        // Line breaks before that line end the attribute.
-        self.resume_at(pos.min(self.text.len()).saturating_sub(1).max(content.saturating_sub(1)));
+        // The line break before that line ends the attribute; a last line may have none.
+        let end = if pos > self.text.len() { self.text.len() } else { pos.max(content).saturating_sub(1) };
+        self.resume_at(end);
         if self.open.is_empty() && self.sequence_depth == 0 { Ok(invalid(self)) } else { Err(Bail) }
     }
 

@@ -34,6 +34,15 @@ fn every_truncation_of_a_file() {
 }
 
 #[test]
+fn a_heredoc_without_an_end_ends_between_characters() {
+    for text in
+        ["for =<<E\n\u{e9}", "a = <<E\n\u{e9}", "a = <<-E\n\u{1f600}\n\u{1f600}", "a = <<E\n", "a = [<<E\n\u{e9}"]
+    {
+        read(text);
+    }
+}
+
+#[test]
 fn every_single_deletion_from_a_file() {
     for (at, char) in SAMPLE.char_indices() {
         let text = format!("{}{}", &SAMPLE[..at], &SAMPLE[at + char.len_utf8()..]);
