@@ -211,7 +211,7 @@ impl Reader {
             Kind::Array(items) => {
                 let items = items.iter().map(|item| match &item.kind {
                     Kind::String(text) | Kind::Code(text) => self.embedded(text, 2, hcl::parse_expression),
-                    _ => literal(item),
+                    _ => self.code(item),
                 });
                 Expr::new(ExprKind::Tuple(items.collect()), node.span)
             }
