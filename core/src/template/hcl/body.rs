@@ -360,7 +360,7 @@ impl Parser<'_> {
     }
 
     /// Reads from `{` to `}`.
-    fn block_body(&mut self, kind: Ident, labels: Vec<Label>, indent: u32) -> Parsed<Block> {
+    fn block_body(&mut self, kind: Ident, mut labels: Vec<Label>, indent: u32) -> Parsed<Block> {
         self.enter()?;
         let open = if self.is(K::LeftBrace) {
             let open = self.span();
@@ -393,6 +393,10 @@ impl Parser<'_> {
         };
         body.span = self.at(open.end, close.start.max(open.end));
         let span = kind.span.to(close);
+        // What lists have left over is memory that the next ones can have.
+        labels.shrink_to_fit();
+        body.attributes.shrink_to_fit();
+        body.blocks.shrink_to_fit();
         Ok(Block { kind, labels, body, span, open, close })
     }
 
