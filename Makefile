@@ -30,7 +30,7 @@ demo-down: build ## Takes the guestbook down again: no process, file or row is l
 	@examples/guestbook/demo.sh down
 
 .PHONY: test
-test: setup lint unit bindings doc plans demo-test ## Runs everything that CI runs.
+test: setup lint unit bindings doc plans demo-test crash-test ## Runs everything that CI runs.
 
 .PHONY: lint
 lint: ## Formatting and clippy, warnings are errors.
@@ -104,6 +104,16 @@ oracle-record: ## Writes down anew what `terraform` says of tests/oracle/hand an
 oracle-census: ## How many vectors each function and each rule of the language has, and which have too few.
 	@$(CARGO) run --quiet -p stackwright-oracle --bin oracle -- census
 
-.PHONY: crash
-crash: ## The long crash sweep (the short form runs with the unit tests).
+.PHONY: sweep
+sweep: ## The long crash sweep in process (the short form runs with the unit tests).
 	STACKWRIGHT_CASES=2000 $(CARGO) test --release -p stackwright-tests --test crash
+
+KILLS ?= 200
+
+.PHONY: crash
+crash: build ## KILLS=200 kills of a real engine in a pretend cloud, state and cloud compared (minutes).
+	@nice -n 10 target/debug/crash --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+.PHONY: crash-test
+crash-test: build ## The same with 15 kills, in about a minute.
+	@target/debug/crash --kills 15 --quiet $(if $(SEED),--seed $(SEED))

@@ -1,6 +1,7 @@
 use super::{RunView, Stack};
 use crate::{
     error::{Error, ErrorKind, Result},
+    plan::{Plan, codec},
     run::{Entry, decode_entry, decode_summary},
     state::{Commit, RunId, RunRecord, RunStatus},
 };
@@ -32,6 +33,17 @@ impl Stack {
         self.load_run(run).await?;
         let sealer = self.sealer();
         self.store().load_journal(run).await?.iter().map(|entry| decode_entry(entry, &sealer)).collect()
+    }
+
+    /// Returns the plans that a run carries out, one for each of its segments, in order. Sensitive values are opened and
+    /// marked.
+    ///
+    /// # Errors
+    /// `run.unknown` (`NotFound`); those of [`Store`](crate::state::Store); `cipher.open_failed`.
+    pub async fn segments(&self, run: RunId) -> Result<Vec<Plan>> {
+        self.load_run(run).await?;
+        let sealer = self.sealer();
+        self.store().load_segments(run).await?.iter().map(|segment| codec::decode(&segment.body, &sealer)).collect()
     }
 
     /// Gives a run up: it will not be resumed, its rows stay as they are.

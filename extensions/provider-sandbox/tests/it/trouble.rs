@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hyper::Method;
 use serde_json::json;
 use stackwright::{error::ErrorKind, stack::PlanOptions, state::RunStatus};
 
@@ -110,6 +111,25 @@ async fn a_slow_cloud_that_loses_a_third_of_its_replies_is_got_along_with() {
     host.agrees_with(&cloud).await;
     host.destroy(ALL).await;
     assert_eq!(cloud.living().await.len(), 0);
+}
+
+/// A test that kills somebody at a moment waits for the moment, not for a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_tells_when_so_many_changes_got_so_far() {
+    let cloud = Cloud::new();
+    let wait = |point: &'static str| cloud.ask(Method::GET, point, None);
+    let make = cloud.make("buckets", json!({ "name": "b" }));
+    let (made, taken, done, answered) = tokio::join!(
+        make,
+        wait("admin/wait?point=taken&count=1"),
+        wait("admin/wait?point=done&count=1"),
+        wait("admin/wait?point=answered&count=1"),
+    );
+    assert_eq!(made.0, 201);
+    // Whoever is told late may see more.
+    assert_eq!((&taken.1["taken"], &done.1["done"]), (&json!(1), &json!(1)));
+    assert_eq!(answered.1, json!({ "taken": 1, "done": 1, "answered": 1, "open": {} }));
+    assert_eq!(cloud.ask(Method::GET, "admin/wait?point=begun&count=1", None).await.0, 400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

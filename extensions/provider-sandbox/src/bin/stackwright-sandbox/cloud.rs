@@ -305,10 +305,10 @@ impl Cloud {
         Ok((200, json!({ "id": id, "object_id": made.id, "status": status })))
     }
 
-    /// Returns everything that ever was, and how often what was called.
-    pub(crate) fn history(&self) -> Value {
+    /// Returns everything that ever was, how often what was called, and how far changes got.
+    pub(crate) fn history(&self, changes: Value) -> Value {
         let now = now();
         let objects: Vec<_> = self.objects.values().map(|object| object.history(now)).collect();
-        json!({ "objects": objects, "calls": self.calls })
+        json!({ "objects": objects, "calls": self.calls, "changes": changes })
     }
 }

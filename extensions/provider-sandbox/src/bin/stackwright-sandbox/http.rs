@@ -22,6 +22,7 @@ use crate::{
     cloud::{Answer, Cloud},
     kind::Kind,
     problem::Problem,
+    progress::{Point, Progress},
 };
 
 /// The most that a request may hold.
@@ -30,6 +31,7 @@ const LARGEST_BODY_BYTES: usize = 1024 * 1024;
 /// What all connections share. No `Debug`: the token is in it.
 pub(crate) struct Shared {
     cloud: Mutex<Cloud>,
+    progress: Progress,
     /// The token that clients have to bear; empty where everybody may come.
     token: String,
 }
@@ -65,7 +67,7 @@ enum Ending {
 
 impl Shared {
     pub(crate) fn new(cloud: Cloud, token: String) -> Self {
-        Self { cloud: Mutex::new(cloud), token }
+        Self { cloud: Mutex::new(cloud), progress: Progress::new(), token }
     }
 
     fn cloud(&self) -> MutexGuard<'_, Cloud> {
@@ -159,6 +161,7 @@ fn decode(text: &str) -> Option<String> {
 async fn carry_out(shared: Arc<Shared>, call: Call) -> Ending {
     let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
     match path.as_slice() {
+        ["admin", "wait"] => Ending::Answered(wait(&shared, &call).await),
         ["admin", rest @ ..] => Ending::Answered(admin(&shared, &call, rest)),
         ["v1", ..] if !call.is_authorized => Ending::Answered(Err(Problem::unauthorized())),
         ["v1", rest @ ..] => carry_out_slowly(&shared, &call, rest).await,
@@ -219,6 +222,12 @@ async fn carry_out_slowly(shared: &Arc<Shared>, call: &Call, path: &[&str]) -> E
         Ok(takes) => takes,
         Err(problem) => return Ending::Answered(Err(problem)),
     };
+    let reached = |point| {
+        if is_change {
+            shared.progress.reached(point, &what);
+        }
+    };
+    reached(Point::Taken);
     pause(takes / 2).await;
     // The lock is held for as long as a flush takes, in a thread that may block.
     let (answer, is_lost) = tokio::task::block_in_place(|| {
@@ -231,7 +240,9 @@ async fn carry_out_slowly(shared: &Arc<Shared>, call: &Call, path: &[&str]) -> E
         let is_lost = is_change && answer.is_ok() && cloud.loses(&what, &about);
         (answer, is_lost)
     });
+    reached(Point::Done);
     pause(takes / 2).await;
+    reached(Point::Answered);
     if is_lost { Ending::Lost } else { Ending::Answered(answer) }
 }
 
@@ -253,11 +264,23 @@ fn fulfil(cloud: &mut Cloud, wish: &Wish<'_>, call: &Call) -> Answer {
     }
 }
 
+/// Answers once as many changes got so far as the filters `point` and `count` say.
+async fn wait(shared: &Shared, call: &Call) -> Answer {
+    let get = |name: &str| call.filters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let point = get("point").and_then(Point::from_name);
+    let count = get("count").and_then(|count| count.parse().ok());
+    let (Some(point), Some(count)) = (point, count) else {
+        return Err(Problem::invalid("say `point` (taken, done or answered) and `count`"));
+    };
+    shared.progress.wait(point, count).await;
+    Ok((200, shared.progress.view()))
+}
+
 /// Answers at once, whatever the knobs say.
 fn admin(shared: &Shared, call: &Call, path: &[&str]) -> Answer {
     let mut cloud = shared.cloud();
     match (&call.method, path) {
-        (&Method::GET, ["history"]) => Ok((200, cloud.history())),
+        (&Method::GET, ["history"]) => Ok((200, cloud.history(shared.progress.view()))),
         (&Method::GET, ["knobs"]) => Ok((200, json!(cloud.knobs))),
         (&Method::PATCH, ["knobs"]) => {
             let knobs = cloud.knobs.with(&call.body)?;

@@ -19,6 +19,7 @@ mod knobs;
 mod log;
 mod object;
 mod problem;
+mod progress;
 mod rules;
 
 use std::{
