@@ -51,8 +51,8 @@ pub(crate) struct Global {
         default_value = "default"
     )]
     pub(crate) stack: String,
-    /// The file with the key that seals secrets in state; made once if it is not there. The environment variable
-    /// STACKWRIGHT_KEY (64 hexadecimal digits) goes before it.
+    /// The file with the key that seals secrets in state; made once if it is not there. Without this flag the key is
+    /// in the environment variable STACKWRIGHT_KEY (64 hexadecimal digits), or else in a file beside the state.
     #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// The edition of the language (1.11, 1.12 or stackwright) for templates that ask for none.
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Take the lock of a stack away from a process that is dead.
     ForceUnlock(ForceUnlock),
+    /// Replace the key that seals secrets, and seal what every stack of the state file holds again.
+    RotateKey(RotateKey),
     /// Print the version.
     Version(Version),
 }
@@ -424,6 +426,20 @@ pub(crate) struct ForceUnlock {
     /// Do not ask.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Replace the key that seals secrets, and seal what every stack of the state file holds again.
+///
+/// A key file gets a new key; the old one is kept beside it, in a file with `.old-` in its name, and opens the histories
+/// of earlier runs for as long as it is there. Plans that were saved before have to be made again. Where the key is in the variable STACKWRIGHT_KEY, put the
+/// new key there and the old one into STACKWRIGHT_OLD_KEYS (several are separated by commas), and run this command.
+#[derive(Args, Debug)]
+pub(crate) struct RotateKey {
+    #[command(flatten)]
+    pub(crate) locking: Locking,
+    /// Make no new key: finish what an earlier call could not, because a stack was in use.
+    #[arg(long)]
+    pub(crate) no_new_key: bool,
 }
 
 #[derive(Args, Debug)]

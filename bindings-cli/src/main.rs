@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use arguments::Invocation;
 
 fn main() -> ExitCode {
+    quieten_panics();
     let invocation = match Invocation::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(code) => return code,
@@ -35,6 +36,22 @@ fn main() -> ExitCode {
     // A store's own thread may still be closing its file; nothing that matters waits for it.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     code.into()
+}
+
+/// Says where a panic was and not what it said: a message may quote a value, and a value may be a secret.
+///
+/// `STACKWRIGHT_SHOW_PANICS` brings the usual message back, for whoever looks for the mistake.
+fn quieten_panics() {
+    if std::env::var_os("STACKWRIGHT_SHOW_PANICS").is_some() {
+        return;
+    }
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        eprintln!(
+            "stackwright: internal error at {place}. Its message is hidden, since it may quote a secret; \
+             STACKWRIGHT_SHOW_PANICS=1 shows it."
+        );
+    }));
 }
 
 /// Writes what the engine logs to standard error, when `STACKWRIGHT_LOG` asks for it (such as `debug`).

@@ -1,6 +1,7 @@
 //! What every command needs: the folder, the template, the engine and the stack.
 
 use std::{
+    env::VarError,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -10,7 +11,7 @@ use stackwright::{
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
     resource::layer::{Retry, Trace},
     stack::{Engine, Stack},
-    state::cipher::{AesGcmCipher, Key, KeyFile},
+    state::cipher::{AesGcmCipher, Key, KeyFile, KeyRing},
     template::{FileKind, Files, Options, Template},
 };
 use stackwright_store_sqlite::SqliteStore;
@@ -19,6 +20,19 @@ use crate::{arguments::Global, lock, terminal::Style};
 
 /// The environment variable that holds the key.
 const KEY_VARIABLE: &str = "STACKWRIGHT_KEY";
+/// The environment variable that holds the keys before it.
+const OLD_KEYS_VARIABLE: &str = "STACKWRIGHT_OLD_KEYS";
+
+/// Where the key is kept.
+pub(crate) enum KeySource {
+    /// In a file, which may not exist yet.
+    File(PathBuf),
+    /// In the environment.
+    Environment {
+        /// How many keys are given beside the newest.
+        older: usize,
+    },
+}
 
 /// Where a command works.
 pub(crate) struct Session {
@@ -95,11 +109,11 @@ impl Session {
         if self.global.state.is_none() {
             make_private_folder(&folder)?;
         }
-        let key = self.key(&folder)?;
+        let keys = self.keys()?;
         let store = SqliteStore::open(&state).await?;
         let engine = Engine::builder()
             .store(store)
-            .cipher(AesGcmCipher::new(key))
+            .cipher(AesGcmCipher::with_older(keys.newest, keys.older))
             .provider(stackwright_provider_local::provider())
             .provider(stackwright_provider_sandbox::provider())
             .layer(Retry::up_to(4))
@@ -134,15 +148,40 @@ impl Session {
         }
     }
 
-    fn key(&self, folder: &Path) -> Result<Key> {
+    /// Returns where the key is kept.
+    pub(crate) fn key_source(&self) -> Result<KeySource> {
         if let Some(path) = &self.global.key_file {
-            return KeyFile::open_or_create(self.folder.join(path));
+            return Ok(KeySource::File(self.folder.join(path)));
         }
-        match std::env::var(KEY_VARIABLE) {
-            Ok(text) => Key::parse(&text),
-            Err(_) => KeyFile::open_or_create(folder.join("key")),
+        if std::env::var_os(KEY_VARIABLE).is_some() {
+            return Ok(KeySource::Environment { older: old_keys()?.len() });
+        }
+        let state = self.state_path();
+        Ok(KeySource::File(state.parent().unwrap_or(&self.folder).join("key")))
+    }
+
+    fn keys(&self) -> Result<KeyRing> {
+        match self.key_source()? {
+            KeySource::File(path) => KeyFile::open_all(path),
+            KeySource::Environment { .. } => {
+                let text = std::env::var(KEY_VARIABLE).map_err(|_| not_text(KEY_VARIABLE))?;
+                Ok(KeyRing { newest: Key::parse(&text)?, older: old_keys()? })
+            }
         }
     }
+}
+
+fn old_keys() -> Result<Vec<Key>> {
+    match std::env::var(OLD_KEYS_VARIABLE) {
+        Ok(text) => text.split(',').filter(|part| !part.trim().is_empty()).map(Key::parse).collect(),
+        Err(VarError::NotPresent) => Ok(Vec::new()),
+        Err(VarError::NotUnicode(_)) => Err(not_text(OLD_KEYS_VARIABLE)),
+    }
+}
+
+fn not_text(variable: &str) -> Error {
+    let message = format!("the variable {variable} does not hold text, so it holds no key");
+    Error::new(ErrorKind::InvalidInput, "cipher.key_invalid", message)
 }
 
 /// Makes the folder of state and key, which nobody else may look into, and keeps it out of version control.

@@ -8,6 +8,7 @@ mod graph;
 mod import;
 mod output;
 mod plan;
+mod rotate;
 mod runs;
 mod show;
 mod state;
@@ -72,6 +73,7 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             Command::Fmt(arguments) => fmt::run(&session, &arguments),
             Command::Convert(arguments) => convert::run(&session, &arguments),
             Command::Runs(arguments) => runs::run(&session, &arguments, style).await,
+            Command::RotateKey(arguments) => rotate::run(&session, &arguments, style).await,
             Command::ForceUnlock(arguments) => runs::force_unlock(&session, &arguments).await,
             Command::Version(arguments) => Ok(version::run(&arguments)),
             Command::Init => Ok(version::init()),

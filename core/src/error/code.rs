@@ -139,6 +139,7 @@ pub const CODES: &[CodeInfo] = &[
     info("state.export", "a value has no form in a state file of Terraform"),
     info("state.import", "a text is not a state file of Terraform, or does not fit"),
     info("state.no_such_address", "nothing in state has the address"),
+    info("state.unknown_id", "nobody knows the id of an object"),
     info("store.conflict", "a commit contradicts what is stored"),
     info("store.corrupt", "what is stored cannot be what was written"),
     info("store.stale", "a newer version of the row is stored"),

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     state::{
         Commit, Lease, Lineage, ObjectId, Row, RowStatus, RowWrite, StackWrite,
-        codec::{Sealer, encode_outputs, encode_row},
+        codec::{Sealer, decode_checks, decode_outputs, encode_outputs, encode_row, encode_stack},
         splice,
     },
 };
@@ -78,7 +78,9 @@ impl Stack {
     /// Says what became of an object whose row is uncertain.
     ///
     /// # Errors
-    /// `state.no_such_address` (`NotFound`) when no uncertain row has the address, `lease.held`, `run.unfinished`.
+    /// `state.no_such_address` (`NotFound`) when no uncertain row has the address; `state.unknown_id` (`Conflict`) for
+    /// [`Settlement::Tainted`] when nobody knows the id of the object, which could then not be deleted; `lease.held`,
+    /// `run.unfinished`.
     pub async fn settle(&self, address: &Address, settlement: Settlement) -> Result<()> {
         self.edit("settle", |rows| {
             let uncertain = |row: &&mut Row| row.status == RowStatus::Uncertain && row.address == *address;
@@ -87,6 +89,13 @@ impl Stack {
                 return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message));
             };
             match settlement {
+                Settlement::Tainted if row.remote_id.is_none() => {
+                    let message = format!(
+                        "nobody knows the id of the object at `{address}`, so it cannot be replaced; settle it as absent, \
+                         and import it if it exists"
+                    );
+                    Err(Error::new(ErrorKind::Conflict, "state.unknown_id", message))
+                }
                 Settlement::Tainted => {
                     row.status = RowStatus::Tainted;
                     row.version += 1;
@@ -100,6 +109,33 @@ impl Stack {
         })
         .await
         .map(drop)
+    }
+
+    /// Seals rows and outputs again with the newest key of the cipher; what they say stays the same. Returns how many
+    /// rows there are.
+    ///
+    /// For a host that rotates keys: until this has been done for every stack, its cipher needs the older keys too.
+    /// Plans and journals of earlier runs are not written again. A stack that nothing was ever applied to is left alone.
+    ///
+    /// # Errors
+    /// `cipher.open_failed` where a row was sealed with a key that the cipher lacks (nothing is written then),
+    /// `lease.held`, `run.unfinished`.
+    ///
+    /// # Complexity
+    /// O(rows), in one commit.
+    pub async fn reseal(&self) -> Result<usize> {
+        if self.store().load_stack(&self.key).await?.is_none() {
+            return Ok(0);
+        }
+        let edits = self
+            .edit("rotate-key", |rows| {
+                for row in rows.values_mut() {
+                    row.version += 1;
+                }
+                Ok(rows.values().cloned().map(Edit::Put).collect())
+            })
+            .await?;
+        Ok(edits.len())
     }
 
     /// Changes rows under a lease, in one commit.
@@ -136,10 +172,13 @@ impl Stack {
         Ok(edits)
     }
 
-    /// Returns the stack's record as it is, so that a commit of rows counts the serial up.
+    /// Returns the stack's record as it is, sealed anew, so that a commit of rows counts the serial up.
     async fn stack_write(&self, sealer: &Sealer) -> Result<StackWrite> {
         Ok(match self.store().load_stack(&self.key).await? {
-            Some(record) => StackWrite { lineage: record.lineage, body: record.body },
+            Some(record) => {
+                let (outputs, checks) = (decode_outputs(&record.body, sealer)?, decode_checks(&record.body, sealer)?);
+                StackWrite { lineage: record.lineage, body: encode_stack(&outputs, &checks, sealer)? }
+            }
             None => {
                 let body: Arc<[u8]> = encode_outputs(&BTreeMap::new(), sealer)?;
                 StackWrite { lineage: Lineage::mint(), body }

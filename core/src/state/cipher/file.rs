@@ -2,7 +2,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind as IoKind, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
@@ -47,13 +47,93 @@ impl KeyFile {
         }
         Self::open(path)
     }
+
+    /// Reads the key in `path`, made there the first time, and the older keys that [`rotate`](Self::rotate) left
+    /// beside it.
+    ///
+    /// # Errors
+    /// As [`open_or_create`](Self::open_or_create), for any of the files.
+    pub fn open_all(path: impl AsRef<Path>) -> Result<KeyRing> {
+        let path = path.as_ref();
+        let newest = Self::open_or_create(path)?;
+        let mut older = Vec::new();
+        for file in older_files(path)? {
+            let key = Self::open(&file)?;
+            if key.id() != newest.id() {
+                older.push(key);
+            }
+        }
+        Ok(KeyRing { newest, older })
+    }
+
+    /// Puts a new key into `path`. The key that was there is kept beside it, in a file with `.old-` and its name behind
+    /// the name of `path`, where [`open_all`](Self::open_all) finds it.
+    ///
+    /// A crash at any moment leaves both keys readable, or the old one alone. Two processes that come at the same time
+    /// lose no key that anything was sealed with, as long as neither seals before it has returned from here.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `cipher.key_unavailable` also where a file cannot be made.
+    pub fn rotate(path: impl AsRef<Path>) -> Result<KeyRing> {
+        let path = path.as_ref();
+        let old = Self::open(path)?;
+        let kept = beside(path, &format!(".old-{}", old.id()));
+        if !kept.try_exists().map_err(|error| unavailable(&kept, "cannot be looked at", error))? {
+            create(&kept, &old)?;
+        }
+        let newest = Key::generate()?;
+        let draft = beside(path, &format!(".{}.new", uuid::Uuid::new_v4()));
+        write_new(&draft, &newest)
+            .and_then(|()| fs::rename(&draft, path))
+            .and_then(|()| sync_directory(path))
+            .map_err(|error| unavailable(path, "cannot be replaced", error))?;
+        Self::open_all(path)
+    }
+}
+
+/// A key to seal with, and those that only open what was sealed before.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    /// Seals.
+    pub newest: Key,
+    /// Open what was sealed before they were replaced; in no order.
+    pub older: Vec<Key>,
+}
+
+/// Returns the path with `suffix` behind its file name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().map_or_else(|| OsString::from("key"), OsString::from);
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// Returns the files of older keys beside `path`, sorted.
+fn older_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let prefix = beside(path, ".old-");
+    let prefix = prefix.file_name().unwrap_or_default().as_encoded_bytes();
+    let failed = |error| unavailable(path, "has a folder that cannot be read", error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder_of(path)).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let is_older = entry.file_name().as_encoded_bytes().strip_prefix(prefix).is_some_and(|id| id.len() == 16);
+        if is_older {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Puts `key` into `path` unless something is there by now.
 fn create(path: &Path, key: &Key) -> Result<()> {
-    let mut name = path.file_name().map_or_else(|| OsString::from("key"), OsString::from);
-    name.push(format!(".{}.new", uuid::Uuid::new_v4()));
-    let draft = path.with_file_name(name);
+    let draft = beside(path, &format!(".{}.new", uuid::Uuid::new_v4()));
     let made = write_new(&draft, key).and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() == IoKind::AlreadyExists => Ok(()),
         // File systems without hard links: make the file in place, whoever comes first.
@@ -83,11 +163,7 @@ fn write_new(path: &Path, key: &Key) -> io::Result<()> {
 
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }
 
 #[cfg(not(unix))]
@@ -197,6 +273,49 @@ mod tests {
         let raw = KeyFile::open(&path).expect("raw bytes");
         put("07".repeat(32).as_bytes());
         assert_eq!(KeyFile::open(&path).expect("hexadecimal").id(), raw.id());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn keeps_every_key_that_it_replaces() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("key");
+        let mut made = vec![KeyFile::open_or_create(&path).expect("a key").id().clone()];
+        for _ in 0..3 {
+            let ring = KeyFile::rotate(&path).expect("another key");
+            let mut older: Vec<_> = ring.older.iter().map(|key| key.id().clone()).collect();
+            older.sort();
+            let mut expected = made.clone();
+            expected.sort();
+            assert_eq!(older, expected);
+            made.push(ring.newest.id().clone());
+            assert_eq!(KeyFile::open_all(&path).expect("all keys").newest.id(), ring.newest.id());
+        }
+        assert_eq!(made.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "every key is new");
+        for entry in fs::read_dir(directory.path()).expect("a directory") {
+            let entry = entry.expect("a file");
+            assert_eq!(entry.metadata().expect("a file").permissions().mode() & 0o777, 0o600, "{entry:?}");
+        }
+        // What is no key of ours is left alone; an older key that is open to others is not.
+        fs::write(directory.path().join("key.old-notes"), "mine").expect("writes");
+        assert_eq!(KeyFile::open_all(&path).expect("all keys").older.len(), 3);
+        let old = directory.path().join(format!("key.old-{}", made[0]));
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).expect("chmod");
+        assert_eq!(KeyFile::open_all(&path).expect_err("open to others").code(), "cipher.key_permissions");
+    }
+
+    /// A crash between keeping the old key and putting the new one leaves the old one in both places.
+    #[test]
+    fn a_kept_copy_of_the_newest_is_not_older() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("key");
+        let key = KeyFile::open_or_create(&path).expect("a key");
+        create(&beside(&path, &format!(".old-{}", key.id())), &key).expect("a copy");
+        let ring = KeyFile::open_all(&path).expect("all keys");
+        assert_eq!((ring.newest.id(), ring.older.len()), (key.id(), 0));
+        assert_eq!(KeyFile::rotate(&path).expect("goes on").older.len(), 1);
     }
 
     #[test]
