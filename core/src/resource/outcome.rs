@@ -9,6 +9,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
     /// The id that the remote system uses; what [`Resource::import`](super::Resource::import) takes.
+    ///
+    /// Never empty where a create, an import or a recovery answers with it: the object could not be found again. From all
+    /// other verbs an empty one means the object that was asked about.
     pub id: String,
     /// All attributes: an object value that conforms to the schema, wholly known.
     pub attributes: Value,

@@ -1,5 +1,6 @@
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -47,6 +48,29 @@ impl Bounds {
                 Err(error)
             }
         }
+    }
+}
+
+/// Runs a call that changes nothing where it stands: one that panics or does not come back harms nothing but itself.
+///
+/// Cheaper than [`Bounds::run`], which a planner could not afford for every instance: no task, and no timer for a call
+/// that answers at once. A call that blocks its thread blocks the caller.
+///
+/// # Errors
+/// `resource.panicked`, `resource.timeout`; what the call says.
+pub(crate) async fn guarded<T>(
+    clock: &Arc<dyn Clock>,
+    limit: Duration,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+    if let Poll::Ready(done) = futures_util::poll!(call.as_mut()) {
+        return done.map_err(|_| panicked())?;
+    }
+    tokio::select! {
+        biased;
+        done = call => done.map_err(|_| panicked())?,
+        () = clock.sleep(limit) => Err(timeout("did not answer in time").context("limit", seconds(limit))),
     }
 }
 

@@ -40,6 +40,7 @@ mod phase;
 mod recovery;
 mod refine;
 
+pub(crate) use bounds::guarded;
 pub use calls::Calls;
 pub use driver::{Canceller, Driver, DriverParts, Options, RunHandle, RunReport, StepProblem};
 pub use entry::{Entry, Summary, decode_entry, decode_summary, encode_entry, encode_summary};

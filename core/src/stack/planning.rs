@@ -13,8 +13,8 @@ use crate::{
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
     event::{Bus, Event},
     plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId},
-    resource::{CallInfo, Context, Registry, checked_plan},
-    run::{Holder, HolderParts, call_info},
+    resource::{CallInfo, Context, Registry, Traits, checked_plan},
+    run::{Holder, HolderParts, call_info, guarded},
     schema::Schema,
     template::{RawVariables, SchemaSource, Template, check, eval::Functions, resolve_variables},
     value::{Value, to_json_value},
@@ -223,6 +223,8 @@ impl Stack {
         }
         let inner = &self.engine.inner;
         let address: Arc<str> = request.address.to_string().into();
+        let resource = registry.resource(&request.type_name);
+        let limit = resource.as_ref().map_or_else(Traits::default, |resource| resource.traits()).call_timeout;
         let info = CallInfo {
             object_id: request.object_id,
             address: Arc::clone(&address),
@@ -232,26 +234,30 @@ impl Stack {
             attempt: 1,
             tags: inner.tags.clone(),
             provider_config: request.provider_config,
+            deadline: Some(inner.clock.now().plus(limit)),
             ..CallInfo::default()
         };
-        let ctx = Context::new(info, Arc::clone(&inner.clock), options.cancellation.child_token());
+        let clock = &inner.clock;
+        let ctx = Context::new(info, Arc::clone(clock), options.cancellation.child_token());
         let send = |event: &dyn Fn(String) -> Event| {
             if let Some(bus) = &options.events {
                 bus.send(event(address.to_string()));
             }
         };
-        let resource =
-            || registry.resource(&request.type_name).ok_or_else(|| registry.unknown_resource(&request.type_name));
+        let unknown = || registry.unknown_resource(&request.type_name);
+        let resource = || resource.as_deref().ok_or_else(unknown);
         let answer = match request.ask {
             Ask::Upgrade { version, attributes } => Answer::Upgrade(match (resource(), to_json_value(&attributes)) {
-                (Ok(resource), Ok(attributes)) => resource.upgrade(&ctx, version, attributes).await,
+                (Ok(resource), Ok(attributes)) => {
+                    guarded(clock, limit, resource.upgrade(&ctx, version, attributes)).await
+                }
                 (Err(error), _) => Err(error),
                 (_, Err(problem)) => Err(Error::bug("stored attributes have no JSON form").because(problem)),
             }),
             Ask::Read(object) => {
                 send(&|address| Event::RefreshStarted { address });
                 let read = match resource() {
-                    Ok(resource) => resource.read(&ctx, &object).await,
+                    Ok(resource) => guarded(clock, limit, resource.read(&ctx, &object)).await,
                     Err(error) => Err(error),
                 };
                 let drifted = || !matches!(&read, Ok(Some(found)) if found.attributes == object.attributes);
@@ -259,20 +265,20 @@ impl Stack {
                 Answer::Read(read)
             }
             Ask::Plan(plan) => Answer::Plan(match resource() {
-                Ok(resource) => checked_plan(&*resource, &ctx, *plan).await,
+                Ok(resource) => guarded(clock, limit, checked_plan(resource, &ctx, *plan)).await,
                 Err(error) => Err(error),
             }),
             Ask::ReadData(config) => {
                 send(&|address| Event::RefreshStarted { address });
                 let read = match registry.data_source(&request.type_name) {
-                    Some(source) => source.read(&ctx, config).await,
-                    None => Err(registry.unknown_resource(&request.type_name)),
+                    Some(source) => guarded(clock, limit, source.read(&ctx, config)).await,
+                    None => Err(unknown()),
                 };
                 send(&|address| Event::RefreshFinished { address, drifted: false });
                 Answer::Data(read)
             }
             Ask::Import(wanted) => Answer::Import(match resource() {
-                Ok(resource) => resource.import(&ctx, &wanted).await,
+                Ok(resource) => guarded(clock, limit, resource.import(&ctx, &wanted)).await,
                 Err(error) => Err(error),
             }),
             // Answered above.
@@ -294,15 +300,26 @@ fn announce(plan: &Plan, events: Option<&Bus>) {
 fn refuse_uncertain(rows: &[crate::state::Row], options: &PlanOptions) -> Result<()> {
     let covered =
         |address: &Address| options.targets.is_empty() || options.targets.iter().any(|target| target.contains(address));
-    let open: Vec<String> =
-        uncertain(rows).filter(|row| covered(&row.address)).map(|row| row.address.to_string()).collect();
+    let open: Vec<&crate::state::Row> = uncertain(rows).filter(|row| covered(&row.address)).collect();
     let Some(first) = open.first() else { return Ok(()) };
-    let message = format!(
-        "nobody knows what became of `{}`; look for it, then settle it: `stackwright state settle '{first}' absent` if it \
-         does not exist, `stackwright state settle '{first}' tainted` to have it replaced",
-        open.join("`, `")
-    );
+    let names: Vec<String> = open.iter().map(|row| format!("`{}`", row.address)).collect();
+    let first = first_steps(first);
+    let message = format!("nobody knows what became of {}; {first}", names.join(", "));
     Err(Error::new(ErrorKind::Conflict, "plan.uncertain", message))
+}
+
+/// Says how a person settles what became of the object of an uncertain row.
+pub(super) fn first_steps(row: &crate::state::Row) -> String {
+    let address = &row.address;
+    let exists = match &row.remote_id {
+        Some(id) => {
+            format!("if `{id}` exists, `stackwright state settle '{address}' tainted` to have it replaced")
+        }
+        None => format!(
+            "if it does, the same and then `stackwright import '{address}' ID` with its id, or delete it where it lives"
+        ),
+    };
+    format!("look for it: if it does not exist, `stackwright state settle '{address}' absent`; {exists}")
 }
 
 impl SchemaSource for Registry {

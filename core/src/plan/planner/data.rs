@@ -124,15 +124,7 @@ impl Planner {
         let Some(mut instance) = self.instances.take(node) else { return self.table.fail(node) };
         let (address, span) = (instance.address.clone(), Some(instance.block.span));
         let read = result
-            .and_then(|value| super::rows::conformed(&instance.schema, &value, &address, &instance.key.type_name))
-            .and_then(|value| {
-                if value.is_wholly_known() {
-                    return Ok(value);
-                }
-                let message =
-                    format!("the data source `{}` returned something that is not known", instance.key.type_name);
-                Err(crate::Error::new(crate::ErrorKind::Bug, "resource.inconsistent", message))
-            });
+            .and_then(|value| super::rows::conformed(&instance.schema, &value, &address, &instance.key.type_name));
         match read {
             Ok(value) => {
                 let config = instance.config.clone().unwrap_or_else(Table::nothing);

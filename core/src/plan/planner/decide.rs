@@ -108,22 +108,10 @@ impl Planner {
     /// Checks a type's answer; returns it as an object of the schema.
     fn accept(&mut self, instance: &Instance, config: &Value, prior: Option<&Value>, planned: &Value) -> Option<Value> {
         let type_name = &instance.key.type_name;
-        let (planned, _) = planned.unmark_deep();
-        let mut problems = Vec::new();
-        let planned = match instance.schema.conform(&planned) {
-            Ok(planned) => {
-                let mut judge = Judge { path: Path::root(), problems: &mut problems };
-                judge.block(&instance.schema.block, config, prior, &planned);
-                planned
-            }
-            Err(wrong) => {
-                problems = wrong;
-                planned
-            }
+        let problems = match held_against(&instance.schema, config, prior, planned) {
+            Ok(planned) => return Some(planned),
+            Err(problems) => problems,
         };
-        if problems.is_empty() {
-            return Some(planned);
-        }
         let list: Vec<String> = problems
             .iter()
             .map(|(path, what)| format!("`{}` {what}", path.to_string().trim_start_matches('.')))
@@ -162,6 +150,23 @@ impl Planner {
         }
         Ok(reasons)
     }
+}
+
+/// Holds what a type planned against its schema, the configuration and the object as it is; returns it in its schema's
+/// shape, without marks.
+///
+/// # Errors
+/// Every place where they disagree, and how.
+pub(crate) fn held_against(
+    schema: &Schema,
+    config: &Value,
+    prior: Option<&Value>,
+    planned: &Value,
+) -> Result<Value, Vec<(Path, String)>> {
+    let planned = schema.conform(&planned.unmark_deep().0)?;
+    let mut problems = Vec::new();
+    Judge { path: Path::root(), problems: &mut problems }.block(&schema.block, config, prior, &planned);
+    if problems.is_empty() { Ok(planned) } else { Err(problems) }
 }
 
 /// Returns the paths that differ and can only be set when an object is made.

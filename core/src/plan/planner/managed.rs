@@ -205,6 +205,11 @@ impl Planner {
         let id = instance.import.as_ref().map(|(id, _)| id.clone()).unwrap_or_default();
         let found = result.and_then(|found| {
             let Some(object) = found else { return Ok(None) };
+            if object.id.is_empty() {
+                let type_name = &instance.key.type_name;
+                let message = format!("`{address}`: the resource type `{type_name}` returned an object without an id");
+                return Err(crate::Error::new(crate::ErrorKind::Bug, "resource.inconsistent", message));
+            }
             let attributes = self.shown(&address, &instance.key.type_name, &object.attributes)?;
             Ok(Some(Object { attributes, ..object }))
         });

@@ -39,6 +39,7 @@ mod unused;
 mod update;
 mod uses;
 
+pub(crate) use decide::held_against;
 pub(super) use ignore::keep;
 pub use input::{ObjectIds, PlanInput, PlanOptions};
 pub use machine::Planner;

@@ -315,7 +315,8 @@ impl Planner {
         let attributes = self.shown(&row.address, &row.type_name, &object.attributes)?;
         let (_, marks) = row.attributes.unmark_deep_with_paths();
         let attributes = attributes.mark_with_paths(&present(&attributes, marks));
-        Ok(Row { attributes, remote_id: Some(object.id), private: object.private, ..row.clone() })
+        let remote_id = if object.id.is_empty() { row.remote_id.clone() } else { Some(object.id) };
+        Ok(Row { attributes, remote_id, private: object.private, ..row.clone() })
     }
 
     /// Returns an object of a resource type as one of its schema, with what is sensitive marked.
@@ -408,6 +409,10 @@ pub(super) fn conformed(schema: &Schema, attributes: &Value, address: &Address, 
             ),
         )
     })?;
+    if !value.is_wholly_known() {
+        let message = format!("`{address}`: the resource type `{type_name}` returned something that is not known");
+        return Err(crate::Error::new(crate::ErrorKind::Bug, "resource.inconsistent", message));
+    }
     let stripped = schema.strip_write_only(&value);
     Ok(schema.mark_sensitive(&stripped))
 }

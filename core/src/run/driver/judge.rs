@@ -44,6 +44,8 @@ pub(super) struct Asked<'a> {
     pub(super) schema: &'a Schema,
     /// Marked; `None` for a delete.
     pub(super) planned: Option<&'a Value>,
+    /// The id of the object before the call; `None` for a create.
+    pub(super) prior_id: Option<&'a str>,
 }
 
 impl Asked<'_> {
@@ -51,6 +53,14 @@ impl Asked<'_> {
     pub(super) fn judge(&self, outcome: Outcome) -> Verdict {
         let Outcome { object, problems } = outcome;
         let deletes = self.action == StepAction::Delete;
+        let object = match object {
+            ObjectState::Complete(object) => self.named(object).map(ObjectState::Complete),
+            ObjectState::Partial(object) => self.named(object).map(ObjectState::Partial),
+            other => Some(other),
+        };
+        let Some(object) = object else {
+            return self.contradiction("it left an object without an id, which nobody could find again");
+        };
         match (object, problems.is_empty()) {
             (ObjectState::Unchanged, false) => match lost(problems) {
                 Ok(error) => Verdict::Lost(error),
@@ -58,10 +68,8 @@ impl Asked<'_> {
             },
             (ObjectState::Gone, true) if deletes => Verdict::Gone,
             (ObjectState::Complete(object), true) if !deletes => self.accept(object),
-            (ObjectState::Unchanged, true) => self.breach(Fate::Untouched, "it neither did it nor said why not"),
-            (ObjectState::Gone, true) => {
-                self.breach(self.fate_of_gone(), "it left no object and said that all is well")
-            }
+            (ObjectState::Unchanged, true) => self.contradiction("it neither did it nor said why not"),
+            (ObjectState::Gone, true) => self.contradiction("it left no object and said that all is well"),
             (ObjectState::Complete(object), true) => {
                 self.breach(self.save(object, false), "it left the object and said that all is well")
             }
@@ -153,6 +161,20 @@ impl Asked<'_> {
 
     fn fate_of_gone(&self) -> Fate {
         if self.action == StepAction::Create { Fate::Untouched } else { Fate::Removed }
+    }
+
+    /// What a type says cannot be, so that nobody knows what it did: the world is asked, as after a lost call.
+    fn contradiction(&self, what: &str) -> Verdict {
+        Verdict::Lost(self.inconsistent(what, &[]).effect(Effect::Unknown))
+    }
+
+    /// Returns the object with an id: one that was changed and came back without is the one that was asked about.
+    fn named(&self, object: Object) -> Option<Object> {
+        match (object.id.is_empty(), self.prior_id) {
+            (false, _) => Some(object),
+            (true, Some(id)) => Some(Object { id: id.to_owned(), ..object }),
+            (true, None) => None,
+        }
     }
 
     fn breach(&self, fate: Fate, what: &str) -> Verdict {
@@ -271,7 +293,8 @@ mod tests {
         let schema = schema();
         let planned = value(Value::unknown(Type::String), "web", Some("1234"));
         let planned = (action != StepAction::Delete).then_some(&planned);
-        let verdict = Asked { action, type_name: "t", schema: &schema, planned }.judge(outcome);
+        let prior_id = (action != StepAction::Create).then_some("7");
+        let verdict = Asked { action, type_name: "t", schema: &schema, planned, prior_id }.judge(outcome);
         match verdict {
             Verdict::Applied(_) => "applied".to_owned(),
             Verdict::Gone => "gone".to_owned(),
@@ -295,12 +318,15 @@ mod tests {
         let fine = |object| Outcome { object, problems: Vec::new() };
         let partial = || ObjectState::Partial(object("web"));
         let complete = |name| ObjectState::Complete(object(name));
+        let nameless = || Object { id: String::new(), ..object("web") };
         for (action, outcome, expected) in [
             (Create, fine(complete("web")), "applied"),
             (Create, fine(complete("db")), "resource.inconsistent tainted"),
             (Create, fine(partial()), "resource.inconsistent tainted"),
-            (Create, fine(ObjectState::Unchanged), "resource.inconsistent untouched"),
-            (Create, fine(ObjectState::Gone), "resource.inconsistent untouched"),
+            (Create, fine(ObjectState::Unchanged), "lost"),
+            (Create, fine(ObjectState::Gone), "lost"),
+            (Create, fine(ObjectState::Complete(nameless())), "lost"),
+            (Create, failed(ObjectState::Partial(nameless()), Effect::None), "lost"),
             (Create, failed(complete("web"), Effect::None), "resource.failed saved"),
             (Create, failed(partial(), Effect::None), "resource.failed tainted"),
             (Create, failed(partial(), Effect::Unknown), "resource.failed tainted"),
@@ -312,9 +338,10 @@ mod tests {
             (Update, failed(partial(), Effect::None), "resource.failed saved"),
             (Update, failed(ObjectState::Unchanged, Effect::Unknown), "lost"),
             (Update, failed(ObjectState::Gone, Effect::None), "resource.failed removed"),
-            (Update, fine(ObjectState::Gone), "resource.inconsistent removed"),
+            (Update, fine(ObjectState::Gone), "lost"),
+            (Update, fine(ObjectState::Complete(nameless())), "applied"),
             (Delete, fine(ObjectState::Gone), "gone"),
-            (Delete, fine(ObjectState::Unchanged), "resource.inconsistent untouched"),
+            (Delete, fine(ObjectState::Unchanged), "lost"),
             (Delete, fine(complete("web")), "resource.inconsistent saved"),
             (Delete, failed(partial(), Effect::None), "resource.failed tainted"),
             (Delete, failed(complete("web"), Effect::None), "resource.failed saved"),
@@ -331,7 +358,13 @@ mod tests {
     fn what_is_kept_is_marked_and_whole() {
         let schema = schema();
         let planned = value(Value::unknown(Type::String), "web", Some("1234"));
-        let asked = Asked { action: StepAction::Create, type_name: "t", schema: &schema, planned: Some(&planned) };
+        let asked = Asked {
+            action: StepAction::Create,
+            type_name: "t",
+            schema: &schema,
+            planned: Some(&planned),
+            prior_id: None,
+        };
         let unknown_id = Object::new("7", value(Value::unknown(Type::String), "web", None));
         let no_object = Object::new("7", Value::string("garbage"));
         let pin_kept = Object::new("7", value(Value::string("7"), "web", Some("1234")));
@@ -352,8 +385,13 @@ mod tests {
     fn errors_name_paths_and_hide_values() {
         let schema = schema();
         let planned = value(Value::unknown(Type::String), "web", None);
-        let asked =
-            Asked { action: StepAction::Create, type_name: "acme_vm", schema: &schema, planned: Some(&planned) };
+        let asked = Asked {
+            action: StepAction::Create,
+            type_name: "acme_vm",
+            schema: &schema,
+            planned: Some(&planned),
+            prior_id: None,
+        };
         let Verdict::Failed { errors, .. } = asked.judge(Outcome::complete(object("hunter2"))) else {
             panic!("it is not what was planned");
         };

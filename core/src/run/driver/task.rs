@@ -12,7 +12,7 @@ use crate::{
     address::Address,
     error::{Error, ErrorKind, Result, Retry},
     event::{Bus, Clock, Event},
-    plan::{StepAction, StepId},
+    plan::{StepAction, StepId, held_against},
     resource::{
         CallInfo, Checkpoint, Context, DataSource, Evidence, Object, Outcome, PlanRequest, Progress, Readiness,
         Recovery, Resource, Traits, checked_plan,
@@ -149,7 +149,8 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn asked<'a>(&'a self, planned: Option<&'a Value>) -> Asked<'a> {
-        Asked { action: self.action, type_name: &self.info.type_name, schema: &self.schema, planned }
+        let prior_id = self.prior.as_ref().map(|prior| prior.id.as_str());
+        Asked { action: self.action, type_name: &self.info.type_name, schema: &self.schema, planned, prior_id }
     }
 
     fn context(&self, shared: &Arc<Shared>, step: StepId, token: &CancellationToken) -> Context {
@@ -277,7 +278,17 @@ async fn plan_again_with(shared: &Arc<Shared>, link: &Link, job: &Job, prepared:
     if !forced.is_empty() {
         return Err(inconsistent("an update was approved, and now a new object would be needed", &forced));
     }
-    let planned = remark(&answer.planned, prepared.planned.as_ref(), &job.schema);
+    let prior = job.prior.as_ref().map(|prior| &prior.attributes);
+    let planned = held_against(&job.schema, &config.unmark_deep().0, prior, &answer.planned).map_err(|problems| {
+        let list: Vec<String> = problems
+            .iter()
+            .map(|(path, what)| format!("`{}` {what}", path.to_string().trim_start_matches('.')))
+            .collect();
+        let type_name = &job.info.type_name;
+        let message = format!("`{type_name}` broke its contract in plan, right before the change: {}", list.join("; "));
+        Error::new(ErrorKind::Bug, "resource.inconsistent", message)
+    })?;
+    let planned = remark(&planned, prepared.planned.as_ref(), &job.schema);
     if let Some(approved) = &job.approved
         && let Err(paths) = refines(approved, &planned)
     {
@@ -378,6 +389,16 @@ pub(super) async fn recover(link: Link, job: Job, planned: Option<Value>, id: Op
         }
     };
     let asked = job.asked(planned.as_ref());
+    let answer = match answer {
+        Recovery::Found(object) if object.id.is_empty() => match &evidence.id {
+            Some(id) => Recovery::Found(Object { id: id.clone(), ..object }),
+            None => {
+                let reason = "the resource type found the object and did not say by what id it goes";
+                Recovery::CannotTell { reason: reason.to_owned() }
+            }
+        },
+        answer => answer,
+    };
     let finding = match (job.action, answer) {
         (_, Recovery::CannotTell { reason }) => Finding::CannotTell(reason),
         (StepAction::Create, Recovery::Found(object)) => Finding::Made(asked.judge_found(object)),
@@ -406,7 +427,10 @@ pub(super) async fn ready(link: Link, job: Job, object: Object, planned: Option<
         let (resource, asked) = (Arc::clone(&job.resource), object.clone());
         let answer = bounds.run(async move { resource.ready(&context, &asked).await }).await;
         let awaited = match answer.and_then(|answer| answer) {
-            Ok(Readiness::Ready(object)) => break job.asked(planned.as_ref()).judge_ready(object),
+            Ok(Readiness::Ready(found)) => {
+                let id = if found.id.is_empty() { object.id.clone() } else { found.id };
+                break job.asked(planned.as_ref()).judge_ready(Object { id, ..found });
+            }
             Ok(Readiness::NotYet { reason }) => reason,
             Ok(Readiness::Failed { reason }) => break Err(not_ready(&job, reason)),
             Err(error) if error.retry_advice() == Retry::No => break Err(error),
@@ -456,6 +480,10 @@ struct Saver {
 #[async_trait]
 impl Checkpoint for Saver {
     async fn checkpoint(&self, id: &str, partial: Option<&Value>) -> Result<()> {
+        // Nothing that anybody could be found by.
+        if id.is_empty() {
+            return Ok(());
+        }
         let partial = partial.map(|partial| for_state(partial, self.planned.as_ref(), &self.schema));
         let (ack, durable) = oneshot::channel();
         let word = Word::Checkpoint { step: self.step, id: id.to_owned(), partial, ack };
