@@ -13,9 +13,15 @@ have curl || missing+=("curl: apt-get install curl")
 extra=()
 have python3 || extra+=(python3)
 have node || extra+=(nodejs)
+postgres=(/usr/lib/postgresql/*/bin/initdb)
+[ -x "${postgres[0]}" ] || have initdb || extra+=(postgresql)
 
 if [ "$((${#missing[@]} + ${#extra[@]}))" -gt 0 ] && [ "${CI:-}" = true ] && have apt-get && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
+    # The tests start servers of their own.
+    install -d /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential curl "${extra[@]}" >/dev/null
     have cargo && missing=()
 fi

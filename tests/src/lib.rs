@@ -1,5 +1,8 @@
-//! What tests that span crates share: a fake cloud, plans made by hand, and processes that can die.
+//! What tests that span crates share: a fake cloud, plans made by hand, processes that can die, and a
+//! PostgreSQL server.
 
+#[cfg(unix)]
+pub mod postgres;
 pub mod process;
 pub mod scene;
 pub mod world;

@@ -142,6 +142,7 @@ pub const CODES: &[CodeInfo] = &[
     info("state.unknown_id", "nobody knows the id of an object"),
     info("store.conflict", "a commit contradicts what is stored"),
     info("store.corrupt", "what is stored cannot be what was written"),
+    info("store.options", "a store cannot be opened or used as asked"),
     info("store.stale", "a newer version of the row is stored"),
     info("store.unavailable", "the store cannot be read or written now"),
     info("store.version", "a newer program wrote the store"),

@@ -177,6 +177,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Takes the lease of a stack for `ttl` from `now`; the token is larger than any handed out before.
     ///
+    /// A store that many machines share may judge by a clock of its own what has expired. The lease that it returns
+    /// still says until when by the clock that `now` is from, and never later than the store means.
+    ///
     /// # Errors
     /// `lease.held` (`Conflict`) while another holder's lease has not expired; the error names holder and expiry.
     async fn acquire(&self, stack: &StackKey, holder: &str, now: Timestamp, ttl: Duration) -> Result<Lease>;

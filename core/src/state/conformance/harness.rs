@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{commit, lease, stack, volume};
 use crate::{
     error::{Error, Result},
+    event::Timestamp,
     state::Store,
 };
 
@@ -18,6 +19,13 @@ pub trait Harness: Send + Sync {
     async fn reopen(&self, store: Arc<dyn Store>) -> Result<Option<Arc<dyn Store>>> {
         drop(store);
         Ok(None)
+    }
+
+    /// Lets it be `now` for a store that judges leases by a clock of its own; others go by the moments that they are told.
+    ///
+    /// A store begins at or before the first moment that it is told.
+    async fn set_time(&self, _store: &Arc<dyn Store>, _now: Timestamp) -> Result<()> {
+        Ok(())
     }
 
     /// Opens the same data a second time, as another process would; `None` where only one process can.

@@ -31,12 +31,14 @@ pub(super) async fn expires(harness: &dyn Harness) -> CaseResult {
     let store = harness.open().await?;
     let first = store.acquire(&key("shop"), "first", NOW, TTL).await?;
     let last = crate::event::Timestamp(first.expires.0 - 1);
+    harness.set_time(&store, last).await?;
     refused(
         "acquire a millisecond before expiry",
         store.acquire(&key("shop"), "second", last, TTL).await,
         "lease.held",
     )?;
     same("an expired lease is still shown", &store.lease_of(&key("shop")).await?, &Some(first.clone()))?;
+    harness.set_time(&store, first.expires).await?;
     let second = store.acquire(&key("shop"), "second", first.expires, TTL).await?;
     ensure(second.token > first.token, || format!("token {:?} is not after {:?}", second.token, first.token))?;
     refused("renew after a takeover", store.renew(&first, NOW, TTL).await, "lease.lost")?;
@@ -49,10 +51,12 @@ pub(super) async fn renew(harness: &dyn Harness) -> CaseResult {
     let first = store.acquire(&key("shop"), "first", NOW, TTL).await?;
     // Late, but nobody took it: the holder may go on.
     let later = first.expires.plus(TTL);
+    harness.set_time(&store, later).await?;
     let renewed = store.renew(&first, later, TTL).await?;
     same("renewed lease", &renewed, &Lease { expires: later.plus(TTL), ..first.clone() })?;
     same("lease_of", &store.lease_of(&key("shop")).await?, &Some(renewed.clone()))?;
     refused("acquire after renew", store.acquire(&key("shop"), "second", later, TTL).await, "lease.held")?;
+    harness.set_time(&store, renewed.expires).await?;
     let second = store.acquire(&key("shop"), "second", renewed.expires, TTL).await?;
     refused("renew of the old lease", store.renew(&renewed, renewed.expires, TTL).await, "lease.lost")?;
     store.release(&second).await?;
@@ -125,6 +129,7 @@ pub(super) async fn race(harness: &dyn Harness) -> CaseResult {
     let stores = [store, second];
     for round in 0..10_u64 {
         let now = NOW.plus(TTL * 2 * u32::try_from(round).unwrap_or(0));
+        harness.set_time(&stores[0], now).await?;
         let stack = key("shop");
         let tries = (0..16).map(|idx| {
             let store: &Arc<dyn Store> = if idx % 2 == 0 { &stores[0] } else { &stores[1] };
@@ -146,6 +151,7 @@ pub(super) async fn race(harness: &dyn Harness) -> CaseResult {
 pub(super) async fn fences_commits(harness: &dyn Harness) -> CaseResult {
     let old = Fixture::new(harness).await?;
     old.commit(put(row(1, 1, "old"))).await?;
+    harness.set_time(&old.store, old.lease.expires).await?;
     let lease = old.store.acquire(&old.lease.stack, "second", old.lease.expires, TTL).await?;
     let new = Fixture { store: Arc::clone(&old.store), lease };
     // Each part of a commit by itself.
@@ -171,6 +177,7 @@ pub(super) async fn fences_across_processes(harness: &dyn Harness) -> CaseResult
     let Some(other) = harness.share(&old.store).await? else { return Ok(()) };
     refused("acquire in another process", other.acquire(&old.lease.stack, "b", NOW, TTL).await, "lease.held")?;
     old.commit(put(row(1, 1, "old"))).await?;
+    harness.set_time(&old.store, old.lease.expires).await?;
     let lease = other.acquire(&old.lease.stack, "second", old.lease.expires, TTL).await?;
     let new = Fixture { store: other, lease };
     same("rows seen by another process", &new.rows().await?, &vec![row(1, 1, "old")])?;

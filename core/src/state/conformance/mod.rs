@@ -2,7 +2,7 @@
 //!
 //! A store's own tests implement [`Harness`] and call [`assert_conforms`]; each case gets an empty store. A case says
 //! in one sentence what it found. Nothing here sleeps or reads a clock: leases are judged by the moments that a store
-//! is told.
+//! is told, or by a clock of its own that the harness sets.
 //!
 //! ```
 //! # use std::sync::Arc;
