@@ -20,7 +20,7 @@ use stackwright::{
         cipher::{AesGcmCipher, Key},
         testing::{Faults, FaultyStore},
     },
-    template::{Files, Options, Template},
+    template::{Files, Options, RawVariables, Template},
     value::{Type, Value},
 };
 use stackwright_tests::process::TestClock;
@@ -479,4 +479,47 @@ async fn assert_nothing_is_kept(stack: &Stack) {
         kept.push_str(&format!("{:?}", stack.journal(run.id).await.expect("a journal")));
     }
     assert!(kept.contains("test_thing") && !kept.contains("hunter2"), "{kept}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_plan_is_given_its_ephemeral_variables_again() {
+    let log = Log::new();
+    let stack = stack(&log);
+    let text = "variable \"token\" {\n ephemeral = true\n}\nvariable \"scope\" {\n ephemeral = true\n default = \"s\"\n}\n\
+                resource \"test_thing\" \"x\" {\n name = \"x\"\n token = \"${var.token} ${var.scope}\"\n}\n";
+    let (template, problems) = Template::parse(&Files::from_texts([("main.tf", text)]), &Options::default());
+    assert_eq!(problems, []);
+    let stored = async |variables: &[(&'static str, &str)]| {
+        let mut options = PlanOptions::default();
+        for (name, value) in variables {
+            options = options.variable(*name, Value::string(*value));
+        }
+        let plan = stack.plan(&template, options).await.expect("a plan");
+        stack.open_plan(&stack.seal_plan(&plan).expect("bytes")).expect("a plan")
+    };
+    let given = |variables: &[(&'static str, &str)]| ApplyOptions {
+        variables: RawVariables::from_values(variables.iter().map(|(name, value)| (*name, Value::string(*value)))),
+        ..ApplyOptions::default()
+    };
+    let refused = async |plan: Plan, options: ApplyOptions| {
+        let error = stack.apply(plan, options).await.expect_err("a variable is missing");
+        error.diagnostics().iter().map(|problem| format!("{} {}", problem.code, problem.message)).collect::<Vec<_>>()
+    };
+    let again = |name: &str| {
+        format!(
+            "variable.missing the ephemeral variable `{name}` was set when the plan was made, and has to be set again"
+        )
+    };
+    let both = stored(&[("token", "t1"), ("scope", "s1")]).await;
+    assert_eq!(both.inputs.ephemeral.len(), 0);
+    assert_eq!(refused(both.clone(), ApplyOptions::default()).await, [again("scope"), again("token")]);
+    assert_eq!(refused(both, given(&[("token", "t2")])).await, [again("scope")]);
+    let one = stored(&[("token", "t1")]).await;
+    assert_eq!(
+        refused(one.clone(), given(&[("token", "t2"), ("scope", "s2")])).await,
+        ["variable.ephemeral the variable `scope` was not set when the plan was made"]
+    );
+    let (report, _) = watch(stack.apply(one, given(&[("token", "t2"), ("other", "x")])).await.expect("a run")).await;
+    assert_eq!(report.status, RunStatus::Succeeded);
+    assert_eq!(log.take(), ["use x t2 s", "made x"]);
 }

@@ -9,7 +9,7 @@ use stackwright::{
     run::{OnFailure, RunReport},
     stack::{ApplyOptions, Run, Stack},
     state::RunStatus,
-    template::{Files, Options, Template},
+    template::{FileKind, Files, Options, Origin, RawVariables, Template},
 };
 
 use super::{Failure, InSources as _, plan as planning};
@@ -19,6 +19,7 @@ use crate::{
     session::Session,
     show,
     terminal::{Progress, Style, confirm},
+    variables::{self, Asking},
 };
 
 /// Whether a person is asked before something changes.
@@ -37,7 +38,8 @@ pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style
     let on_failure = if arguments.on_failure == "continue" { OnFailure::Continue } else { OnFailure::Stop };
     if let Some(path) = &arguments.plan {
         let plan = planning::open(&stack, &session.folder.join(path))?;
-        return carry_out(&stack, plan, &arguments.planning, on_failure, style).await;
+        let given = again(session, &plan, &arguments.planning)?;
+        return carry_out(&stack, plan, given, &arguments.planning, on_failure, style).await;
     }
     let mode = match (arguments.destroy, arguments.planning.refresh_only) {
         (true, _) => Mode::Destroy,
@@ -66,8 +68,6 @@ pub(super) async fn refresh(session: &Session, arguments: &arguments::Refresh, s
 fn refuse_what_a_saved_plan_fixes(arguments: &arguments::Apply) -> Result<()> {
     let planning = &arguments.planning;
     let given = [
-        ("-var", !planning.variables.var.is_empty()),
-        ("-var-file", !planning.variables.var_file.is_empty()),
         ("-target", !planning.target.is_empty()),
         ("-replace", !planning.replace.is_empty()),
         ("-destroy", arguments.destroy),
@@ -79,6 +79,36 @@ fn refuse_what_a_saved_plan_fixes(arguments: &arguments::Apply) -> Result<()> {
     }
     let message = format!("{} cannot be given with a saved plan; give it to `plan -out`", given.join(", "));
     Err(Error::new(ErrorKind::InvalidInput, "cli.usage", message))
+}
+
+/// Collects the ephemeral variables of a saved plan, whose values it does not have. Returns the plan's own texts as well.
+fn again(session: &Session, plan: &Plan, arguments: &Planning) -> Result<(RawVariables, Sources), Failure> {
+    let mut files = Files::from_texts(plan.inputs.files.iter().map(|(path, text)| (path, text.clone())));
+    for (path, text) in Files::from_dir(&session.folder)?.in_dir("") {
+        if FileKind::of(path) == FileKind::Values {
+            files.insert(path, text.clone());
+        }
+    }
+    let (mut template, _) = Template::parse(&files, &Options::default().edition(plan.inputs.edition));
+    let mut raw = variables::gather(&arguments.variables, &mut template, &session.folder, Asking::Never)
+        .in_sources(template.sources())?;
+    let declared = &template.root().variables;
+    let is_ephemeral = |name: &str| declared.get(name).is_some_and(|variable| variable.ephemeral);
+    let fixed: Vec<String> = raw
+        .values
+        .iter()
+        .filter(|(name, value)| matches!(value.origin, Origin::Argument) && !is_ephemeral(name))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if !fixed.is_empty() {
+        let message = format!(
+            "{} cannot be given with a saved plan, which takes ephemeral variables alone; give it to `plan -out`",
+            fixed.join(", ")
+        );
+        return Err(Error::new(ErrorKind::InvalidInput, "cli.usage", message).into());
+    }
+    raw.values.retain(|name, _| is_ephemeral(name));
+    Ok((raw, template.sources().clone()))
 }
 
 /// Goes on with a run whose process died, before anything new is planned.
@@ -125,7 +155,8 @@ async fn plan_and_carry_out(
         say!("{} cancelled.", if mode == Mode::Destroy { "Destroy" } else { "Apply" });
         return Ok(Exit::Failure);
     }
-    carry_out(stack, plan, arguments, on_failure, style).await
+    let given = (RawVariables::default(), sources_of(&plan));
+    carry_out(stack, plan, given, arguments, on_failure, style).await
 }
 
 fn approved(stack: &Stack, mode: Mode, arguments: &Planning, style: Style) -> Result<bool> {
@@ -149,6 +180,7 @@ fn options(arguments: &Planning, on_failure: OnFailure, why: &str) -> ApplyOptio
 async fn carry_out(
     stack: &Stack,
     plan: Plan,
+    (variables, sources): (RawVariables, Sources),
     arguments: &Planning,
     on_failure: OnFailure,
     style: Style,
@@ -169,13 +201,13 @@ async fn carry_out(
         }
         return Ok(Exit::Success);
     }
-    let sources = sources_of(&plan);
     let why = match plan.mode {
         Mode::Destroy => "destroy",
         Mode::RefreshOnly => "refresh",
         _ => "apply",
     };
-    let run = stack.apply(plan, options(arguments, on_failure, why)).await?;
+    let options = ApplyOptions { variables, ..options(arguments, on_failure, why) };
+    let run = stack.apply(plan, options).await.in_sources(&sources)?;
     let report = watch(run, style).await.in_sources(&sources)?;
     if report.status != RunStatus::Succeeded {
         tell(&report, style);

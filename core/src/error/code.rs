@@ -200,6 +200,7 @@ pub const CODES: &[CodeInfo] = &[
     info("value.encoding", "a stored value cannot be read back"),
     info("value.json", "a text is not JSON, or a value has no form in JSON"),
     info("value.part", "a value has no part of that name or index"),
+    info("variable.ephemeral", "a variable is set although the plan was made without it"),
     info("variable.missing", "a variable has no value"),
     info("variable.null", "a variable cannot be null"),
     info("variable.syntax", "the value of a variable cannot be read"),

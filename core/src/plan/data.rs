@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -381,6 +384,8 @@ pub struct Inputs {
     pub variables: BTreeMap<String, Value>,
     /// Those of them that are ephemeral. They are not stored with the plan: who applies a stored plan gives them again.
     pub ephemeral: BTreeMap<String, Value>,
+    /// The names of the ephemeral variables that were set when the plan was made: they have to be set again.
+    pub ephemeral_given: BTreeSet<String>,
     /// The edition of the language that the template is written in.
     pub edition: Edition,
     /// What `terraform.workspace` says.

@@ -17,6 +17,7 @@ mod handle;
 mod history;
 mod planning;
 mod run;
+mod variables;
 mod view;
 
 pub use console::Console;

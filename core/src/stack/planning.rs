@@ -124,6 +124,7 @@ impl Stack {
         let input = PlanInput {
             lineage: state.lineage,
             variables: variables.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+            given: options.variables.values.keys().map(ToString::to_string).collect(),
             rows: state.rows,
             outputs: state.outputs.into_iter().map(|(name, output)| (name, output.value)).collect(),
             files,

@@ -2,13 +2,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::task::JoinHandle;
 
-use super::Stack;
+use super::{Stack, variables};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{Bus, Recorded, Subscription},
     plan::{Plan, Residue, codec},
     run::{Canceller, Driver, DriverParts, OnFailure, Options, Resume, RunReport},
     state::{Lease, Lineage, Row, RowStatus, RunId},
+    template::RawVariables,
 };
 
 /// How a plan is to be carried out.
@@ -24,6 +25,9 @@ pub struct ApplyOptions {
     pub why: String,
     /// Where events go beside [`Run::next_event`].
     pub events: Option<Bus>,
+    /// The ephemeral variables of a plan that was stored, or of a run that is resumed. Others are ignored: the plan has
+    /// their values.
+    pub variables: RawVariables,
 }
 
 impl Default for ApplyOptions {
@@ -35,6 +39,7 @@ impl Default for ApplyOptions {
             who: String::new(),
             why: String::new(),
             events: None,
+            variables: RawVariables::default(),
         }
     }
 }
@@ -109,9 +114,12 @@ impl Stack {
     /// Returns once the run's first facts are about to be written; the rest happens on a task of the engine's own.
     ///
     /// # Errors
+    /// `template.invalid` where the plan was stored and an ephemeral variable is not set again as it was when it was made;
     /// `plan.stale` (`Conflict`) when state moved since the plan was made; `lease.held` while somebody else works on
     /// the stack; `run.unfinished` while an earlier run of it was not ended; those of [`Store`](crate::state::Store).
-    pub async fn apply(&self, plan: Plan, options: ApplyOptions) -> Result<Run> {
+    pub async fn apply(&self, mut plan: Plan, options: ApplyOptions) -> Result<Run> {
+        variables::give(&mut plan, &options.variables)?;
+        variables::check_given(&plan)?;
         if plan.stack != self.key {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -147,7 +155,8 @@ impl Stack {
 
     /// Goes on with a run whose process died, or that paused.
     ///
-    /// What was under way when it died is looked up in the world before anything is repeated.
+    /// What was under way when it died is looked up in the world before anything is repeated. Steps that need an ephemeral
+    /// variable fail unless the options set it.
     ///
     /// # Errors
     /// `run.unknown` (`NotFound`), `run.ended` (`Conflict`) when there is nothing to resume, `lease.held`, and those of
@@ -165,7 +174,12 @@ impl Stack {
 
     async fn take_up(&self, run: RunId, options: ApplyOptions, lease: &Lease) -> Result<Run> {
         let sealer = self.sealer();
-        let resume = Resume::load(self.store(), run, &sealer, |bytes| codec::decode(bytes, &sealer)).await?;
+        let open = |bytes: &[u8]| {
+            let mut plan = codec::decode(bytes, &sealer)?;
+            variables::give(&mut plan, &options.variables)?;
+            Ok(plan)
+        };
+        let resume = Resume::load(self.store(), run, &sealer, open).await?;
         let record = self.store().load_stack(&self.key).await?;
         let lineage = record.map(|record| record.lineage).or(resume.plan().lineage).unwrap_or_else(Lineage::mint);
         let rows = self.rows(&sealer).await?;

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -172,6 +175,8 @@ pub(super) struct InputsDoc {
     pub absolute_paths: BTreeMap<String, String>,
     /// One sealed document for all variables.
     pub variables: Json,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ephemeral_given: BTreeSet<String>,
     /// Plans that do not say were made in the first edition.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub edition: String,

@@ -176,6 +176,7 @@ fn pack_inputs(inputs: &Inputs, how: &dyn Pack) -> Result<InputsDoc> {
         listed_files: inputs.listed_files.clone(),
         absolute_paths: inputs.absolute_paths.clone(),
         variables: how.bytes("variables", &variables)?,
+        ephemeral_given: inputs.ephemeral_given.clone(),
         edition: match inputs.edition {
             edition if edition == Edition::default() => String::new(),
             edition => edition.to_string(),

@@ -169,6 +169,7 @@ impl Unpack<'_> {
             absolute_paths: doc.absolute_paths,
             variables: variables.collect::<Result<_>>()?,
             ephemeral: BTreeMap::new(),
+            ephemeral_given: doc.ephemeral_given,
             workspace: doc.workspace,
             root: doc.root,
             timestamp: doc.timestamp,

@@ -26,6 +26,8 @@ pub struct PlanInput {
     pub template: Arc<Template>,
     /// The root module's variables: converted, defaulted, marked.
     pub variables: BTreeMap<String, Value>,
+    /// The names of those of them that somebody set, rather than their defaults.
+    pub given: BTreeSet<String>,
     /// What exists, as state remembers it.
     pub rows: Vec<Row>,
     /// The outputs of the last run; marked.
@@ -54,6 +56,7 @@ impl PlanInput {
             lineage: None,
             template,
             variables: BTreeMap::new(),
+            given: BTreeSet::new(),
             rows: Vec::new(),
             outputs: BTreeMap::new(),
             types,

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{Planner, entry::Entry};
 use crate::{
     plan::{Action, Inputs, PlannedReadOf, RowBase},
+    template::FileKind,
     value::{Marks, Value},
 };
 
@@ -58,9 +59,11 @@ impl Planner {
 
     pub(super) fn inputs(&self) -> Inputs {
         let seen = self.files.seen();
-        let files = self.input.template.files().iter();
+        // Values are kept as they were resolved, and those that must not be stored are not.
+        let files = self.input.template.files().iter().filter(|(path, _)| FileKind::of(path) != FileKind::Values);
         let (variables, ephemeral) = self.variables();
         Inputs {
+            ephemeral_given: ephemeral.keys().filter(|name| self.input.given.contains(*name)).cloned().collect(),
             files: files.map(|(path, text)| (path.to_string(), Arc::clone(text))).collect(),
             read_files: seen.contents,
             existing_files: seen.exists,
