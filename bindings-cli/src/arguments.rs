@@ -70,11 +70,17 @@ pub(crate) struct Global {
     pub(crate) no_color: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// Fetch anew what is there already.
+    #[arg(long)]
+    pub(crate) upgrade: bool,
+}
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Say what there is to prepare: nothing. Taken because hands type it.
-    #[command(hide = true)]
-    Init,
+    /// Fetch the modules that lie in archives and git directories on this machine.
+    Init(Init),
     /// Check the template and say everything that is wrong with it.
     Validate(Validate),
     /// Show what apply would do.

@@ -9,6 +9,7 @@ mod arguments;
 mod command;
 mod exit;
 mod lock;
+mod modules;
 mod session;
 mod show;
 mod variables;

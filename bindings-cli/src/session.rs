@@ -185,7 +185,7 @@ fn not_text(variable: &str) -> Error {
 }
 
 /// Makes the folder of state and key, which nobody else may look into, and keeps it out of version control.
-fn make_private_folder(folder: &Path) -> Result<()> {
+pub(crate) fn make_private_folder(folder: &Path) -> Result<()> {
     let failed = |error| {
         let message = format!("the folder `{}` cannot be made", folder.display());
         Error::new(ErrorKind::Denied, "store.unavailable", message).because(error)

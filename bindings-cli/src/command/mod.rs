@@ -6,6 +6,7 @@ mod convert;
 mod fmt;
 mod graph;
 mod import;
+mod init;
 mod output;
 mod plan;
 mod rotate;
@@ -52,10 +53,8 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
     let global = invocation.global;
     let style = Style::choose(global.no_color, wants_json(&invocation.command));
     let result = async {
-        match &invocation.command {
-            Command::Version(arguments) => return Ok(version::run(arguments)),
-            Command::Init => return Ok(version::init()),
-            _ => {}
+        if let Command::Version(arguments) = &invocation.command {
+            return Ok(version::run(arguments));
         }
         let session = Session::open(&global)?;
         match invocation.command {
@@ -76,7 +75,7 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             Command::RotateKey(arguments) => rotate::run(&session, &arguments, style).await,
             Command::ForceUnlock(arguments) => runs::force_unlock(&session, &arguments).await,
             Command::Version(arguments) => Ok(version::run(&arguments)),
-            Command::Init => Ok(version::init()),
+            Command::Init(arguments) => init::run(&session, &arguments).await,
         }
     };
     match result.await {

@@ -9,9 +9,3 @@ pub(super) fn run(arguments: &Version) -> Exit {
     }
     Exit::Success
 }
-
-/// There is nothing to download; hands that come from other programs are told what to type next.
-pub(super) fn init() -> Exit {
-    say!("Nothing to prepare: the providers are part of the program. Go on with `stackwright plan`.");
-    Exit::Success
-}

@@ -116,7 +116,7 @@ impl Tree<'_> {
             if !is_local(&call.source) {
                 return Diagnostic::error("template.source", format!("the module `{}` is not there yet", call.source))
                     .label(call.source_span, "neither a path nor fetched")
-                    .help("the host fetches such modules first; a path beside this file starts with `./` or `../`");
+                    .help("the host fetches such modules first (`stackwright init`); a path beside this file starts with `./` or `../`");
             }
             let problem = Diagnostic::error("template.source", format!("there is no module at `{}`", call.source));
             if call.dir.starts_with("..") {

@@ -20,7 +20,8 @@ const PACKAGES: &str = ".stackwright/modules";
 /// A package of modules that a template asks for and that does not lie beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleRequest {
-    /// The source as it was written, without a `//folder` inside the package.
+    /// The source as it was written, without a `//folder` inside the package. A relative path in it (`./net.zip`,
+    /// `git::../net`) counts from the template's root.
     pub source: Arc<str>,
     /// Which versions fit, where the call says so.
     pub version: Option<VersionConstraint>,
@@ -174,16 +175,47 @@ pub(in crate::template) struct CalledModule {
 impl CalledModule {
     fn request(&self, dir: &str) -> Option<ModuleRequest> {
         remote(&self.source)?;
-        let source = with_query(&self.source);
+        let source = placed(dir, &with_query(&self.source))?;
         let version = self.version.as_ref().and_then(|version| version.parse().ok());
         let caller = if dir.is_empty() { self.name.to_string() } else { format!("{dir}:{}", self.name) };
         Some(ModuleRequest { source: source.into(), version, caller: caller.into() })
     }
 }
 
-/// Returns whether a module source is a path beside the calling module.
+/// Returns whether a module source is a path beside the calling module; an archive there is none.
 pub(in crate::template) fn is_local(source: &str) -> bool {
-    source == "." || source == ".." || source.starts_with("./") || source.starts_with("../")
+    let package = source.split_once("//").map_or(source, |(package, _)| package);
+    is_relative(source) && !is_archive(package)
+}
+
+fn is_relative(path: &str) -> bool {
+    path == "." || path == ".." || path.starts_with("./") || path.starts_with("../")
+}
+
+/// Returns whether a path, by its name, is a file that holds files.
+fn is_archive(path: &str) -> bool {
+    const NAMES: [&str; 8] = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2"];
+    let path = path.split_once('?').map_or(path, |(path, _)| path).to_ascii_lowercase();
+    NAMES.iter().any(|name| path.ends_with(name))
+}
+
+/// Returns a source as the root module would write it: a path in it counts from the calling module's folder. `None` where
+/// it leads out of the package that its caller is in.
+fn placed(dir: &str, source: &str) -> Option<String> {
+    let (getter, path) = source.strip_prefix("git::").map_or(("", source), |path| ("git::", path));
+    if !is_relative(path) {
+        return Some(source.to_owned());
+    }
+    let joined = join(dir, path);
+    let stays = package_of(dir).is_none_or(|package| joined.starts_with(&format!("{package}/")));
+    let beside = if joined.starts_with("..") { "" } else { "./" };
+    stays.then(|| format!("{getter}{beside}{joined}"))
+}
+
+/// Returns the package that a folder is in; `None` for those of the template itself.
+fn package_of(dir: &str) -> Option<String> {
+    let package = dir.strip_prefix(PACKAGES)?.split('/').nth(1)?;
+    Some(format!("{PACKAGES}/{package}"))
 }
 
 /// Takes a source that is no path apart: the package, and a folder inside it.
@@ -204,13 +236,12 @@ fn remote(source: &str) -> Option<(&str, &str)> {
 /// package that its caller is in.
 pub(in crate::template) fn module_folder(dir: &str, source: &str, version: Option<&str>) -> Option<String> {
     if let Some((_, inside)) = remote(source) {
-        let package = package_folder(&with_query(source), version);
+        let package = package_folder(&placed(dir, &with_query(source))?, version);
         let folder = join(&package, inside);
         return (folder == package || folder.starts_with(&format!("{package}/"))).then_some(folder);
     }
     let folder = join(dir, source);
-    let package = dir.strip_prefix(PACKAGES).and_then(|rest| rest.split('/').nth(1));
-    match package.map(|package| format!("{PACKAGES}/{package}")) {
+    match package_of(dir) {
         Some(package) if folder != package && !folder.starts_with(&format!("{package}/")) => None,
         _ => Some(folder),
     }
@@ -337,6 +368,30 @@ mod tests {
             problems(&files),
             ["2 template.source <\"acme/net/cloud//../x\"> `acme/net/cloud//../x` leads out of the package"]
         );
+    }
+
+    #[test]
+    fn archives_and_repositories_beside_the_template_are_packages() {
+        let request = |dir: &str, source: &str| {
+            let call = CalledModule { name: "m".into(), source: source.to_owned(), version: None };
+            call.request(dir).map(|request| request.source.to_string())
+        };
+        let some = |source: &str| Some(source.to_owned());
+        assert_eq!(request("", "./vendor/net.zip//modules/x"), some("./vendor/net.zip"));
+        assert_eq!(request("a/b", "../net.tar.gz//x"), some("./a/net.tar.gz"));
+        assert_eq!(request("a", "../../net.TGZ"), some("../net.TGZ"));
+        assert_eq!(request("a", "git::./r//x?ref=v1"), some("git::./a/r?ref=v1"));
+        assert_eq!(request("", "git::file:///r"), some("git::file:///r"));
+        assert_eq!(request("", "./net"), None);
+        assert_eq!(request("", "./zip//x"), None);
+        // The same archive is the same package, whoever asks for it.
+        let folder = |dir: &str, source: &str| module_folder(dir, source, None);
+        assert_eq!(folder("", "./net.zip//x"), folder("a", "../net.zip//x"));
+        assert_ne!(folder("", "./net.zip//x"), folder("a", "./net.zip//x"));
+        let inside = folder("", "./net.zip").expect("a folder");
+        assert_eq!(folder(&inside, "../net.zip"), None);
+        assert_eq!(request(&inside, "git::../../r"), None);
+        assert_eq!(folder("", "./net.zip//../x"), None);
     }
 
     #[test]

@@ -1,0 +1,4 @@
+module "net" {
+  source  = "acme/net/cloud"
+  version = "~> 1.0"
+}
