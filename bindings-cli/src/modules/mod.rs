@@ -11,7 +11,7 @@ mod form;
 mod git;
 mod unpacked;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use stackwright::{
@@ -34,13 +34,18 @@ impl ModuleSource for LocalModules {
         let form = Form::of(&request.source).map_err(|what| refuse(request, &what))?;
         let folder = self.folder.clone();
         let read = tokio::task::spawn_blocking(move || match form {
-            Form::Archive { path, kind } => archive::read(&folder.join(path), kind),
-            Form::Git { path, reference } => git::read(&folder.join(path), reference.as_deref()),
+            Form::Archive { path, kind } => archive::read(&place(&folder, &path), kind),
+            Form::Git { path, reference } => git::read(&place(&folder, &path), reference.as_deref()),
         });
         let unpacked = read.await.map_err(|error| Error::bug("reading a module ended early").because(error))?;
         let files = unpacked.map_err(|what| refuse(request, &what))?;
         Ok(Some(ModulePackage { files, version: None }))
     }
+}
+
+/// Returns where a path leads, without its `./`, which no message needs.
+fn place(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path.strip_prefix(".").unwrap_or(path))
 }
 
 fn refuse(request: &ModuleRequest, what: &str) -> Error {
