@@ -38,6 +38,7 @@ pub const CODES: &[CodeInfo] = &[
     info("eval.function", "a function refused its arguments"),
     info("eval.function_unknown", "there is no such function"),
     info("eval.function_unsupported", "a function is known but cannot be called here"),
+    info("eval.infinite", "an infinite number stands where what is stored belongs"),
     info("eval.iteration", "something without elements is walked"),
     info("eval.null", "null stands where a value is needed"),
     info("eval.number", "a number is out of range"),

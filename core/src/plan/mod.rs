@@ -32,6 +32,8 @@ mod ephemeral_tests;
 #[cfg(test)]
 mod growth;
 #[cfg(test)]
+mod infinite_tests;
+#[cfg(test)]
 mod moves;
 #[cfg(test)]
 mod properties;

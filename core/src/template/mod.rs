@@ -15,6 +15,7 @@ pub(crate) mod ephemeral;
 pub mod eval;
 mod graph;
 pub mod hcl;
+pub(crate) mod infinite;
 pub mod json;
 mod load;
 mod model;

@@ -4,7 +4,7 @@ use super::{Evaluated, Keys, ModuleIdx, NodeId, NodeKind, Repeat, Table, Touched
 use crate::{
     address::InstanceKey,
     error::{Diagnostic, Severity},
-    template::{Condition, Output, Variable, ephemeral},
+    template::{Condition, Output, Variable, ephemeral, infinite},
     value::{Marks, Type, Value},
 };
 
@@ -205,6 +205,9 @@ impl Table {
         }
         if is_root && !output.sensitive && evaluated.value.marks_deep().contains(Marks::SENSITIVE) {
             evaluated.problems.push(crate::template::sensitive_output(&output));
+        }
+        if is_root && !infinite::places(&evaluated.value).is_empty() {
+            evaluated.problems.push(infinite::refuse(output.expr.span));
         }
         if !evaluated.poisoned {
             evaluated.problems.extend(ephemeral_output(&output, &evaluated.value));

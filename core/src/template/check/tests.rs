@@ -737,3 +737,18 @@ fn ephemeral_blocks_are_checked_as_others_are() {
         ],
     );
 }
+
+#[test]
+fn infinite_numbers_are_refused_where_they_are_stored() {
+    refuse(
+        "locals {\n n = 1 / 0\n}\noutput \"a\" {\n value = { x = local.n }\n}\noutput \"b\" {\n value = local.n > 3\n}\n\
+         resource \"acme_vpc\" \"a\" {\n size = -local.n\n}\n",
+        &[
+            "5 eval.infinite <{ x = local.n }> an infinite number cannot be stored",
+            "11 eval.infinite <-local.n> an infinite number cannot be stored",
+        ],
+    );
+    let module = "output \"o\" {\n value = 1 / 0\n}\n";
+    let main = "module \"m\" {\n source = \"./m\"\n}\noutput \"o\" {\n value = min(1, module.m.o)\n}\n";
+    assert_eq!(problems(&[("main.tf", main), ("m/main.tf", module)]), Vec::<String>::new());
+}

@@ -12,6 +12,7 @@ use crate::{
     template::{
         ephemeral,
         eval::{Evaluator, Functions, Options},
+        infinite,
         json::with_schema_blocks,
         model::{
             Condition, Edition, Import, Module, ModuleCall, Output, ProviderRef, Repetition, ResourceBlock, ResourceKey,
@@ -199,6 +200,9 @@ impl<'a> Walk<'a> {
         let value = self.eval(module, &Here::nowhere(), expr);
         if let (Named::Output, Some(value), Some(output)) = (kind, &value, module.outputs.get(name)) {
             self.problems.extend(misdeclared(output, value));
+            if dir.is_empty() && !infinite::places(value).is_empty() {
+                self.problems.push(infinite::refuse(expr.span));
+            }
         }
         let value = value.unwrap_or_else(|| Value::unknown(Type::Any));
         let key: Key = (Arc::clone(dir), Arc::clone(name));
@@ -410,6 +414,9 @@ impl<'a> Walk<'a> {
                 return;
             }
         };
+        if !infinite::places(&converted).is_empty() {
+            self.problems.push(infinite::refuse(span));
+        }
         if !known.checks.is_empty() {
             let alone = Schema::new(0).attribute(name, known.clone());
             for (_, message) in alone.validate_values(&Value::object([(name, converted)])) {

@@ -11,6 +11,7 @@ use crate::{
     error::{Diagnostic, Span, suggest},
     schema::{self, NestedBlock, Nesting, Schema},
     template::{
+        infinite,
         syntax::{Attribute, Block, Body, Expr},
         with_schema_blocks,
     },
@@ -37,6 +38,9 @@ impl Evaluator<'_> {
                     let message = format!("{what} should not be used any more");
                     self.report(Diagnostic::warning("eval.deprecated", message).at(places.of(&path)).help(instead));
                 }
+                let mut spans: Vec<Span> = infinite::places(&value).iter().map(|path| places.of(path)).collect();
+                spans.dedup();
+                spans.into_iter().for_each(|span| self.report(infinite::refuse(span)));
                 value
             }
             Err(problems) => {

@@ -90,6 +90,19 @@ fn everything_wrong_at_once_and_in_place() {
 }
 
 #[test]
+fn infinite_numbers_are_refused_in_place() {
+    check_body("name = \"a\"\nsize = -1 / 0\n", "2:8 eval.infinite: an infinite number cannot be stored");
+    check_body(
+        "name = \"a\"\nsize = min(9, 1 / 0)\nrule {\n  port = 1 / 0 > 1 ? 1 : 2\n}\ndynamic \"rule\" {\n  for_each = [0, 1]\n  content {\n    port = 1 / rule.value\n  }\n}\ndisk \"d\" {\n  gb = 1 / 0\n}\n",
+        "9:12 eval.infinite: an infinite number cannot be stored\n13:8 eval.infinite: an infinite number cannot be stored",
+    );
+    check_body(
+        "name = var.secret\nsize = sensitive(-1 / 0)\n",
+        "2:8 eval.infinite: an infinite number cannot be stored",
+    );
+}
+
+#[test]
 fn dynamic_blocks() {
     check_body(
         "name = \"a\"\ndynamic \"rule\" {\n  for_each = [80, 81]\n  content {\n    port = rule.value\n    note = \"n${rule.key}\"\n  }\n}\nrule {\n  port = 1\n}\n",
