@@ -257,3 +257,20 @@ fn destroying_opens_what_configurations_of_providers_need() {
     let mut residue = Residue::open(Arc::new(plan.clone()), &rows, Arc::clone(&world.types) as _).expect("a residue");
     assert_eq!(lend(&mut residue, &plan.steps[0]), ["ephemeral.loan.a"]);
 }
+
+#[test]
+fn what_turns_out_ephemeral_is_not_stored_either() {
+    // Nobody can tell yet whether the token has a say.
+    let text = TOKEN.to_owned()
+        + "resource \"thing\" \"a\" {\n name = \"a\"\n}\n\
+           resource \"thing\" \"b\" {\n name = tostring(thing.a.id == \"id-1\" && var.token == \"hunter2\")\n}\n";
+    let world_types = World::default().types;
+    let plan = World::default().plan(&text);
+    let step = |address: &str| plan.steps.iter().find(|step| step.address.to_string() == address).expect("a step");
+    let mut residue = Residue::open(Arc::new(plan.clone()), &[], world_types as _).expect("a residue");
+    let made = complete(&step("thing.a").planned.clone().expect("planned"), "id-1");
+    residue.applied(&step("thing.a").address, step("thing.a").object_id, made);
+    let error = residue.finalize(step("thing.b")).expect_err("it would be stored");
+    assert_eq!((error.code(), &*error.diagnostics()[0].code), ("plan.evaluation", "plan.ephemeral"));
+    assert!(error.diagnostics()[0].span().is_some());
+}

@@ -65,7 +65,11 @@ impl Planner {
 
 /// Takes the configuration of a block as it may be kept: without ephemeral marks, which only write-only attributes may
 /// have, and whatever is ephemeral itself. Each other one is a problem.
-pub(super) fn admitted(config: &Value, schema: &Schema, block: &ResourceBlock) -> Result<Value, Vec<Diagnostic>> {
+pub(in crate::plan) fn admitted(
+    config: &Value,
+    schema: &Schema,
+    block: &ResourceBlock,
+) -> Result<Value, Vec<Diagnostic>> {
     if block.key.mode == AddressMode::Ephemeral || !config.marks_deep().contains(Marks::EPHEMERAL) {
         return Ok(config.clone());
     }

@@ -40,6 +40,7 @@ mod update;
 mod uses;
 
 pub(crate) use decide::held_against;
+pub(super) use ephemeral::admitted;
 pub(super) use ignore::keep;
 pub use input::{ObjectIds, PlanInput, PlanOptions};
 pub use machine::Planner;

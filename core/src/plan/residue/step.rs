@@ -2,7 +2,10 @@ use super::{Residue, evaluate::Known};
 use crate::{
     address::Address,
     error::{Diagnostics as _, Error, Result},
-    plan::{Step, StepAction, StepConfig, planner::keep},
+    plan::{
+        Step, StepAction, StepConfig,
+        planner::{admitted, keep},
+    },
     state::ObjectId,
     value::{Type, Value},
 };
@@ -66,6 +69,9 @@ impl Residue {
         })?;
         let repeat = self.table()?.repeat_of(node);
         let config = self.evaluate(|table| table.evaluate_body(module, &repeat, &block.body, &schema, block.span))?;
+        // Of what is not known yet, planning cannot always tell that it will be ephemeral.
+        let config = admitted(&config, &schema, block)
+            .map_err(|problems| Error::from_diagnostics("plan.evaluation", problems))?;
         let config = schema.mark_sensitive(&config);
         if step.action == StepAction::Read {
             return Ok(Finalized { config, planned: None, plan_again: false });
