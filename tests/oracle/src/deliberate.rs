@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use stackwright::{
-    template::syntax::{Call, Expr, ExprKind},
+    template::syntax::{Call, Expr, ExprKind, Ident, TemplatePart},
     value::{Type, Value, convert},
 };
 
@@ -59,7 +59,9 @@ pub const RULES: &[Rule] = &[
         applies: |case| {
             case.calls(
                 |name, _| name == "fileset",
-                |case, call| case.our_error(call).is_some_and(|message| message.contains("is not a file pattern")),
+                |case, call| {
+                    case.our_error(&bare(call)).is_some_and(|message| message.contains("is not a file pattern"))
+                },
             )
         },
     },
@@ -98,6 +100,17 @@ pub const RULES: &[Rule] = &[
                         .is_some_and(|prefix| prefix.starts_with("::ffff:") && prefix.contains('.'))
                 },
             )
+        },
+    },
+    Rule {
+        name: "secrets in a `for` of a template",
+        applies: |case| {
+            let mut templates = Vec::new();
+            collect_templates(&case.ours.expr, &mut templates);
+            case.kind == Kind::Marks
+                && templates
+                    .into_iter()
+                    .any(|template| case.value(template).is_some_and(|text| !text.is_known() && text.is_sensitive()))
         },
     },
     Rule {
@@ -180,6 +193,18 @@ impl Case<'_> {
     }
 }
 
+/// The call with arguments that are not sensitive, so that it says why it refuses them.
+fn bare(call: &Call) -> Call {
+    let mut call = call.clone();
+    for argument in &mut call.args {
+        let span = argument.span;
+        let name = vec![Ident { name: "nonsensitive".into(), span }];
+        let around = Call { name, args: vec![argument.clone()], expand_final: false };
+        *argument = Expr { kind: ExprKind::Call(Box::new(around)), span };
+    }
+    call
+}
+
 /// The text with thirteen digits of its numbers.
 fn rounded(text: &str) -> String {
     let mut out = String::new();
@@ -203,6 +228,24 @@ fn collect<'e>(expr: &'e Expr, calls: &mut Vec<&'e Call>) {
         calls.push(call);
     }
     expr.for_each_child(&mut |child, _| collect(child, calls));
+}
+
+/// Collects the texts with a `for` in them.
+fn collect_templates<'e>(expr: &'e Expr, templates: &mut Vec<&'e Expr>) {
+    if let ExprKind::Template(template) = &expr.kind
+        && has_loop(&template.parts)
+    {
+        templates.push(expr);
+    }
+    expr.for_each_child(&mut |child, _| collect_templates(child, templates));
+}
+
+fn has_loop(parts: &[TemplatePart]) -> bool {
+    parts.iter().any(|part| match part {
+        TemplatePart::For(_) => true,
+        TemplatePart::If(part) => has_loop(&part.then) || has_loop(&part.otherwise),
+        TemplatePart::Literal { .. } | TemplatePart::Interpolation { .. } => false,
+    })
 }
 
 /// Returns the rule that a difference falls under.

@@ -296,6 +296,9 @@ impl Evaluator<'_> {
             }
         }
         let element = match &ty {
+            Type::Tuple(_) if first.is_some() => {
+                return Value::unknown(Type::tuple(values.iter().map(Value::ty).collect::<Vec<_>>())).with_marks(marks);
+            }
             Type::Tuple(_) => return Value::tuple(values).with_marks(marks),
             _ if first.is_some() => return Value::unknown(Type::list(Type::Any)).with_marks(marks),
             Type::List(element) | Type::Set(element) => element,

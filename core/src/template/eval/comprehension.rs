@@ -86,10 +86,14 @@ impl Evaluator<'_> {
                 }
             }
             let key_value = this.expr(&each.body_key, frame);
-            *marks |= key_value.marks_deep();
             // Behind a key that is not known, what is wrong with keys is told when they are.
             let before = this.problem_count();
-            let key = match this.object_key(&key_value, each.body_key.span) {
+            let key = this.object_key(&key_value, each.body_key.span);
+            // What is no key says nothing about the others.
+            if key.is_ok() {
+                *marks |= key_value.marks_deep();
+            }
+            let key = match key {
                 Ok(Some(key)) => key,
                 Ok(None) | Err(_) => {
                     if !known || !key_value.is_known() {

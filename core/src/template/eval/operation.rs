@@ -239,11 +239,14 @@ impl Evaluator<'_> {
             return self.fail(problem);
         };
         let Some(decision) = decision else {
+            if failed {
+                let open = is_open(&then) || is_open(&otherwise);
+                return Value::unknown(if open { Type::Any } else { ty });
+            }
             if is_open(&then) || is_open(&otherwise) {
                 return Value::unknown(Type::Any).with_marks(marks);
             }
-            let result = if failed { Value::unknown(ty) } else { undecided(&then, &otherwise, ty) };
-            return result.with_marks(marks);
+            return undecided(&then, &otherwise, ty).with_marks(marks);
         };
         let (taken, other, place) = if decision {
             (&then, &otherwise, conditional.then.span)
@@ -336,9 +339,9 @@ fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
     if then.is_null() && otherwise.is_null() {
         return Value::null(ty);
     }
-    let mut refinement = Refinement::none();
-    if then.is_definitely_not_null() && otherwise.is_definitely_not_null() {
-        refinement = Refinement::not_null();
+    let is_there = then.is_definitely_not_null() && otherwise.is_definitely_not_null();
+    let mut refinement = if is_there { Refinement::not_null() } else { Refinement::none() };
+    if is_there {
         let (low, high) = (bounds(then), bounds(otherwise));
         if let (Some(a), Some(b)) = (low.0, high.0) {
             let least = if a.value <= b.value { a } else { b };
@@ -348,19 +351,19 @@ fn undecided(then: &Value, otherwise: &Value, ty: Type) -> Value {
             let most = if a.value >= b.value { a } else { b };
             refinement = refinement.with_max(most.value, most.inclusive);
         }
-        // A set may shrink once its elements are known.
-        let is_firm = |value: &Value| {
-            value.ty() == ty && (!value.is_known() || value.is_wholly_known() || !matches!(ty, Type::Set(_)))
+    }
+    // A set may shrink once its elements are known.
+    let is_firm = |value: &Value| {
+        value.ty() == ty && (!value.is_known() || value.is_wholly_known() || !matches!(ty, Type::Set(_)))
+    };
+    if let (true, Some((a, b)), Some((c, d))) =
+        (ty.is_collection() && is_firm(then) && is_firm(otherwise), then.length_bounds(), otherwise.length_bounds())
+    {
+        let most = match (b, d) {
+            (Some(b), Some(d)) => Some(b.max(d)),
+            _ => None,
         };
-        if let (true, Some((a, b)), Some((c, d))) =
-            (ty.is_collection() && is_firm(then) && is_firm(otherwise), then.length_bounds(), otherwise.length_bounds())
-        {
-            let most = match (b, d) {
-                (Some(b), Some(d)) => Some(b.max(d)),
-                _ => None,
-            };
-            refinement = refinement.with_length(a.min(c), most);
-        }
+        refinement = refinement.with_length(a.min(c), most);
     }
     Value::unknown_with(ty, refinement)
 }

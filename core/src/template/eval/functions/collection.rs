@@ -348,7 +348,7 @@ fn uneven(keys: usize, values: usize) -> Problem {
 fn zip(call: Call<'_>) -> Result<Value, Problem> {
     let (keys, values) = (call.value(0)?, call.value(1)?);
     if !keys.is_wholly_known() {
-        return Ok(Value::unknown(call.returns.clone()).with_marks(values.marks()));
+        return Ok(Value::unknown(call.returns.clone()).with_marks(keys.marks() | values.marks()));
     }
     let marks = keys.marks_deep() | values.marks();
     if keys.len() != values.len() {

@@ -1,6 +1,6 @@
 //! Texts that stand for other data: Base64, JSON, YAML, CSV, URLs, character sets.
 
-use std::{collections::HashSet, fmt::Write as _, io::Write as _, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _, io::Write as _, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -143,8 +143,8 @@ fn register_documents(table: &mut Functions) {
             .returns(Type::Any)
             .may_return_null()
             .computes(|call| {
-                let value =
-                    from_json(call.text(0), &Type::Any).map_err(|error| Problem::argument(0, error.to_string()))?;
+                let text = without_lone_surrogates(call.text(0));
+                let value = from_json(&text, &Type::Any).map_err(|error| Problem::argument(0, error.to_string()))?;
                 call.room(size(&value))?;
                 Ok(value)
             }),
@@ -179,6 +179,38 @@ fn register_documents(table: &mut Functions) {
             })
             .computes(csv_decode),
     );
+}
+
+/// Half of a pair of surrogates is no character: another stands for it.
+fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
+    let unit = |text: &str| {
+        let digits =
+            text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let length = match unit(escape) {
+            Some(0xd800..=0xdbff) if matches!(escape.get(6..).and_then(unit), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => {
+                out.push_str("\\ufffd");
+                rest = escape.get(6..).unwrap_or("");
+                continue;
+            }
+            _ => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
+        };
+        let (escape, behind) = escape.split_at(length);
+        out.push_str(escape);
+        rest = behind;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// How many values it holds, itself included.

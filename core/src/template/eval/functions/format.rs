@@ -52,6 +52,11 @@ pub(super) fn format_list(call: Call<'_>) -> Result<Value, Problem> {
     let mut is_open = !call.value(0)?.is_known();
     for (idx, argument) in arguments.iter().enumerate() {
         let own = match argument.kind() {
+            // How many elements it will have is not known, nor in which order.
+            Kind::Set(items) if items.len() > 1 && !argument.is_wholly_known() => {
+                is_open = true;
+                None
+            }
             Kind::List(items) | Kind::Set(items) | Kind::Tuple(items) => Some(items.len()),
             Kind::Unknown(known) if known.ty == Type::Any || matches!(known.ty, Type::List(_) | Type::Set(_)) => {
                 is_open = true;

@@ -150,7 +150,8 @@ fn register_picks(table: &mut Functions) {
     );
     table.add(
         Function::new("one", "Returns the only element of a list, set or tuple, or null where there is none.")
-            .takes([Parameter::new("list", Type::Any).marked().unknown()])
+            // Of what is inside, nothing can be told apart any more: its marks are the result's.
+            .takes([Parameter::new("list", Type::Any).unknown()])
             .returns_by(|arguments, _| match type_of(arguments, 0) {
                 Type::List(element) | Type::Set(element) => Ok((*element).clone()),
                 Type::Tuple(types) if types.len() < 2 => Ok(types.first().cloned().unwrap_or(Type::Any)),
@@ -167,20 +168,18 @@ fn register_picks(table: &mut Functions) {
                 let list = call.value(0)?;
                 let ty = call.returns.clone();
                 if !list.is_known() {
-                    return Ok(Value::unknown(ty).with_marks(list.marks()));
+                    return Ok(Value::unknown(ty));
                 }
-                let found = match (call.items(0), list.length_bounds()) {
-                    ([], _) => Value::null(ty),
-                    ([only], _) => only.clone(),
+                match (call.items(0), list.length_bounds()) {
+                    ([], _) => Ok(Value::null(ty)),
+                    ([only], _) => Ok(only.clone()),
                     // A set whose elements are not known may still collapse to one.
-                    (_, Some((1, _))) => Value::unknown(ty),
+                    (_, Some((1, _))) => Ok(Value::unknown(ty)),
                     (items, _) => {
                         let message = format!("at most one element is required, not {}", items.len());
-                        return Err(Problem::argument(0, message));
+                        Err(Problem::argument(0, message))
                     }
-                };
-                // Of what is inside, nothing can be told apart any more.
-                Ok(found.unmark_deep().0.with_marks(list.marks_deep()))
+                }
             }),
     );
 }
@@ -422,6 +421,13 @@ fn concat(call: Call<'_>) -> Result<Value, Problem> {
             }
             None => all.extend(argument.elements().cloned()),
         }
+    }
+    // A list without elements may say nothing about its type; the others do.
+    if call.returns.element() == Some(&Type::Any)
+        && let Some(element) = all.first().map(Value::ty)
+        && all.iter().all(|item| item.has_type(&element))
+    {
+        return Ok(Value::list(element, all).with_marks(marks));
     }
     Ok(sequence(call.returns, all).with_marks(marks))
 }

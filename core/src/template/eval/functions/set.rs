@@ -130,12 +130,18 @@ fn product(call: Call<'_>) -> Result<Value, Problem> {
     for (idx, (list, ty)) in call.arguments.iter().zip(types).enumerate() {
         let convert = |value: &Value| convert(value, ty).map_err(|error| Problem::argument(idx, error.to_string()));
         let values = list.elements().map(convert).collect::<Result<Vec<_>, _>>()?;
+        // With a null, elements of any types have one in common, and yet no list or set can hold them.
+        if let Some(first) = values.first().filter(|_| ty.has_any()).map(Value::ty)
+            && values.iter().any(|value| value.ty() != first)
+        {
+            return Err(Problem::argument(idx, "its elements have no type in common"));
+        }
         rows = rows
             .iter()
             .flat_map(|row| values.iter().map(move |value| row.iter().chain([value]).cloned().collect()))
             .collect();
     }
-    let rows = rows.into_iter().map(Value::tuple).collect();
+    let rows: Vec<Value> = rows.into_iter().map(Value::tuple).collect();
     let all = if is_set { Value::set(element.clone(), rows) } else { Value::list(element.clone(), rows) };
     Ok(all.with_marks(marks))
 }

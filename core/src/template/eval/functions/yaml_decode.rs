@@ -13,8 +13,26 @@ use crate::{
 /// Sequences and mappings inside one another.
 const DEEPEST: usize = 200;
 
+/// How many single `-` are texts, at most: the parser starts anew for each.
+const MOST_DASHES: usize = 32;
+
 /// Returns the value of the only document of a YAML text: sequences become tuples, mappings objects.
 pub(super) fn decode(text: &str, context: &Context<'_>) -> Result<Value, Problem> {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..MOST_DASHES {
+        let mut dash = None;
+        let result = read(&text, context, &mut dash);
+        // In `[-, a]` it is a text to Terraform's reader, and a mistake to ours.
+        let at = dash.and_then(|idx| text.char_indices().nth(idx)).filter(|(_, c)| *c == '-').map(|(at, _)| at);
+        let is_whole = |at: &usize| text.get(..*at).is_some_and(|t| t.trim_end().ends_with(['[', '{', ',', ':']));
+        let Some(at) = at.filter(is_whole) else { return result };
+        text.to_mut().replace_range(at..=at, "\"-\"");
+    }
+    read(&text, context, &mut None)
+}
+
+/// `dash` becomes the place of a `-` where a text should begin, counted in characters, if that is what is wrong.
+fn read(text: &str, context: &Context<'_>, dash: &mut Option<usize>) -> Result<Value, Problem> {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         ends_openly: !text.ends_with('\n'),
@@ -23,6 +41,7 @@ pub(super) fn decode(text: &str, context: &Context<'_>) -> Result<Value, Problem
         anchors: HashMap::new(),
         open: Vec::new(),
         context,
+        dash,
     };
     loop {
         match reader.next()? {
@@ -57,6 +76,7 @@ struct Reader<'t, 'c> {
     /// Anchors whose nodes are being read.
     open: Vec<usize>,
     context: &'c Context<'c>,
+    dash: &'c mut Option<usize>,
 }
 
 #[derive(Clone)]
@@ -96,6 +116,9 @@ impl<'t> Reader<'t, '_> {
             Some(Ok((event, _))) => Ok(event),
             Some(Err(error)) => {
                 let place = error.marker();
+                if error.info().contains("cannot start with '-'") {
+                    *self.dash = Some(place.index());
+                }
                 Err(Problem::argument(
                     0,
                     format!("it is not YAML: {} at line {}, column {}", error.info(), place.line(), place.col() + 1),
