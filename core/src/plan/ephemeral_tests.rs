@@ -186,7 +186,13 @@ fn what_is_not_known_yet_is_opened_later() {
     let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
     let made = Value::object([("id", Value::string("id-1")), ("name", Value::string("n"))]);
     residue.applied(&step("thing.t").address, step("thing.t").object_id, made);
+    let status_of_a = |residue: &mut Residue| {
+        let (checks, _) = residue.checks(&std::collections::BTreeMap::new());
+        checks.iter().find(|check| check.name == "a").expect("conditions").status
+    };
+    assert_eq!(status_of_a(&mut residue), crate::state::CheckStatus::Unknown);
     assert_eq!(lend(&mut residue, step("thing.u")), ["ephemeral.loan.a"]);
+    assert_eq!(status_of_a(&mut residue), crate::state::CheckStatus::Pass);
     let config = residue.finalize(step("thing.u")).expect("a configuration").config.unmark_deep().0;
     assert_eq!(config.attribute("token"), Some(&Value::string("loan of id-1")));
     let config = residue.provider_config(step("strict_thing.w")).expect("it evaluates").expect("a configuration");

@@ -22,8 +22,11 @@ impl Residue {
         for result in &mut results {
             for instance in &mut result.instances {
                 if result.kind != CheckKind::Check {
-                    // What does not hold ended the run.
-                    instance.status = CheckStatus::Pass;
+                    // What does not hold ended the run. But an ephemeral resource that nobody needed was never judged.
+                    let is_ephemeral = result.type_name.as_deref().is_some_and(|name| name.starts_with("ephemeral."));
+                    if !is_ephemeral || self.loans.was_opened(&instance.address) {
+                        instance.status = CheckStatus::Pass;
+                    }
                     continue;
                 }
                 match self.judge(instance.module.as_deref(), &result.name, unread) {

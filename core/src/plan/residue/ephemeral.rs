@@ -27,8 +27,17 @@ pub(super) struct Loans {
     missing: BTreeMap<NodeId, Missing>,
     /// What is open.
     open: BTreeMap<Address, NodeId>,
+    /// What was open at some time, so that its conditions hold.
+    opened: BTreeSet<String>,
     /// Who may use which blocks, by the text of the template.
     links: Option<Links>,
+}
+
+impl Loans {
+    /// Returns whether what has that address was open at some time.
+    pub(super) fn was_opened(&self, address: &str) -> bool {
+        self.opened.contains(address)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +129,7 @@ impl Residue {
             return Err(Error::from_diagnostics("plan.condition_failed", problems));
         }
         self.loans.missing.remove(&node);
+        self.loans.opened.insert(address.to_string());
         self.loans.open.insert(address.clone(), node);
         self.table()?.finish(node, value, Touched::one(node));
         Ok(())

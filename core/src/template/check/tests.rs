@@ -690,6 +690,22 @@ fn ephemeral_values_are_refused_where_something_is_stored() {
         [format!("plan.ephemeral <var.e> `label` {what}")]
     );
     assert_eq!(
+        refused(&vpc(
+            "dynamic \"rule\" {\n for_each = [for c in split(\"\", var.e) : 1]\n content {\n port = 1\n }\n }"
+        )),
+        [format!("plan.ephemeral <[for c in split(\"\", var.e) : 1]> `rule` {what}")]
+    );
+    assert_eq!(
+        refused(&vpc("dynamic \"rule\" {\n for_each = [1]\n content {\n port = 1\n label = var.e\n }\n }")),
+        [format!("plan.ephemeral <var.e> `label` {what}")]
+    );
+    assert_eq!(
+        refused(
+            "resource \"acme_vpc\" \"b\" {\n}\nresource \"acme_vpc\" \"a\" {\n cidr = coalesce(acme_vpc.b.id, var.e)\n}\n"
+        ),
+        [format!("plan.ephemeral <coalesce(acme_vpc.b.id, var.e)> `cidr` {what}")]
+    );
+    assert_eq!(
         refused("data \"acme_zone\" \"z\" {\n name = var.e\n}\n"),
         [format!("plan.ephemeral <var.e> `name` {what}")]
     );

@@ -438,13 +438,13 @@ impl<'a> Walk<'a> {
     fn dynamic(&mut self, module: &'a Module, here: &Here<'_>, schema: &schema::Block, dynamic: &Dynamic<'_>) {
         let all = dynamic.for_each.and_then(|expr| Some((self.eval(module, here, expr)?, expr.span)));
         let mut ty = Type::Any;
-        if let Some((value, span)) = all {
+        if let Some((value, span)) = &all {
             ty = value.ty();
             if value.is_null() || ty.is_primitive() {
                 let found = if value.is_null() { "null".to_owned() } else { format!("a {}", ty.friendly_name()) };
                 self.problems.push(
                     Diagnostic::error("template.value", "`for_each` of a `dynamic` block takes a collection")
-                        .label(span, format!("this is {found}")),
+                        .label(*span, format!("this is {found}")),
                 );
                 ty = Type::Any;
             }
@@ -455,6 +455,10 @@ impl<'a> Walk<'a> {
             Type::Set(element) => (**element).clone(),
             _ => Type::Any,
         };
+        let marks = all.as_ref().map_or(Marks::NONE, |(value, _)| value.marks());
+        if let Some((_, span)) = all.filter(|_| here.keeps && marks.contains(Marks::EPHEMERAL)) {
+            self.problems.push(ephemeral::argument(dynamic.kind, span));
+        }
         let item = Value::object([("key", Value::unknown(key)), ("value", Value::unknown(element(&ty)))]);
         let mut items = here.items.clone();
         items.insert(0, (dynamic.iterator, item));

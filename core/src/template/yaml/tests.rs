@@ -226,9 +226,37 @@ module "m" {
   providers = { acme = acme.east, acme.west = acme.east }
   x         = local.object
 }
+variable "token" {
+  type      = string
+  ephemeral = true
+}
+ephemeral "acme_session" "all" {
+  for_each = toset(["a", "b"])
+  provider = acme.east
+  token    = var.token
+  options {
+    minutes = 5
+  }
+  lifecycle {
+    postcondition {
+      condition     = self.id != ""
+      error_message = "no session"
+    }
+  }
+}
+ephemeral "acme_session" "one" {
+  depends_on = [ephemeral.acme_session.all]
+}
+provider "acme" {
+  alias = "west"
+  token = ephemeral.acme_session.all["a"].id
+}
 output "o" {
   value     = module.m
   sensitive = true
+}
+output "e" {
+  value = ephemeralasnull(ephemeral.acme_session.one.id)
 }
 "#;
 
