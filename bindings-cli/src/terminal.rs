@@ -1,6 +1,7 @@
 //! What a person sees: problems, questions and progress.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     time::{Duration, Instant},
@@ -32,8 +33,37 @@ macro_rules! say_error {
     ($($text:tt)*) => { $crate::terminal::write(&mut std::io::stderr(), format_args!($($text)*), "\n") };
 }
 
-pub(crate) fn write(stream: &mut impl io::Write, text: std::fmt::Arguments<'_>, end: &str) {
-    let _ = stream.write_all(format!("{text}{end}").as_bytes());
+pub(crate) fn write(stream: &mut (impl io::Write + io::IsTerminal), text: std::fmt::Arguments<'_>, end: &str) {
+    let text = format!("{text}{end}");
+    let text = if stream.is_terminal() { harmless(&text) } else { text.into() };
+    let _ = stream.write_all(text.as_bytes());
+}
+
+/// Replaces what could play tricks on a terminal: texts may come from a template, a command or a cloud that nobody trusts.
+/// Colours stay.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let plays = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
+    if !text.contains(plays) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(plays) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let color = from.strip_prefix("\u{1b}[").and_then(|tone| {
+            let end = tone.find(|char: char| !char.is_ascii_digit() && char != ';')?;
+            tone.get(end..)?.starts_with('m').then_some(2 + end + 1)
+        });
+        let len = color.unwrap_or_else(|| from.chars().next().map_or(0, char::len_utf8));
+        match color {
+            Some(len) => out.push_str(from.get(..len).unwrap_or_default()),
+            None => out.push(char::REPLACEMENT_CHARACTER),
+        }
+        rest = from.get(len..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 /// How things are written.
@@ -242,7 +272,7 @@ impl Progress {
 
     fn hint(&mut self, address: &str, message: &str) {
         if let Some(bar) = self.live.as_ref().and_then(|live| live.lines.get(address)) {
-            bar.set_message(message.to_owned());
+            bar.set_message(harmless(message).into_owned());
         }
     }
 
@@ -287,7 +317,7 @@ impl Progress {
     fn say(&self, text: &str) {
         match &self.live {
             Some(live) => {
-                if live.screen.println(text).is_err() {
+                if live.screen.println(harmless(text)).is_err() {
                     say!("{text}");
                 }
             }
@@ -334,5 +364,26 @@ fn done(action: &str) -> &'static str {
         "renew" => "Renewal",
         "close" => "Closing",
         _ => "Work",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_colours_reach_a_terminal() {
+        for (text, expected) in [
+            ("plain\n\ttext", "plain\n\ttext"),
+            ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m"),
+            ("\u{1b}[2Jcleared", "\u{fffd}[2Jcleared"),
+            ("\u{1b}]0;title\u{7}", "\u{fffd}]0;title\u{fffd}"),
+            ("over\rwritten\u{8}", "over\u{fffd}written\u{fffd}"),
+            ("\u{9b}1A", "\u{fffd}1A"),
+            ("ends with \u{1b}", "ends with \u{fffd}"),
+            ("ends with \u{1b}[1", "ends with \u{fffd}[1"),
+        ] {
+            assert_eq!(harmless(text), expected);
+        }
     }
 }

@@ -30,7 +30,8 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Output) -> Res
     // The person named this one, so it is shown even when it is sensitive.
     let plain = output.value.unmark_deep().0;
     if arguments.raw {
-        say_part!("{}", raw(name, &plain)?);
+        // As it is, on a terminal too: that is what `-raw` is for.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), raw(name, &plain)?.as_bytes());
     } else if arguments.json {
         say!("{}", value::to_json(&plain).map_err(Error::from)?);
     } else {

@@ -160,7 +160,7 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
-    /// Counts from 0 in each operation, without gaps.
+    /// Counts from 0 in each operation. An observer that did not keep up sees gaps where progress was left out for it.
     pub seq: u64,
     /// When it happened.
     pub at: Timestamp,

@@ -11,6 +11,6 @@ mod bus;
 mod kind;
 mod time;
 
-pub use bus::{Bus, Recorder, Subscription};
+pub use bus::{Bus, PROGRESS_BACKLOG, Recorder, Subscription};
 pub use kind::{Event, Recorded, StepOutcome};
 pub use time::{Clock, SystemClock, Timestamp};

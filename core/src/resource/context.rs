@@ -118,7 +118,8 @@ impl Context {
         }
     }
 
-    /// Tells observers how far the call is. Never put a secret into it.
+    /// Tells observers how far the call is. Never put a secret into it. Passed on are 4 KiB of a message, and as many messages
+    /// as observers keep up with.
     pub fn progress(&self, message: &str) {
         if let Some(sink) = &self.progress {
             sink.say(message);

@@ -497,6 +497,9 @@ impl Checkpoint for Saver {
     }
 }
 
+/// How many bytes of a report of progress are passed on.
+const LONGEST_PROGRESS: usize = 4096;
+
 /// Tells observers how far a call is.
 #[derive(Debug)]
 struct Teller {
@@ -508,6 +511,8 @@ struct Teller {
 impl Progress for Teller {
     fn say(&self, message: &str) {
         let (step, address) = (self.step.0, self.address.to_string());
-        self.bus.send(Event::StepProgress { step, address, message: message.to_owned() });
+        let end = message.floor_char_boundary(LONGEST_PROGRESS);
+        let message = message.get(..end).unwrap_or_default().to_owned();
+        self.bus.send(Event::StepProgress { step, address, message });
     }
 }

@@ -24,7 +24,8 @@ use super::{
 /// ```
 pub fn parse(source: SourceId, text: &str) -> (Body, Vec<Diagnostic>) {
     let (body, problems) = run(source, text, Layout::Ignored, Parser::file);
-    if problems.is_empty() {
+    // What is nested too deeply is not laid out for people.
+    if problems.is_empty() || problems.iter().any(|problem| problem.code == "syntax.nesting") {
         return (body, problems);
     }
     let (guided, fewer) = run(source, text, Layout::Trusted, Parser::file);
