@@ -117,3 +117,10 @@ crash: build ## KILLS=200 kills of a real engine in a pretend cloud, state and c
 .PHONY: crash-test
 crash-test: build ## The same with 15 kills, in about a minute.
 	@target/debug/crash --kills 15 --quiet $(if $(SEED),--seed $(SEED))
+
+STACKS ?= 10000
+WORKERS ?= 8
+
+.PHONY: load
+load: setup ## STACKS=10000 stacks on one PostgreSQL with WORKERS=8 processes, some of which are killed (minutes; the short form runs with the unit tests).
+	LOAD_STACKS=$(STACKS) LOAD_WORKERS=$(WORKERS) $(CARGO) test --release -p stackwright-store-postgres --test load -- --nocapture

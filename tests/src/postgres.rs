@@ -38,7 +38,6 @@ pub struct Server {
     folder: PathBuf,
     programs: PathBuf,
     port: u16,
-    settings: String,
     watchdog: Child,
 }
 
@@ -82,7 +81,7 @@ impl Server {
         .expect("its settings");
         // Before there is anything to stop.
         let watchdog = watchdog(&programs, &folder);
-        let mut server = Self { folder, programs, port: 0, settings: settings.to_owned(), watchdog };
+        let mut server = Self { folder, programs, port: 0, watchdog };
         // Somebody else may take the port in between.
         for _ in 0..5 {
             server.port = free_port();
@@ -108,9 +107,9 @@ impl Server {
         format!("postgres://app@127.0.0.1:{port}/postgres?sslmode=disable&schema={schema}")
     }
 
-    /// Returns the settings that it was started with.
-    pub fn settings(&self) -> &str {
-        &self.settings
+    /// Returns the path of one of PostgreSQL's programs, such as `psql`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     /// Stops it as if it had crashed; connections break in the middle.

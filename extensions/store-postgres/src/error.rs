@@ -73,6 +73,10 @@ pub(crate) fn storage(error: &PgError) -> Error {
     let Some(database) = error.as_db_error() else {
         let mapped = match error.is_closed() || is_broken(error) {
             true => failure::unavailable_for_now("the connection to the database broke, or cannot be made"),
+            // It has no code of its own.
+            false if chain(error).contains("password missing") => failure::unavailable(
+                "the database asks for a password, and none was given; check user name and password",
+            ),
             false => failure::unavailable("the database cannot be asked"),
         };
         return mapped.because(chain(error));

@@ -167,6 +167,36 @@ async fn a_backend_that_is_ended_in_the_middle_leaves_nothing_and_the_commit_is_
     assert_eq!(serial(&store, "shop").await, 2);
 }
 
+/// Whoever takes a lease away waits for the commit that is under way: none becomes durable under a lease that was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_not_taken_in_the_middle_of_a_commit() {
+    let Some(server) = Server::start() else { return };
+    let schema = fresh_schema();
+    let (store, other) = (open(&server.url(&schema)).await, open(&server.url(&schema)).await);
+    let lease = begin(&store, "shop").await;
+    let admin = client(&server.url(&schema)).await;
+    let holder = client(&server.url(&schema)).await;
+    stop_in_the_middle(&admin, &schema).await;
+    holder.execute("SELECT pg_advisory_lock(hashtext($1))", &[&schema]).await.expect("locks");
+    let mut commit = Box::pin(store.commit(&lease, put(1, 1)));
+    assert!(futures_util::poll!(commit.as_mut()).is_pending());
+    waiting_backend(&admin).await;
+    let stack = key("shop");
+    let mut taking = Box::pin(other.break_lease(&stack));
+    loop {
+        assert!(futures_util::poll!(taking.as_mut()).is_pending(), "the lease went in the middle of a commit");
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype <> 'advisory' AND NOT granted";
+        if admin.query_one(sql, &[]).await.expect("asks").get::<_, i64>(0) > 0 {
+            break;
+        }
+    }
+    holder.execute("SELECT pg_advisory_unlock(hashtext($1))", &[&schema]).await.expect("unlocks");
+    commit.await.expect("it was first");
+    taking.await.expect("then the lease went");
+    assert_eq!(store.commit(&lease, put(2, 1)).await.expect_err("no lease").code(), "lease.lost");
+    assert_eq!(other.load_rows(&stack).await.expect("reads"), [row(1, 1)]);
+}
+
 /// While a server crashes and comes back, commits wait; nothing acknowledged is lost, nothing is done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_is_waited_for() {
