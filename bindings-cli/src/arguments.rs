@@ -2,8 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::TypedValueParser as _};
 use stackwright::template::Edition;
+
+use crate::location::StateLocation;
 
 /// One call of the program.
 #[derive(Parser, Debug)]
@@ -13,6 +15,7 @@ use stackwright::template::Edition;
     about = "Plan, apply and destroy what a template describes, with state that survives any crash.",
     after_help = "Long flags are taken with one dash or two, as Terraform does: `-auto-approve`, `--auto-approve`.\n\
                   State is kept in .stackwright/state.db beside the template unless -state says otherwise.\n\
+                  The password of a PostgreSQL comes from PGPASSWORD or ~/.pgpass; docs/stores/postgres.md says more.\n\
                   Start with `stackwright plan` in a folder of .tf files.",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -38,9 +41,17 @@ pub(crate) struct Global {
         hide_default_value = true
     )]
     pub(crate) chdir: PathBuf,
-    /// The state file.
-    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE", env = "STACKWRIGHT_STATE")]
-    pub(crate) state: Option<PathBuf>,
+    /// Where state is kept: a file, or `postgres://USER@HOST/DATABASE` for many machines.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "STATE",
+        env = "STACKWRIGHT_STATE",
+        hide_env_values = true,
+        value_parser = clap::builder::OsStringValueParser::new().map(StateLocation::from)
+    )]
+    pub(crate) state: Option<StateLocation>,
     /// The stack, as `name` or `tenant/name`.
     #[arg(
         long,

@@ -8,6 +8,7 @@ mod terminal;
 mod arguments;
 mod command;
 mod exit;
+mod location;
 mod lock;
 mod modules;
 mod session;

@@ -14,10 +14,16 @@ use stackwright::{
     state::cipher::{AesGcmCipher, Key, KeyFile, KeyRing},
     template::{FileKind, Files, Options, Template},
 };
-use stackwright_store_sqlite::SqliteStore;
 
-use crate::{arguments::Global, lock, terminal::Style};
+use crate::{
+    arguments::Global,
+    location::{StateLocation, needs_a_key, open_file, open_postgres},
+    lock,
+    terminal::Style,
+};
 
+/// Where state is kept if nobody says otherwise, from the template's folder.
+const STATE: &str = ".stackwright/state.db";
 /// The environment variable that holds the key.
 const KEY_VARIABLE: &str = "STACKWRIGHT_KEY";
 /// The environment variable that holds the keys before it.
@@ -102,17 +108,19 @@ impl Session {
             .build()
     }
 
-    /// Opens the state file, which is made where there is none, and returns the stack.
+    /// Opens the state, which is made where there is none, and returns the stack.
     pub(crate) async fn stack(&self) -> Result<Stack> {
-        let state = self.state_path();
-        let folder = state.parent().map_or_else(|| self.folder.clone(), Path::to_owned);
         if self.global.state.is_none() {
-            make_private_folder(&folder)?;
+            make_private_folder(&self.folder.join(".stackwright"))?;
         }
         let keys = self.keys()?;
-        let store = SqliteStore::open(&state).await?;
+        let store = match &self.global.state {
+            Some(StateLocation::Postgres(text)) => open_postgres(text).await?,
+            Some(StateLocation::File(path)) => open_file(&self.folder.join(path)).await?,
+            None => open_file(&self.folder.join(STATE)).await?,
+        };
         let engine = Engine::builder()
-            .store(store)
+            .shared_store(store)
             .cipher(AesGcmCipher::with_older(keys.newest, keys.older))
             .provider(stackwright_provider_local::provider())
             .provider(stackwright_provider_sandbox::provider())
@@ -141,13 +149,6 @@ impl Session {
         Ok(stack)
     }
 
-    fn state_path(&self) -> PathBuf {
-        match &self.global.state {
-            Some(path) => self.folder.join(path),
-            None => self.folder.join(".stackwright").join("state.db"),
-        }
-    }
-
     /// Returns where the key is kept.
     pub(crate) fn key_source(&self) -> Result<KeySource> {
         if let Some(path) = &self.global.key_file {
@@ -156,7 +157,11 @@ impl Session {
         if std::env::var_os(KEY_VARIABLE).is_some() {
             return Ok(KeySource::Environment { older: old_keys()?.len() });
         }
-        let state = self.state_path();
+        let state = match &self.global.state {
+            Some(StateLocation::Postgres(_)) => return Err(needs_a_key(KEY_VARIABLE)),
+            Some(StateLocation::File(path)) => self.folder.join(path),
+            None => self.folder.join(STATE),
+        };
         Ok(KeySource::File(state.parent().unwrap_or(&self.folder).join("key")))
     }
 

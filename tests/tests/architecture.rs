@@ -26,7 +26,15 @@ const FENCED: &[(&str, &[&str])] = &[("petgraph", &["graph"]), ("tokio", &["run"
 
 /// The extensions that each binding chose. Every folder `bindings-*` is listed here.
 const BINDINGS: &[(&str, &[&str])] = &[
-    ("bindings-cli", &["stackwright-provider-local", "stackwright-provider-sandbox", "stackwright-store-sqlite"]),
+    (
+        "bindings-cli",
+        &[
+            "stackwright-provider-local",
+            "stackwright-provider-sandbox",
+            "stackwright-store-postgres",
+            "stackwright-store-sqlite",
+        ],
+    ),
     ("bindings-node", &["stackwright-store-sqlite"]),
     ("bindings-python", &["stackwright-store-sqlite"]),
 ];
