@@ -75,6 +75,10 @@ bench: ## Benchmarks: parse, evaluate, plan, apply (minutes).
 bench-measure: ## Tables of times, memory and allocations over the number of instances (minutes).
 	@$(CARGO) run --release --quiet -p stackwright-benches --bin measure
 
+.PHONY: bench-stores
+bench-stores: ## Durable commits and applies in SQLite and PostgreSQL, side by side (minutes).
+	@$(CARGO) run --release --quiet -p stackwright-benches --bin stores
+
 .PHONY: bench-peer
 bench-peer: ## The same shapes through `terraform`, where it is on PATH.
 	@benches/peer.sh

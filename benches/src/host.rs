@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use stackwright::{
     plan::Plan,
     resource::layer::{Retry, Trace},
@@ -50,6 +52,11 @@ impl Host {
         Self { stack: stack(store), _folder: Some(folder) }
     }
 
+    /// Returns one that keeps state in this store.
+    pub fn on(store: Arc<dyn Store>) -> Self {
+        Self { stack: stack_on(store), _folder: None }
+    }
+
     /// Returns the stack.
     pub fn stack(&self) -> &Stack {
         &self.stack
@@ -75,8 +82,12 @@ impl Host {
 }
 
 fn stack(store: impl Store) -> Stack {
+    stack_on(Arc::new(store))
+}
+
+fn stack_on(store: Arc<dyn Store>) -> Stack {
     let cipher = AesGcmCipher::new(Key::generate().expect("the machine has random bytes"));
-    let builder = Engine::builder().store(store).cipher(cipher).layer(Retry::up_to(4)).layer(Trace);
+    let builder = Engine::builder().shared_store(store).cipher(cipher).layer(Retry::up_to(4)).layer(Trace);
     builder.build().expect("nothing is missing").stack("local", "default")
 }
 
