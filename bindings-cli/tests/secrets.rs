@@ -78,6 +78,75 @@ output "length" {
 }
 "#;
 
+/// The token is no secret to be marked as such: it must not be stored, nor shown.
+const EPHEMERAL: &str = r#"
+variable "token" {
+  type      = string
+  ephemeral = true
+
+  validation {
+    condition     = length(var.token) > 5
+    error_message = "Tokens are longer than ${var.token}."
+  }
+}
+
+variable "mode" {
+  default = "good"
+}
+
+ephemeral "local_command" "session" {
+  command     = ["sh", "-c", "printf 'session of %s' \"$TOKEN\""]
+  environment = { TOKEN = var.token }
+}
+
+locals {
+  session = "${ephemeral.local_command.session.stdout}!"
+}
+
+module "guest" {
+  source  = "./guest"
+  session = local.session
+}
+
+resource "terraform_data" "user" {
+  input = { name = "ann", session = ephemeralasnull(local.session) }
+
+  lifecycle {
+    precondition {
+      condition     = local.session == "session of ${var.token}!" && var.mode == "good"
+      error_message = "This is no session: ${local.session}."
+    }
+  }
+}
+
+# Evaluated while the plan runs, too.
+resource "terraform_data" "later" {
+  input = terraform_data.user.id
+
+  lifecycle {
+    postcondition {
+      condition     = "${self.output} ${var.token}" != local.session
+      error_message = "This is the session: ${local.session}."
+    }
+  }
+}
+
+output "nothing" {
+  value = ephemeralasnull(module.guest.session)
+}
+"#;
+
+const GUEST: &str = r#"
+variable "session" {
+  ephemeral = true
+}
+
+output "session" {
+  value     = upper(var.session) == "" ? "" : var.session
+  ephemeral = true
+}
+"#;
+
 /// Returns the secret in the forms in which it could leak.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -118,9 +187,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Self {
+    fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("main.tf"), TEMPLATE).expect("a template");
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
         Self { folder }
     }
 
@@ -176,7 +249,7 @@ impl Drop for Stage {
 
 #[test]
 fn no_command_tells_or_stores_a_secret() {
-    let stage = Stage::new();
+    let stage = Stage::new(&[("main.tf", TEMPLATE)]);
     stage.check(&["validate", "-json"], "", 0);
     stage.check(&["plan", "-detailed-exitcode"], "", 2);
     stage.check(&["plan", "-json", "-out=saved.plan"], "", 0);
@@ -218,6 +291,37 @@ fn no_command_tells_or_stores_a_secret() {
     // Named by the person, so it is shown.
     let (_, written) = stage.run(&["output", "-raw", "token"], "");
     assert_eq!(String::from_utf8_lossy(&written).trim_end(), SECRET);
+    stage.check(&["destroy", "-auto-approve"], "", 0);
+}
+
+#[test]
+fn no_command_tells_or_stores_what_is_ephemeral() {
+    // The values stand in a file that is none of the template's.
+    let given = format!("token = \"{SECRET}\"\n");
+    let stage = Stage::new(&[("main.tf", EPHEMERAL), ("guest/main.tf", GUEST), ("sink/given.tfvars", &given)]);
+    stage.check(&["validate", "-json"], "", 0);
+    stage.check(&["plan", "-detailed-exitcode"], "", 2);
+    stage.check(&["plan", "-json", "-var-file=sink/given.tfvars", "-out=saved.plan"], "", 0);
+    stage.check(&["show", "saved.plan"], "", 0);
+    stage.check(&["show", "-json", "saved.plan"], "", 0);
+    stage.check(&["apply", "-json", "-var-file=sink/given.tfvars", "saved.plan"], "", 0);
+    for arguments in [&["show"][..], &["show", "-json"], &["output"], &["graph"], &["runs", "list", "-json"]] {
+        stage.check(arguments, "", 0);
+    }
+    let runs = stage.check(&["runs", "list"], "", 0);
+    stage.check(&["runs", "show", runs.split(' ').next().expect("a run")], "", 0);
+    let told = stage.check(&["console"], "[var.token, local.session, module.guest]", 0);
+    assert!(told.contains("(ephemeral value)"), "{told}");
+    for wrong in ["var.token + 1", "parseint(var.token, 10)", "{}[var.token]"] {
+        stage.check(&["console"], wrong, 1);
+    }
+    // What conditions say is kept to themselves, where they fail before anything is done and while it is.
+    stage.check(&["plan", "-var", "mode=bad"], "", 1);
+    let late = EPHEMERAL.replace("!= local.session", "== local.session");
+    fs::write(stage.folder.path().join("main.tf"), late).expect("a template");
+    stage.check(&["apply", "-auto-approve", "-replace=terraform_data.user"], "", 1);
+    fs::write(stage.folder.path().join("main.tf"), EPHEMERAL).expect("a template");
+    stage.check(&["apply", "-auto-approve"], "", 0);
     stage.check(&["destroy", "-auto-approve"], "", 0);
 }
 

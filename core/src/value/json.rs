@@ -2,7 +2,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::{Kind, Number, Path, Step, Type, Value};
+use super::{Kind, Number, Path, Step, Type, Value, combines};
 
 /// Why a text or value does not go through JSON. Names places and types, never contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +102,16 @@ fn write_parts(value: &Value, path: &mut Path, (open, close): (char, char), out:
 
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    // What is written becomes a text in normal form C, where the letter of an escape must stay one.
+    let mut behind_escape = false;
     for c in text.chars() {
+        if behind_escape && combines(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+            continue;
+        }
+        let start = out.len();
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -116,6 +125,7 @@ fn write_string(text: &str, out: &mut String) {
             }
             c => out.push(c),
         }
+        behind_escape = out.get(start..).is_some_and(|written| written.starts_with('\\'));
     }
     out.push('"');
 }
@@ -347,6 +357,10 @@ mod tests {
     fn writes_as_jsonencode_does() {
         check(&s("<a>&\u{2028}"), r#""\u003ca\u003e\u0026\u2028""#);
         check(&s("\u{8}\u{c}\n\r\t\u{1}\u{7f}é\"\\"), "\"\\b\\f\\n\\r\\t\\u0001\u{7f}é\\\"\\\\\"");
+        check(
+            &s("\n\u{300}x\u{300}\u{1e}\u{327}\u{1d165}\u{301}"),
+            "\"\\n\\u0300x\u{300}\\u001e\\u0327\\ud834\\udd65\\u0301\"",
+        );
         check(&o([("b", n("1")), ("a", null(Type::String))]), r#"{"a":null,"b":1}"#);
         check(&set(Type::Number, [n("3"), n("1")]), "[1,3]");
         check(&n("1e30"), "1000000000000000000000000000000");

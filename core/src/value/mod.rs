@@ -82,5 +82,6 @@ pub use marks::Marks;
 pub use number::{NotANumber, Number, NumberParseError};
 pub use path::{Path, Step};
 pub use refinement::{Bound, Refinement};
+pub(crate) use text::combines;
 pub use ty::{ObjectType, Type};
 pub use unify::{unify, unify_values, unify_with};

@@ -15,6 +15,11 @@ pub(super) fn normalize<T: AsRef<str> + Into<Arc<str>>>(text: T) -> Arc<str> {
     view.nfc().collect::<String>().into()
 }
 
+/// Whether a character may become one with a letter before it in normal form C, whatever stands between them.
+pub(crate) fn combines(c: char) -> bool {
+    canonical_combining_class(c) > 0
+}
+
 /// Whether a character and one behind it may become one in normal form C, or change places.
 pub(super) fn may_compose(c: char) -> bool {
     /// What stands second in the canonical decompositions of Latin, Greek, Cyrillic and Japanese letters.

@@ -114,9 +114,19 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "escapes before combining characters",
+        applies: |case| {
+            matches!(case.kind, Kind::Value | Kind::Accepted)
+                && case.calls(
+                    |name, count| matches!(name, "jsonencode" | "yamlencode") && count == 1,
+                    |case, call| case.written(call).is_some_and(|text| escapes_marks(&text)),
+                )
+        },
+    },
+    Rule {
         name: "compressed bytes",
         applies: |case| {
-            case.kind == Kind::Value
+            matches!(case.kind, Kind::Value | Kind::Accepted)
                 && case.calls(
                     |name, count| name == "base64gzip" && count == 1,
                     |case, call| {
@@ -133,7 +143,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "digits of powers and logarithms",
         applies: |case| {
-            case.kind == Kind::Value
+            matches!(case.kind, Kind::Value | Kind::Accepted)
                 && case.calls(|name, _| matches!(name, "pow" | "log"), |_, _| true)
                 && case.has_the_same_numbers()
         },
@@ -141,7 +151,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "digits of written numbers",
         applies: |case| {
-            case.kind == Kind::Value
+            matches!(case.kind, Kind::Value | Kind::Accepted)
                 && case.calls(|name, _| name.starts_with("provider::terraform::encode_"), |_, _| true)
                 && case.has_the_same_numbers()
         },
@@ -182,8 +192,12 @@ impl Case<'_> {
     }
 
     fn our_error(&self, call: &Call) -> Option<String> {
-        let span = call.name_span();
-        ours::value(self.world, &Expr { kind: ExprKind::Call(Box::new(call.clone())), span }).err()
+        ours::value(self.world, &expr_of(call)).err()
+    }
+
+    /// The text that a call by itself comes to.
+    fn written(&self, call: &Call) -> Option<String> {
+        self.text_of(&expr_of(call))
     }
 
     /// Whether both values are the same but for the last digits that a double-precision number has, and those behind.
@@ -203,6 +217,16 @@ fn bare(call: &Call) -> Call {
         *argument = Expr { kind: ExprKind::Call(Box::new(around)), span };
     }
     call
+}
+
+fn expr_of(call: &Call) -> Expr {
+    Expr { kind: ExprKind::Call(Box::new(call.clone())), span: call.name_span() }
+}
+
+/// Whether a combining mark (U+0300 to U+036F) is escaped.
+fn escapes_marks(text: &str) -> bool {
+    let code = |part: &str| u32::from_str_radix(part.get(..4)?, 16).ok();
+    text.split("\\u").skip(1).filter_map(code).any(|code| (0x300..0x370).contains(&code))
 }
 
 /// The text with thirteen digits of its numbers.

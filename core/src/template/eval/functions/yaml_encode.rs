@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     template::eval::Problem,
-    value::{Kind, Number, Value},
+    value::{Kind, Number, Value, combines},
 };
 
 /// Columns after which a quoted text is folded at its next space.
@@ -194,6 +194,8 @@ impl Writer {
         let indent = self.text_indent() as usize;
         self.indicator("\"", true, false);
         let mut after_space = false;
+        // What is written becomes a text in normal form C, where the letter of an escape must stay one.
+        let mut behind_escape = false;
         let mut rest = text.char_indices().peekable();
         while let Some((at, c)) = rest.next() {
             if c == ' ' {
@@ -206,12 +208,15 @@ impl Writer {
                 } else {
                     self.push(' ');
                 }
-                after_space = true;
+                (after_space, behind_escape) = (true, false);
                 continue;
             }
-            if is_printable(c) && !is_break(c) && c != '"' && c != '\\' {
+            let is_plain = is_printable(c) && !is_break(c) && c != '"' && c != '\\';
+            if is_plain && !(behind_escape && combines(c)) {
                 self.push(c);
+                behind_escape = false;
             } else {
+                behind_escape = true;
                 let mut escaped = String::new();
                 escape(c, &mut escaped);
                 escaped.chars().for_each(|c| self.push(c));

@@ -126,6 +126,30 @@ proptest! {
     }
 }
 
+/// In normal form C the letter of an escape and a mark behind it would become one.
+#[test]
+fn marks_do_not_swallow_escapes() {
+    let host = Host::new();
+    let functions = Functions::standard();
+    for text in [
+        "\u{7}\u{300}",
+        "a\n\u{300}",
+        "\r\u{327}\u{301}",
+        "\u{1e}\u{301}",
+        "\u{1b}\u{301} b\u{301}",
+        ">\u{301}",
+        "\n \u{300}",
+    ] {
+        let given = [("t", Value::string(text))];
+        for law in
+            ["yamldecode(yamlencode({ (t) = t })) == { (t) = t }", "jsondecode(jsonencode({ (t) = t })) == { (t) = t }"]
+        {
+            let mut evaluator = Evaluator::new(&host, &functions, Options::default());
+            assert_eq!(evaluator.eval_with(&parsed(law), &given), Value::bool(true), "{text:?}: {law}");
+        }
+    }
+}
+
 #[test]
 fn the_deepest_tree_fits_a_small_stack() {
     let run = || {
