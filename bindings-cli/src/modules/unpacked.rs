@@ -82,3 +82,16 @@ pub(super) fn inside(path: &str) -> Result<String, String> {
     }
     if parts.is_empty() { out() } else { Ok(parts.join("/")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        assert_eq!(inside("a/./b//c.tf"), Ok("a/b/c.tf".to_owned()));
+        for path in ["..", "a/..", "a/../b", "../a", "/a", "a\\b", "c:a", "a\0", "", ".", "./"] {
+            assert_eq!(inside(path), Err(format!("`{path}` in it leads out of it")));
+        }
+    }
+}

@@ -280,3 +280,31 @@ fn what_turns_out_ephemeral_is_not_stored_either() {
     assert_eq!((error.code(), &*error.diagnostics()[0].code), ("plan.evaluation", "plan.ephemeral"));
     assert!(error.diagnostics()[0].span().is_some());
 }
+
+#[test]
+fn what_is_opened_in_a_run_keeps_its_conditions() {
+    let text = "resource \"thing\" \"t\" {\n name = \"n\"\n}\nephemeral \"loan\" \"a\" {\n of = thing.t.id\n lifecycle {\n postcondition {\n \
+                condition = self.value != \"loan of id-1\"\n error_message = \"No loan.\"\n }\n }\n}\n\
+                resource \"thing\" \"u\" {\n token = ephemeral.loan.a.value\n}\n";
+    let mut world = World::default();
+    let plan = world.plan(text);
+    let step = |address: &str| plan.steps.iter().find(|step| step.address.to_string() == address).expect("a step");
+    let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
+    let made = complete(&step("thing.t").planned.clone().expect("planned"), "id-1");
+    residue.applied(&step("thing.t").address, step("thing.t").object_id, made);
+    let missing = residue.missing(step("thing.u")).expect("a readable plan");
+    let value = Value::object([("of", Value::string("id-1")), ("value", Value::string("loan of id-1"))]);
+    let error = residue.opened(&missing[0].address, &value).expect_err("its condition does not hold");
+    assert_eq!((error.code(), &*error.diagnostics()[0].message), ("plan.condition_failed", "No loan."));
+}
+
+#[test]
+fn what_left_the_template_is_deleted_with_what_its_provider_borrows() {
+    let provider = "ephemeral \"loan\" \"a\" {\n}\nprovider \"strict\" {\n region = ephemeral.loan.a.value\n}\n";
+    let mut world = World::default();
+    world.settle("provider \"strict\" {\n region = \"gz\"\n}\nresource \"strict_thing\" \"w\" {\n}\n");
+    let plan = world.plan(provider);
+    let rows: Vec<_> = world.rows.values().cloned().collect();
+    let mut residue = Residue::open(Arc::new(plan.clone()), &rows, Arc::clone(&world.types) as _).expect("a residue");
+    assert_eq!(lend(&mut residue, &plan.steps[0]), ["ephemeral.loan.a"]);
+}

@@ -193,3 +193,16 @@ fn a_key_leads_to_a_configuration_that_is_known() {
     let problems = world.fail(&regional("toset([thing.t.id])", &text));
     assert!(problems.iter().any(|problem| problem.contains("must be known while planning")), "{problems:?}");
 }
+
+#[test]
+fn one_of_several_configurations_is_named_by_its_key() {
+    let refused = |text: &str, expect: &str| {
+        let problems = World::default().fail(text);
+        assert!(problems.iter().any(|problem| problem.contains(expect)), "{problems:?}");
+    };
+    let a = |body: &str| strict("a", body);
+    refused(&regional("{ n = 1 }", &a("provider = strict.by")), "is several configurations");
+    let language = "terraform {\n language = stackwright\n}\n";
+    let one = format!("{language}{ALIASES}{}", a("provider = strict.east[\"n\"]"));
+    refused(&one, "is one configuration, not several");
+}

@@ -310,7 +310,7 @@ fn is_open(argument: &Value) -> bool {
 }
 
 fn merge(call: Call<'_>) -> Result<Value, Problem> {
-    let marks = call.arguments.iter().map(Value::marks).collect::<Marks>();
+    let marks = call.arguments.iter().filter(|argument| !argument.is_null()).map(Value::marks).collect::<Marks>();
     if !call.arguments.iter().all(Value::is_known) {
         return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
     }

@@ -131,7 +131,7 @@ fn product(call: Call<'_>) -> Result<Value, Problem> {
         let convert = |value: &Value| convert(value, ty).map_err(|error| Problem::argument(idx, error.to_string()));
         let values = list.elements().map(convert).collect::<Result<Vec<_>, _>>()?;
         // With a null, elements of any types have one in common, and yet no list or set can hold them.
-        if let Some(first) = values.first().filter(|_| ty.has_any()).map(Value::ty)
+        if let Some(first) = values.first().filter(|_| ty.has_any() && count != Some(0)).map(Value::ty)
             && values.iter().any(|value| value.ty() != first)
         {
             return Err(Problem::argument(idx, "its elements have no type in common"));
