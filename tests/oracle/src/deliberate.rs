@@ -43,7 +43,19 @@ pub const RULES: &[Rule] = &[
     Rule { name: "infinite numbers", applies: |case| case.ours.is_infinite },
     Rule {
         name: "panics inside Terraform",
-        applies: |case| case.their_error("panic") || case.their_error("goroutine"),
+        applies: |case| {
+            case.their_error("panic")
+                || case.their_error("goroutine")
+                // Behind `try` and `can` nobody sees it.
+                || case.calls(
+                    |name, count| name == "element" && count == 2,
+                    |case, call| {
+                        let is_tuple = case.value(&call.args[0]).is_some_and(|list| matches!(list.ty(), Type::Tuple(_)));
+                        let index = case.value(&call.args[1]).and_then(|index| convert(&index, &Type::Number).ok());
+                        is_tuple && index.is_some_and(|index| index.as_number().is_some_and(|n| n.is_negative()))
+                    },
+                )
+        },
     },
     Rule {
         name: "files outside of the template",
@@ -130,8 +142,8 @@ pub const RULES: &[Rule] = &[
                 && case.calls(
                     |name, count| name == "base64gzip" && count == 1,
                     |case, call| {
-                        // Shorter ones repeat nothing that is worth it.
-                        case.text_of(&call.args[0]).is_none_or(|text| text.len() > 8)
+                        // Shorter ones repeat nothing.
+                        case.text_of(&call.args[0]).is_none_or(|text| text.len() > 3)
                     },
                 )
         },

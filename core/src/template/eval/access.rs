@@ -273,7 +273,11 @@ impl Evaluator<'_> {
         if !is_sequence {
             // Anything else is its own only element; unless it may still turn out to be null, and so to have none.
             let may_be_null = !source.is_definitely_not_null();
+            let before = self.problem_count();
             let item = self.each(&splat.each, &source, frame);
+            if self.problem_count() > before {
+                return self.splat_failed(splat, &Type::tuple([ty]), frame).with_marks(marks);
+            }
             if may_be_null {
                 return Value::unknown(Type::Any).with_marks(marks);
             }
@@ -296,11 +300,8 @@ impl Evaluator<'_> {
             }
         }
         let element = match &ty {
-            Type::Tuple(_) if first.is_some() => {
-                return Value::unknown(Type::tuple(values.iter().map(Value::ty).collect::<Vec<_>>())).with_marks(marks);
-            }
+            _ if first.is_some() => return self.splat_failed(splat, &ty, frame).with_marks(marks),
             Type::Tuple(_) => return Value::tuple(values).with_marks(marks),
-            _ if first.is_some() => return Value::unknown(Type::list(Type::Any)).with_marks(marks),
             Type::List(element) | Type::Set(element) => element,
             _ => return Value::unknown(Type::Any),
         };
@@ -328,14 +329,27 @@ impl Evaluator<'_> {
         self.expr(each, Some(&Frame::item(item, frame)))
     }
 
-    /// The elements are not known yet, but their type is.
-    fn splat_unknown(&mut self, splat: &Splat, source: &Value, ty: &Type, frame: Option<&Frame<'_>>) -> Value {
+    /// What comes of sources of a type, told without their elements.
+    fn splat_type(&mut self, splat: &Splat, ty: &Type, frame: Option<&Frame<'_>>) -> Type {
         let mut of = |ty: &Type| self.each(&splat.each, &Value::unknown(ty.clone()), frame).ty();
-        let ty = match ty {
+        match ty {
             Type::Tuple(types) => Type::tuple(types.iter().map(of).collect::<Vec<_>>()),
             Type::List(element) | Type::Set(element) => Type::list(of(element)),
             _ => Type::Any,
-        };
+        }
+    }
+
+    /// An element had a problem, which is told already: of all of it only the type is left.
+    #[cold]
+    fn splat_failed(&mut self, splat: &Splat, ty: &Type, frame: Option<&Frame<'_>>) -> Value {
+        let mut result = Type::Any;
+        self.touch(|this| result = this.splat_type(splat, ty, frame));
+        Value::unknown(result)
+    }
+
+    /// The elements are not known yet, but their type is.
+    fn splat_unknown(&mut self, splat: &Splat, source: &Value, ty: &Type, frame: Option<&Frame<'_>>) -> Value {
+        let ty = self.splat_type(splat, ty, frame);
         let refinement = match source.length_bounds() {
             Some((min, max)) if source.is_definitely_not_null() => Refinement::not_null().with_length(min, max),
             _ => Refinement::not_null(),

@@ -270,7 +270,7 @@ impl Evaluator<'_> {
         if is_rendering(frame) {
             return refuse(self, Problem::new("a template cannot render another one").value_free());
         }
-        if variables.is_null() && special == Special::TemplateString {
+        if variables.is_null() {
             return refuse(self, Problem::argument(1, "it must not be null").value_free());
         }
         if !source.is_known() || is_unknown {
@@ -303,7 +303,10 @@ impl Evaluator<'_> {
         let hides = !variables.marks_deep().is_empty() || !source.marks().is_empty();
         let given: Vec<(&str, Value)> = fields.iter().map(|(name, value)| (&**name, value.clone())).collect();
         let place = call.args.first().map_or_else(|| call.name_span(), |argument| argument.span);
-        self.render_text(&title, &content, &given, (function.name(), place, hides)).with_marks(marks)
+        let before = self.problem_count();
+        let text = self.render_text(&title, &content, &given, (function.name(), place, hides));
+        // Nothing came of it, so nothing of the arguments is in it.
+        if self.problem_count() > before { Value::unknown(Type::Any) } else { text.with_marks(marks) }
     }
 
     fn read(&self, path: &str) -> Result<String, Problem> {

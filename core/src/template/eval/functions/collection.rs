@@ -30,6 +30,8 @@ pub(super) fn register(table: &mut Functions) {
                     match item.as_bool().or(item.is_null().then_some(false)) {
                         Some(value) if value == decisive => return Ok(Value::bool(decisive)),
                         Some(_) => {}
+                        // As in Terraform: `alltrue` does not look behind what is not known, `anytrue` does.
+                        None if !decisive => return Ok(Value::unknown(Type::Bool)),
                         None => known = false,
                     }
                 }
@@ -171,7 +173,7 @@ fn register_maps(table: &mut Functions) {
     );
     table.add(
         Function::new("lookup", "Returns the value of a map or object at a key, or a default.")
-            .takes([map("inputMap").unknown(), Parameter::new("key", Type::String).marked()])
+            .takes([map("inputMap").unknown(), Parameter::new("key", Type::String).unknown().marked()])
             .then_any_number_of(Parameter::new("default", Type::Any).null().unknown().any().marked())
             .returns_by(lookup_type)
             .may_return_null()
@@ -254,7 +256,7 @@ fn no_key(key: Option<&str>) -> Problem {
 fn lookup(call: Call<'_>) -> Result<Value, Problem> {
     let (map, key) = (call.value(0)?, call.value(1)?);
     let marks = map.marks() | key.marks();
-    if !map.is_known() {
+    if !map.is_known() || !key.is_known() {
         return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
     }
     let found = match (map.attribute(call.text(1)), call.get(2)) {
@@ -275,10 +277,7 @@ fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     for (idx, argument) in arguments.iter().enumerate() {
         let ty = argument.ty();
         match &ty {
-            Type::Any if argument.is_null() => {
-                same = false;
-                continue;
-            }
+            // As in Terraform, even where it is null: then the type is that of the entries.
             Type::Any => return Ok(Type::Any),
             Type::Object(object) => {
                 if !argument.is_null() {
@@ -298,21 +297,22 @@ fn merge_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
         }
     }
     match first {
-        Some(ty @ Type::Map(_)) if same && !arguments.iter().any(is_open) => Ok(ty),
+        Some(ty @ Type::Map(_)) if same => Ok(ty),
         _ if open => Ok(Type::Any),
         _ => Ok(Type::object(attributes)),
     }
-}
-
-/// Whether nothing is known of the argument, not even its type.
-fn is_open(argument: &Value) -> bool {
-    argument.as_unknown().is_some_and(|unknown| unknown.ty == Type::Any)
 }
 
 fn merge(call: Call<'_>) -> Result<Value, Problem> {
     let marks = call.arguments.iter().filter(|argument| !argument.is_null()).map(Value::marks).collect::<Marks>();
     if !call.arguments.iter().all(Value::is_known) {
         return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+    }
+    for (idx, argument) in call.arguments.iter().enumerate() {
+        let ty = argument.ty();
+        if !argument.is_null() && !matches!(ty, Type::Map(_) | Type::Object(_)) {
+            return Err(not_a_map(idx, &ty));
+        }
     }
     call.room(call.arguments.iter().map(Value::len).sum())?;
     let entries = call

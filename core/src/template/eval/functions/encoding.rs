@@ -140,7 +140,7 @@ fn register_documents(table: &mut Functions) {
     table.add(
         Function::new("jsondecode", "Returns the value that a JSON text stands for.")
             .takes([string("str")])
-            .returns(Type::Any)
+            .returns_by(|arguments, _| json_type(arguments))
             .may_return_null()
             .computes(|call| {
                 let text = without_lone_surrogates(call.text(0));
@@ -179,6 +179,18 @@ fn register_documents(table: &mut Functions) {
             })
             .computes(csv_decode),
     );
+}
+
+/// What the known start of a JSON text says of the type of its value: a text, a number and a bool can be told by it.
+fn json_type(arguments: &[Value]) -> Result<Type, Problem> {
+    let Some(unknown) = arguments.first().and_then(Value::as_unknown) else { return Ok(Type::Any) };
+    match unknown.refinement.prefix.as_deref().unwrap_or("").trim().chars().next() {
+        None | Some('{' | '[' | 'n') => Ok(Type::Any),
+        Some('"') => Ok(Type::String),
+        Some('t' | 'f') => Ok(Type::Bool),
+        Some('-' | '0'..='9') => Ok(Type::Number),
+        Some(_) => Err(Problem::argument(0, "it is not JSON: no document starts like that")),
+    }
 }
 
 /// Half of a pair of surrogates is no character: another stands for it.
