@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use stackwright::{
-    template::syntax::{Call, Expr, ExprKind, Ident, TemplatePart},
+    template::syntax::{Call, Conditional, Expr, ExprKind, Ident, TemplatePart},
     value::{Type, Value, convert},
 };
 
@@ -175,9 +175,56 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "elements of objects that differ",
         applies: |case| {
-            case.kind == Kind::Accepted
-                && (case.their_error("has the wrong type: element types must all match for conversion to")
-                    || case.their_error("has the wrong type: attribute types must all match for conversion to"))
+            let refused = case.kind == Kind::Accepted && case.their_error("result value has the wrong type: ");
+            // What fails inside of an arm that is not taken leaves its type open.
+            let (roots, nested) = conditionals(&case.ours.expr);
+            let met = if refused { [roots, nested].concat() } else { nested };
+            met.into_iter().any(|conditional| {
+                [&conditional.then, &conditional.otherwise]
+                    .map(|arm| case.value(arm).map(|value| value.ty()))
+                    .map(|ty| match ty {
+                        Some(Type::Tuple(_) | Type::Object(_)) => 1,
+                        Some(Type::List(_) | Type::Map(_)) => 2,
+                        _ => 0,
+                    })
+                    .into_iter()
+                    .sum::<i32>()
+                    == 3
+                    && case
+                        .value(&Expr {
+                            kind: ExprKind::Conditional(Box::new(conditional.clone())),
+                            span: case.ours.expr.span,
+                        })
+                        .is_some()
+            })
+        },
+    },
+    Rule {
+        name: "lists of sets that are not wholly known",
+        applies: |case| {
+            let is_list = |outcome: &Outcome| matches!(outcome, Outcome::Value(text) if text.contains("?list("));
+            let (roots, nested) = conditionals(&case.ours.expr);
+            case.kind == Kind::Value
+                && is_list(&case.ours.outcome)
+                && is_list(case.theirs)
+                && [roots, nested].concat().into_iter().any(|conditional| {
+                    [&conditional.then, &conditional.otherwise].into_iter().any(|arm| {
+                        case.value(arm).is_some_and(|set| matches!(set.ty(), Type::Set(_)) && !set.is_wholly_known())
+                    })
+                })
+        },
+    },
+    Rule {
+        name: "lists formatted behind what is not known",
+        applies: |case| {
+            case.kind == Kind::Value
+                && case.calls(
+                    |name, count| name == "formatlist" && count > 2,
+                    |case, call| {
+                        let lists = call.args.iter().skip(1).filter_map(|list| case.value(list));
+                        lists.filter(|list| !list.is_wholly_known()).count() > 0
+                    },
+                )
         },
     },
 ];
@@ -264,6 +311,27 @@ fn collect<'e>(expr: &'e Expr, calls: &mut Vec<&'e Call>) {
         calls.push(call);
     }
     expr.for_each_child(&mut |child, _| collect(child, calls));
+}
+
+/// The conditionals that are the whole of an expression, and those inside of others or of something else.
+fn conditionals(expr: &Expr) -> (Vec<&Conditional>, Vec<&Conditional>) {
+    fn walk<'e>(expr: &'e Expr, found: &mut Vec<&'e Conditional>) {
+        if let ExprKind::Conditional(conditional) = &expr.kind {
+            found.push(conditional);
+        }
+        expr.for_each_child(&mut |child, _| walk(child, found));
+    }
+    let mut nested = Vec::new();
+    let mut root = expr;
+    while let ExprKind::Paren(inner) = &root.kind {
+        root = inner;
+    }
+    root.for_each_child(&mut |child, _| walk(child, &mut nested));
+    let roots = match &root.kind {
+        ExprKind::Conditional(conditional) => vec![&**conditional],
+        _ => Vec::new(),
+    };
+    (roots, nested)
 }
 
 /// Collects the texts with a `for` in them.

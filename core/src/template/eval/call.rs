@@ -364,9 +364,9 @@ fn is_rendering(mut frame: Option<&Frame<'_>>) -> bool {
 
 fn is_direct(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Traversal(_) | ExprKind::Index(_) => true,
+        ExprKind::Traversal(_) => true,
+        ExprKind::Index(index) => is_direct(&index.collection),
         ExprKind::Relative(relative) => is_direct(&relative.source),
-        ExprKind::Paren(inner) => is_direct(inner),
         _ => false,
     }
 }

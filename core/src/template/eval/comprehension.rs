@@ -89,10 +89,8 @@ impl Evaluator<'_> {
             // Behind a key that is not known, what is wrong with keys is told when they are.
             let before = this.problem_count();
             let key = this.object_key(&key_value, each.body_key.span);
-            // What is no key says nothing about the others.
-            if key.is_ok() {
-                *marks |= key_value.marks_deep();
-            }
+            // What is in something that is no key says nothing about the others.
+            *marks |= if key.is_ok() { key_value.marks_deep() } else { key_value.marks() };
             let key = match key {
                 Ok(Some(key)) => key,
                 Ok(None) | Err(_) => {
@@ -218,6 +216,8 @@ impl Evaluator<'_> {
         }
         let mut of_condition = Marks::NONE;
         if value.ty() != Type::Any && !self.can_decide(condition, variables, &mut of_condition, frame) {
+            // Nothing was looked at.
+            *marks = Marks::NONE;
             return Walk::Unknown;
         }
         let (before, mut first) = (self.problem_count(), None);

@@ -212,12 +212,12 @@ impl Evaluator<'_> {
         debug_assert!(self.problem_count() >= start, "problems only grow");
         // Which arm is taken may be told from the result, so it carries the marks of both.
         marks = marks | then.marks() | otherwise.marks();
-        // What was wrong with the arm that is taken was reported.
-        match decision {
-            Some(true) if then_failed => return then.with_marks(marks),
-            Some(false) if otherwise_failed => return otherwise.with_marks(marks),
-            _ => {}
-        }
+        // What was wrong with the arm that is taken was reported; that it fits the other one only tells the type.
+        let has_failed = match decision {
+            Some(true) => then_failed,
+            Some(false) => otherwise_failed,
+            None => false,
+        };
         let untyped_null = |value: &Value| value.is_null() && value.ty() == Type::Any;
         // What is by far the most common needs no types to be built: `… ? x : null`.
         match decision {
@@ -231,6 +231,9 @@ impl Evaluator<'_> {
             _ => unify(&[then.ty(), otherwise.ty()]),
         };
         let Some(ty) = ty else {
+            if has_failed {
+                return Value::unknown(Type::Any);
+            }
             let (a, b) = (then.ty().friendly_name(), otherwise.ty().friendly_name());
             let problem = Diagnostic::error("eval.conditional", "both results of a conditional must have one type")
                 .at(span)
@@ -259,6 +262,9 @@ impl Evaluator<'_> {
         if is_open(taken) || is_open(other) {
             // What the other arm will be says nothing about what this one must become.
             return taken.clone().with_marks(marks);
+        }
+        if has_failed {
+            return convert(taken, &ty).unwrap_or_else(|_| Value::unknown(ty)).with_marks(marks);
         }
         self.converted(taken.clone(), &ty, place).with_marks(marks)
     }

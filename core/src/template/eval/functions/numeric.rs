@@ -124,18 +124,19 @@ fn sum(call: Call<'_>) -> Result<Value, Problem> {
     if list.len() == 0 {
         return Err(Problem::argument(0, "there is nothing to sum: the list is empty"));
     }
+    if !list.is_wholly_known() {
+        return Ok(Value::unknown(Type::Number));
+    }
     let not_numbers = || Problem::argument(0, "every element must be a number that is not null");
     let mut total = Number::ZERO;
-    let mut known = list.is_wholly_known();
     for element in call.items(0) {
         let element = convert(element, &Type::Number).map_err(|_| not_numbers())?;
         match element.kind() {
             Kind::Number(number) => {
                 total = total.add(number).map_err(|_| Problem::new("infinities of both signs have no sum"))?;
             }
-            Kind::Unknown(_) => known = false,
             _ => return Err(not_numbers()),
         }
     }
-    Ok(if known { Value::number(total) } else { Value::unknown(Type::Number) })
+    Ok(Value::number(total))
 }

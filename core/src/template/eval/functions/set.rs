@@ -107,19 +107,26 @@ fn product_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     Ok(if all_lists { Type::list(element) } else { Type::set(element) })
 }
 
+/// How many combinations there are at most, as far as that is known. Terraform says so of small numbers only.
+fn most_products(sets: &[Value]) -> Option<usize> {
+    sets.iter().try_fold(1_usize, |product, set| {
+        let (_, most) = set.length_bounds()?;
+        let most = most.filter(|most| *most <= 1024)?;
+        product.checked_mul(most).filter(|product| *product <= 2048)
+    })
+}
+
 fn product(call: Call<'_>) -> Result<Value, Problem> {
     let marks = call.arguments.iter().map(Value::marks).collect();
     // A set with something unknown in it may turn out to have fewer elements.
     let is_open = |set: &Value| !set.is_known() || (matches!(set.ty(), Type::Set(_)) && !set.is_wholly_known());
     if call.arguments.iter().any(is_open) {
-        // Of a tuple its type says how many elements it has.
-        if call.arguments.iter().all(|set| !is_open(set) || set.ty().as_tuple().is_some()) {
-            let counts = call.arguments.iter().map(|set| set.length_bounds().map_or(0, |(least, _)| least));
-            let most = counts.fold(1, usize::saturating_mul);
-            let refinement = Refinement::not_null().with_length(most.min(1), Some(most));
-            return Ok(Value::unknown_with(call.returns.clone(), refinement).with_marks(marks));
+        let mut refinement = Refinement::not_null();
+        if let Some(most) = most_products(call.arguments) {
+            // Elements that turn out to be equal leave at least one.
+            refinement = refinement.with_length(most.min(1), Some(most));
         }
-        return Ok(Value::unknown(call.returns.clone()).with_marks(marks));
+        return Ok(Value::unknown_with(call.returns.clone(), refinement).with_marks(marks));
     }
     let element = element(call);
     let types = element.as_tuple().unwrap_or(&[]);
