@@ -34,11 +34,18 @@ struct Log {
     opened: Mutex<BTreeMap<String, u32>>,
     /// Lets steps that hold on go on.
     gate: Semaphore,
+    /// Lets openings that hold on go on.
+    vault: Semaphore,
 }
 
 impl Log {
     fn new() -> Arc<Self> {
-        Arc::new(Self { lines: Mutex::default(), opened: Mutex::default(), gate: Semaphore::new(0) })
+        Arc::new(Self {
+            lines: Mutex::default(),
+            opened: Mutex::default(),
+            gate: Semaphore::new(0),
+            vault: Semaphore::new(0),
+        })
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
@@ -51,6 +58,17 @@ impl Log {
 
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lines())
+    }
+
+    /// Returns once a line is there; panics when other tasks had many turns and it is not.
+    async fn until(&self, line: &str) {
+        for _ in 0..100_000 {
+            if self.lines().iter().any(|found| found == line) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("no `{line}`: {:?}", self.lines());
     }
 }
 
@@ -78,6 +96,9 @@ impl EphemeralResource for Loan {
         self.0.say("open", &name);
         if text(&config, "fails") == "open" {
             return Err(Error::new(ErrorKind::Unavailable, "test.open", "nobody lends"));
+        }
+        if text(&config, "fails") == "holds" {
+            self.0.vault.acquire().await.expect("open").forget();
         }
         let count = {
             let mut opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -281,14 +302,17 @@ async fn what_cannot_be_opened_fails_the_steps_that_need_it() {
                 ephemeral \"test_loan\" \"b\" {\n name = \"b${test_thing.x.id}\"\n}\n\
                 resource \"test_thing\" \"y\" {\n name = \"y\"\n token = ephemeral.test_loan.a.value\n}\n\
                 resource \"test_thing\" \"z\" {\n name = \"z\"\n token = ephemeral.test_loan.a.value\n}\n\
-                resource \"test_thing\" \"w\" {\n name = \"w\"\n token = ephemeral.test_loan.b.value\n}\n";
+                resource \"test_thing\" \"w\" {\n name = \"w\"\n token = ephemeral.test_loan.b.value\n}\n\
+                resource \"test_thing\" \"v\" {\n name = \"v${test_thing.w.id}\"\n token = ephemeral.test_loan.a.value\n}\n";
     let made = plan(&stack, text).await.expect("a plan");
     let options = ApplyOptions { on_failure: OnFailure::Continue, ..ApplyOptions::default() };
     let (report, events) = watch(stack.apply(made, options).await.expect("a run")).await;
     let mut problems: Vec<_> =
         report.problems.iter().map(|problem| (problem.address.as_str(), problem.error.code.as_str())).collect();
     problems.sort_unstable();
-    assert_eq!(problems, [("test_thing.y", "test.open"), ("test_thing.z", "test.open")]);
+    // What needs it later learns of it, too, without a second try.
+    let failed = ["v", "y", "z"].map(|name| format!("test_thing.{name}"));
+    assert_eq!(problems, [0, 1, 2].map(|idx| (failed[idx].as_str(), "test.open")));
     assert_eq!(report.problems[0].error.message, "`ephemeral.test_loan.a` could not be opened: nobody lends");
     assert_eq!((report.status, report.done_count), (RunStatus::Failed, 2));
     let lines = log.take();
@@ -353,6 +377,48 @@ async fn planning_that_is_given_up_closes_them() {
     let error = plan(&stack, failing).await.expect_err("one cannot be opened");
     assert_eq!(error.diagnostics()[0].code, "test.open");
     assert_eq!(log.take(), ["open a", "open hunter2-a-1", "close a"]);
+}
+
+/// Whoever drops the future of a plan gives up what it opened, while it opens more.
+#[tokio::test(start_paused = true)]
+async fn planning_that_is_dropped_closes_them() {
+    let log = Log::new();
+    let stack = stack(&log);
+    let text = "ephemeral \"test_loan\" \"a\" {\n name = \"a\"\n}\nephemeral \"test_loan\" \"b\" {\n \
+                name = ephemeral.test_loan.a.value\n fails = \"holds\"\n}\n";
+    tokio::select! {
+        biased;
+        made = plan(&stack, text) => panic!("one of them is not open: {made:?}"),
+        () = log.until("open hunter2-a-1") => {}
+    }
+    log.vault.add_permits(1);
+    log.until("close a").await;
+    assert_eq!(log.take(), ["open a", "open hunter2-a-1", "close hunter2-a-1", "close a"]);
+}
+
+/// The step that it was opened for was given up meanwhile, so nobody ever gives it back.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_needs_when_it_is_open_is_closed_at_once() {
+    let log = Log::new();
+    let stack = stack(&log);
+    let text = "resource \"test_thing\" \"x\" {\n name = \"x\"\n}\n\
+                ephemeral \"test_loan\" \"a\" {\n name = \"a${test_thing.x.id}\"\n fails = \"holds\"\n}\n\
+                resource \"test_thing\" \"y\" {\n name = \"y\"\n token = ephemeral.test_loan.a.value\n}\n\
+                resource \"test_thing\" \"f\" {\n name = \"f\"\n does = \"fails\"\n after = test_thing.x.id\n}\n\
+                resource \"test_thing\" \"long\" {\n name = \"long\"\n does = \"waits\"\n}\n";
+    let made = plan(&stack, text).await.expect("a plan");
+    let mut run = stack.apply(made, ApplyOptions::default()).await.expect("a run");
+    while let Some(recorded) = run.next_event().await {
+        match recorded.event {
+            Event::StepFinished { code: Some(_), .. } => log.vault.add_permits(1),
+            Event::EphemeralFinished { action, .. } if action == "close" => log.gate.add_permits(1),
+            _ => {}
+        }
+    }
+    let report = run.finish().await.expect("a report");
+    assert_eq!((report.done_count, report.failed_count, report.skipped_count), (2, 1, 1));
+    let lines = log.take();
+    assert_eq!(lines[lines.len() - 2..], ["close ax", "made long"], "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]

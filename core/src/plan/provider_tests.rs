@@ -205,4 +205,8 @@ fn one_of_several_configurations_is_named_by_its_key() {
     let language = "terraform {\n language = stackwright\n}\n";
     let one = format!("{language}{ALIASES}{}", a("provider = strict.east[\"n\"]"));
     refused(&one, "is one configuration, not several");
+    // One that a module is handed is chosen already.
+    let module = "module \"m\" {\n source = \"./m\"\n providers = { strict = strict.by[\"n\"] }\n}\n\
+                  # file: m/main.tf\nresource \"strict_thing\" \"a\" {\n provider = strict[\"m\"]\n}\n";
+    refused(&regional("{ n = 1, m = 2 }", module), "handed one configuration of `strict`, not several");
 }

@@ -91,6 +91,17 @@ impl Table {
                 alias.clone_from(&outer.name.alias);
                 if let Some(expr) = &outer.key {
                     match self.provider_key(parent, &repeat, expr) {
+                        Ok(_) if key.is_some() => {
+                            let message =
+                                format!("the module is handed one configuration of `{provider}`, not several");
+                            self.problems.push(
+                                Diagnostic::error("plan.provider_missing", message)
+                                    .at(span)
+                                    .label(expr.span, "handed to the module here")
+                                    .help("leave the key in brackets out inside of the module"),
+                            );
+                            return Lookup::Missing;
+                        }
                         Ok(found) => key = Some(found),
                         Err(lookup) => return lookup,
                     }

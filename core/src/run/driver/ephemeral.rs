@@ -8,7 +8,7 @@ use crate::{
     address::{Address, ResourcePath},
     error::{Error, Result},
     plan::{Request, Step, StepAction, StepId},
-    run::{Command, Holder, Machine, RowFate, StepError, StepProblem},
+    run::{Command, Holder, Machine, Phase, RowFate, StepError, StepProblem},
     value::Value,
 };
 
@@ -208,7 +208,10 @@ impl Dispatcher {
         }
         let plan = std::sync::Arc::clone(&self.plan);
         for step in &plan.steps {
-            if self.machine.phase(step.id).is_none_or(|phase| phase.is_final()) {
+            let phase = self.machine.phase(step.id);
+            // What waits when the run is about to stop is never started.
+            let never = phase == Some(Phase::Waiting) && self.machine.is_stopping();
+            if never || phase.is_none_or(|phase| phase.is_final()) {
                 continue;
             }
             let paths = self.finalizer.ephemeral_uses(step);
