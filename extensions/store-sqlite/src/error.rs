@@ -31,6 +31,7 @@ pub(crate) fn storage(path: &Path, error: &SqlError) -> Error {
         },
         SqlError::InvalidColumnType(..)
         | SqlError::FromSqlConversionFailure(..)
+        | SqlError::Utf8Error(..)
         | SqlError::IntegralValueOutOfRange(..)
         | SqlError::QueryReturnedNoRows => failure::corrupt("a row of the database is not as this program wrote it"),
         _ => Error::bug("the SQLite store used its database in a wrong way"),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension as _};
 use stackwright::{Error, Result, state::failure};
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     schema::{self, Found},
 };
 
+/// A page of a new database is this long (bytes), and a file has at least one.
+const SMALLEST_PAGE: u64 = 4096;
 /// Statements of one connection are few and always the same.
 const CACHED_STATEMENTS: usize = 64;
 
@@ -62,7 +64,16 @@ impl From<rusqlite::Error> for Attempt {
 fn try_writer(options: &SqliteOptions) -> Result<Connection, Attempt> {
     let mut connection = connect(options)?;
     // Look before anything is written: a file that is not ours stays as it is.
-    accept(schema::look(&connection)?)?;
+    let found = schema::look(&connection)?;
+    accept(found)?;
+    refuse_stump(found, options)?;
+    if let Found::Ours(version) = found
+        && !schema::is_whole(&connection, version)?
+    {
+        return Err(Attempt::Refused(failure::corrupt(
+            "the tables of the database are not as this program made them; restore a backup of it",
+        )));
+    }
     if connection.is_readonly(MAIN_DB)? {
         return Err(Attempt::Refused(failure::unavailable(
             "the database is read-only; make the file and its directory writable for this user",
@@ -98,17 +109,36 @@ fn accept(found: Found) -> Result<(), Attempt> {
     }
 }
 
-/// Looks for damage, where that is cheap.
+/// Looks for damage, where that is cheap: pages, indexes against their tables, and rows that refer to nothing. Bodies have
+/// check sums of their own; what finds them has not.
 fn check(connection: &Connection, options: &SqliteOptions) -> Result<(), Attempt> {
     let size = fs::metadata(&options.path).map_or(0, |metadata| metadata.len());
     if size > options.check_up_to_bytes {
         return Ok(());
     }
-    let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if answer == "ok" {
-        return Ok(());
+    let damaged = |what: String| {
+        Err(Attempt::Refused(failure::corrupt("the database is damaged; restore a backup of it").because(what)))
+    };
+    let answer: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if answer != "ok" {
+        return damaged(answer);
     }
-    Err(Attempt::Refused(failure::corrupt("the database is damaged; restore a backup of it").because(answer)))
+    let stray: Option<String> = connection.query_row("PRAGMA foreign_key_check", [], |row| row.get(0)).optional()?;
+    match stray {
+        Some(table) => damaged(format!("a row of `{table}` refers to nothing")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what is left of a file that was cut off within its first page: SQLite takes it for an empty one.
+fn refuse_stump(found: Found, options: &SqliteOptions) -> Result<(), Attempt> {
+    let size = fs::metadata(&options.path).map_or(0, |metadata| metadata.len());
+    match found {
+        Found::Empty if (1..SMALLEST_PAGE).contains(&size) => {
+            Err(Attempt::Refused(failure::corrupt("the file was cut off; restore a backup of it")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {

@@ -37,6 +37,25 @@ fn look_inside(connection: &Connection) -> rusqlite::Result<Found> {
     })
 }
 
+/// Returns whether the tables are exactly those of a version: a damaged name would make a table look empty.
+pub(crate) fn is_whole(connection: &Connection, version: i32) -> rusqlite::Result<bool> {
+    let fresh = Connection::open_in_memory()?;
+    for step in MIGRATIONS.iter().take(usize::try_from(version).unwrap_or_default()) {
+        fresh.execute_batch(step)?;
+    }
+    Ok(tables(connection)? == tables(&fresh)?)
+}
+
+type Table = (String, String, String, Option<String>);
+
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
+    let mut statement = connection.prepare(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    statement.query_map([], read)?.collect()
+}
+
 /// Brings a database that is empty or ours to [`VERSION`], in one transaction. A newer one is left alone.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

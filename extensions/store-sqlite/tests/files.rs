@@ -143,6 +143,52 @@ async fn notices_damage() {
     assert_eq!(store.load_rows(&key()).await.expect("rows").len(), 500);
 }
 
+/// Whatever bit flips and wherever the file is cut off: it is refused, or what is read is what was written. Never are rows
+/// missing, which would have the world made anew.
+#[tokio::test]
+async fn one_bit_never_hides_anything() {
+    let directory = directory();
+    let path = directory.path().join("state.db");
+    let store = SqliteStore::open(&path).await.expect("a new file");
+    let lease = begin(&store).await;
+    join_all((0..5).map(|number| store.commit(&lease, step(number, 40)))).await;
+    store.close().await.expect("closes");
+    let good = fs::read(&path).expect("a file");
+    let ids = |rows: Vec<stackwright::state::RowRecord>| rows.into_iter().map(|row| row.object_id).collect::<Vec<_>>();
+    let mut noticed = 0;
+    // Places all over what holds something; the first page, which names the tables, more densely.
+    let full: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
+    let dense = full.iter().filter(|at| **at < 4096).step_by(7);
+    let places: Vec<usize> = dense.chain(full.iter().filter(|at| **at >= 4096).step_by(13)).copied().collect();
+    for (number, at) in places.iter().enumerate() {
+        let mut bad = good.clone();
+        match number % 9 {
+            8 if *at > 0 => bad.truncate(*at),
+            bit => bad[*at] ^= 1 << (bit % 8),
+        }
+        fs::write(&path, &bad).expect("writes");
+        let _ = (fs::remove_file(path.with_extension("db-wal")), fs::remove_file(path.with_extension("db-shm")));
+        let read = async {
+            let store = SqliteStore::open(&path).await?;
+            let rows = store.load_rows(&key()).await;
+            let stack = store.load_stack(&key()).await;
+            store.close().await?;
+            Ok::<_, Error>((ids(rows?), stack?.is_some()))
+        };
+        match read.await {
+            Ok((rows, is_known)) => assert!(rows.len() == 5 && is_known, "byte {at}: {rows:?}, {is_known}"),
+            Err(error) => {
+                noticed += 1;
+                assert!(
+                    ["store.corrupt", "store.version", "store.unavailable"].contains(&error.code()),
+                    "{at}: {error:?}"
+                );
+            }
+        }
+    }
+    assert!(noticed * 2 > places.len(), "{noticed} of {}", places.len());
+}
+
 /// Without the check of the whole file, damage is noticed where it is read.
 #[tokio::test]
 async fn notices_damage_while_reading() {
