@@ -231,8 +231,9 @@ pub(crate) struct Apply {
     /// Delete everything.
     #[arg(long)]
     pub(crate) destroy: bool,
-    /// What to do when a step fails: `stop` starts nothing new, `continue` goes on with what does not need it.
-    #[arg(long, value_name = "POLICY", default_value = "stop", value_parser = ["stop", "continue"])]
+    /// What to do when a step fails: `stop` starts nothing new, `continue` goes on with what does not need it, `rollback`
+    /// starts nothing new and undoes what was done.
+    #[arg(long, value_name = "POLICY", default_value = "stop", value_parser = ["stop", "continue", "rollback"])]
     pub(crate) on_failure: String,
     /// Write one JSON object a line.
     #[arg(long)]
@@ -333,8 +334,9 @@ pub(crate) enum State {
         /// Its address.
         #[arg(value_name = "ADDRESS")]
         address: String,
-        /// `absent`: it does not exist; `tainted`: it exists and is to be replaced.
-        #[arg(value_name = "WHAT", value_parser = ["absent", "tainted"])]
+        /// `absent`: it does not exist; `present`: it exists, and the next plan reads how it is; `tainted`: it exists and
+        /// is to be replaced.
+        #[arg(value_name = "WHAT", value_parser = ["absent", "present", "tainted"])]
         what: String,
     },
 }
@@ -405,22 +407,31 @@ pub(crate) enum Runs {
     /// List runs, newest first.
     List {
         /// At most this many.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
-        /// Write JSON.
+        /// Write one JSON object a line.
         #[arg(long)]
         json: bool,
     },
-    /// Show what happened in a run, fact by fact.
+    /// Show how a run stands and what happened in it, fact by fact.
     Show {
-        /// The run.
+        /// The run; the newest without it.
         #[arg(value_name = "RUN")]
-        run: String,
+        run: Option<String>,
+        /// Write one JSON object: the run, its open calls and its facts. No values are in it.
+        #[arg(long)]
+        json: bool,
     },
     /// Go on with a run whose process died.
+    ///
+    /// Calls that were under way are looked up in the world before anything is repeated, so that nothing is lost and nothing
+    /// made twice. `apply` and `destroy` do the same before they plan.
     Resume {
         #[command(flatten)]
         locking: Locking,
+        /// How many calls run at once.
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        parallelism: u32,
         /// The run; the unfinished one without it.
         #[arg(value_name = "RUN")]
         run: Option<String>,
@@ -429,12 +440,18 @@ pub(crate) enum Runs {
         json: bool,
     },
     /// Give a run up. What was under way may exist without being in state.
+    ///
+    /// Says first what may be lost, and asks. `runs resume` finds out and loses nothing; give a run up only when it cannot be
+    /// resumed, such as when the cloud is gone for good.
     Abandon {
         #[command(flatten)]
         locking: Locking,
-        /// The run.
+        /// Do not ask.
+        #[arg(long)]
+        force: bool,
+        /// The run; the unfinished one without it.
         #[arg(value_name = "RUN")]
-        run: String,
+        run: Option<String>,
     },
 }
 

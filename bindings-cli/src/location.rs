@@ -44,7 +44,7 @@ impl fmt::Debug for StateLocation {
 }
 
 /// Opens a file, which is made where there is none.
-pub(crate) async fn open_file(path: &Path) -> Result<Arc<dyn Store>> {
+pub(crate) async fn open_file(path: &Path) -> Result<Arc<SqliteStore>> {
     Ok(Arc::new(SqliteStore::open(path).await?))
 }
 

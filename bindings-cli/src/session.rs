@@ -4,6 +4,7 @@ use std::{
     env::VarError,
     fs,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -11,9 +12,13 @@ use stackwright::{
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
     resource::layer::{Retry, Trace},
     stack::{Engine, Stack},
-    state::cipher::{AesGcmCipher, Key, KeyFile, KeyRing},
+    state::{
+        Store,
+        cipher::{AesGcmCipher, Key, KeyFile, KeyRing},
+    },
     template::{FileKind, Files, Options, Template},
 };
+use stackwright_store_sqlite::SqliteStore;
 
 use crate::{
     arguments::Global,
@@ -45,6 +50,8 @@ pub(crate) struct Session {
     /// The template's folder, absolute.
     pub(crate) folder: PathBuf,
     global: Global,
+    /// The state file, once a command opened it.
+    store: OnceLock<Arc<SqliteStore>>,
 }
 
 /// A template that was read, with every problem found.
@@ -62,7 +69,7 @@ impl Session {
         };
         let folder = fs::canonicalize(&global.chdir).map_err(unreadable)?;
         std::env::set_current_dir(&folder).map_err(unreadable)?;
-        Ok(Self { folder, global: global.clone() })
+        Ok(Self { folder, global: global.clone(), store: OnceLock::new() })
     }
 
     /// Reads the template in the folder.
@@ -116,8 +123,8 @@ impl Session {
         let keys = self.keys()?;
         let store = match &self.global.state {
             Some(StateLocation::Postgres(text)) => open_postgres(text).await?,
-            Some(StateLocation::File(path)) => open_file(&self.folder.join(path)).await?,
-            None => open_file(&self.folder.join(STATE)).await?,
+            Some(StateLocation::File(path)) => self.open_file(&self.folder.join(path)).await?,
+            None => self.open_file(&self.folder.join(STATE)).await?,
         };
         let engine = Engine::builder()
             .shared_store(store)
@@ -147,6 +154,20 @@ impl Session {
         };
         lock::wait(&stack, patience, note).await?;
         Ok(stack)
+    }
+
+    /// Opens a state file; a command has one.
+    async fn open_file(&self, path: &Path) -> Result<Arc<dyn Store>> {
+        let store = open_file(path).await?;
+        Ok(Arc::clone(self.store.get_or_init(|| store)) as _)
+    }
+
+    /// Closes the state file, so that all of it lies in one file, which people may copy.
+    pub(crate) async fn close(&self) {
+        if let Some(store) = self.store.get() {
+            // What was acknowledged is durable all the same.
+            let _ = store.close().await;
+        }
     }
 
     /// Returns where the key is kept.

@@ -237,6 +237,9 @@ impl Progress {
                     "Stopping: {running} running steps are finished, none is started. Interrupt again to stop at once."
                 ));
             }
+            Event::RollbackStarted { step_count, .. } => {
+                self.say(&format!("Undoing what was done: {step_count} changes."));
+            }
             Event::Problem { diagnostic } => self.say(&format!("{}: {}", diagnostic.code, diagnostic.message)),
             Event::RunFinished { .. } => self.end(),
             _ => {}

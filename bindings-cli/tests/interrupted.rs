@@ -264,6 +264,30 @@ fn killed_while_it_waits_for_readiness_it_waits_again() {
 }
 
 #[test]
+fn a_run_is_given_up_only_when_somebody_says_so() {
+    let shop = Shop::new();
+    shop.start_up_to_the_gate().kill();
+    // What is given up here is to be found again by the clean-up: the process has to be in state.
+    while !shop.run(&["state", "list"]).1.contains("local_process.gate") {
+        let seen = shop.gate.probe_count.load(Ordering::SeqCst);
+        let mut working = shop.start(&["runs", "resume"]);
+        working.wait_until("another probe", || shop.gate.probe_count.load(Ordering::SeqCst) > seen);
+        working.kill();
+    }
+    let (code, text) = shop.run(&["runs", "show"]);
+    assert!(code == Some(0) && text.contains("is running") && text.contains("runs resume"), "{text}");
+    let (code, text) = shop.run(&["runs", "abandon"]);
+    assert!(code == Some(1) && text.contains("Nothing was changed."), "nobody said yes: {text}");
+    assert!(text.contains("No call of run") || text.contains("is not in state"), "what is lost is said first: {text}");
+    let (code, text) = shop.run(&["plan"]);
+    assert!(code == Some(1) && text.contains("run.unfinished"), "{text}");
+    let (code, text) = shop.run(&["runs", "abandon", "-force"]);
+    assert!(code == Some(0) && text.contains("is abandoned"), "{text}");
+    let (code, text) = shop.run(&["plan"]);
+    assert_eq!(code, Some(0), "the rest can be planned anew: {text}");
+}
+
+#[test]
 fn interrupted_once_it_ends_what_runs_and_starts_nothing_new() {
     for signal in [Signal::INT, Signal::TERM] {
         let shop = Shop::new();

@@ -130,7 +130,7 @@ fn a_stack_in_the_middle_of_a_run_is_sealed_again_later() {
     assert_eq!(shop.older_keys().len(), 1);
     let runs = shop.check(&["runs", "list"], 0);
     let run = runs.split(' ').next().expect("a run").to_owned();
-    shop.check(&["runs", "abandon", &run], 0);
+    shop.check(&["runs", "abandon", "-force", &run], 0);
     let told = shop.check(&["rotate-key", "-no-new-key"], 0);
     assert!(told.contains("sealed again"), "{told}");
     assert_eq!(shop.older_keys().len(), 1, "no key was made");

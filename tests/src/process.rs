@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use stackwright::{
     error::Result,
     event::{Bus, Clock, Event, Timestamp},
+    plan::codec,
     resource::Registry,
     run::{Canceller, Driver, DriverParts, Entry, Options, Resume, RunReport, decode_entry},
     state::{
@@ -220,10 +221,15 @@ impl Stage {
         let known = self.disk.load_run(self.run).await?;
         let mut handle = if known.is_some() {
             let plan = Arc::clone(&self.scene.plan);
-            let resume = Resume::load(&*self.disk, self.run, &sealer(), |_| Ok((*plan).clone())).await?;
+            let resume = Resume::load(&*self.disk, self.run, &sealer(), |body| match body {
+                PLAN => Ok((*plan).clone()),
+                // What undoes it is a plan like any other.
+                body => codec::decode(body, &sealer()),
+            })
+            .await?;
             Driver::resume(parts, resume).await?
         } else {
-            Driver::start(parts, self.run, Arc::from(&b"the plan"[..])).await?
+            Driver::start(parts, self.run, Arc::from(PLAN)).await?
         };
         let canceller = handle.canceller();
         while let Some(recorded) = handle.next_event().await {
@@ -234,6 +240,9 @@ impl Stage {
         report
     }
 }
+
+/// Stands for the encoded plan of a scene.
+const PLAN: &[u8] = b"the plan";
 
 /// Returns the sealer of all scenes.
 pub fn sealer() -> Sealer {

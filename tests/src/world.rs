@@ -115,6 +115,7 @@ struct Inner {
     effect_count: u64,
     die_after_effect: Option<u64>,
     faults: BTreeMap<(String, &'static str), Fault>,
+    second_faults: BTreeMap<(String, &'static str), Fault>,
     log: Vec<Happening>,
     process: Option<Arc<FaultyStore>>,
     witness: Option<(Arc<MemoryStore>, RunId, Sealer)>,
@@ -152,6 +153,11 @@ impl World {
     /// Lets the first call of a verb for an address go wrong.
     pub fn fail(&self, address: &str, verb: &'static str, fault: Fault) {
         self.inner().faults.insert((address.to_owned(), verb), fault);
+    }
+
+    /// Lets the second call of a verb for an address go wrong.
+    pub fn fail_again(&self, address: &str, verb: &'static str, fault: Fault) {
+        self.inner().second_faults.insert((address.to_owned(), verb), fault);
     }
 
     /// Returns the moment of the last thing that happened; time goes on from there in the next process.
@@ -232,7 +238,7 @@ impl World {
         self.inner().complaints.push(what);
     }
 
-    /// Counts a call and returns which fault it has, if any; only the first call of a verb has one.
+    /// Counts a call and returns which fault it has, if any; only the first two calls of a verb have one.
     fn begin(&self, ctx: &Context, verb: &'static str) -> Option<Fault> {
         let mut inner = self.inner();
         inner.now = ctx.clock().now();
@@ -240,7 +246,11 @@ impl World {
         inner.log.push(Happening::Begin(address.clone(), verb));
         let count = inner.calls.entry((address.clone(), verb)).or_default();
         *count += 1;
-        if *count == 1 { inner.faults.get(&(address, verb)).copied() } else { None }
+        match *count {
+            1 => inner.faults.get(&(address, verb)).copied(),
+            2 => inner.second_faults.get(&(address, verb)).copied(),
+            _ => None,
+        }
     }
 
     /// Changes the world and dies right after it, if it is time to.

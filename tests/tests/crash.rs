@@ -32,6 +32,12 @@ fn result(stage: &Stage) -> Result {
 /// Checks what holds at every moment of every run that is not under way: nothing was made twice, no object is lost, no
 /// row is without its object, calls kept their order and were announced.
 fn check_sound(stage: &Stage, what: &str) {
+    check_books(stage, what);
+    check_order(&stage.scene.plan, &stage.world.log(), what);
+}
+
+/// The same, but for the order of calls: what is undone is done in another order.
+fn check_books(stage: &Stage, what: &str) {
     let (rows, things) = (stage.rows(), stage.world.things());
     assert_eq!(stage.world.complaints(), Vec::<String>::new(), "{what}");
     for (key, count) in stage.world.created() {
@@ -59,7 +65,25 @@ fn check_sound(stage: &Stage, what: &str) {
         assert_eq!(row.attributes.unmark_deep().0, thing.attributes, "{what}: {id}");
         assert!(row.attributes.attribute("secret").is_some_and(Value::is_sensitive), "{what}: {id} lost its mark");
     }
-    check_order(&stage.scene.plan, &stage.world.log(), what);
+}
+
+/// Checks that rows and world are as before the run: the same instances with the same settings. What was deleted and made
+/// anew has another id, and what was half deleted stays marked as such.
+fn check_undone(stage: &Stage, what: &str) {
+    check_books(stage, what);
+    let settings = |rows: &[Row]| -> BTreeSet<String> {
+        let rows = rows.iter().map(|row| {
+            let attributes = row.attributes.unmark_deep().0;
+            let settings: Vec<_> = ["name", "input", "secret"].map(|name| attributes.attribute(name).cloned()).into();
+            let status = if row.status == RowStatus::Tainted { RowStatus::Current } else { row.status };
+            format!("{} {status:?} {settings:?}", row.address)
+        });
+        rows.collect()
+    };
+    let rows = stage.rows();
+    assert_eq!(settings(&rows), settings(&stage.scene.rows), "{what}");
+    assert_eq!(rows.len(), stage.scene.rows.len(), "{what}");
+    assert_eq!(stage.world.things().len(), rows.len(), "{what}");
 }
 
 /// Checks that a call began only when what its step needs was as far as it had to be.
@@ -318,6 +342,33 @@ fn a_blind_cloud_leaves_an_uncertain_row_and_a_checkpoint_prevents_it() {
     check_sound(&stage, "the checkpointed id is found");
 }
 
+/// The first call made the object and its reply was lost; that the repeat is refused says nothing of that.
+#[test]
+fn a_refused_repeat_settles_nothing() {
+    let scene = Scene::new(&[Node::new(Kind::Create).of_type("toy_idem"), Node::new(Kind::Create).input(0)]);
+    for (first, refused) in
+        [(Fault::LostAfter, 1), (Fault::LostBefore, 2), (Fault::PanicAfter, 1), (Fault::HangAfter, 1)]
+    {
+        let stage = Stage::new(&scene, 0);
+        stage.world.fail("toy_idem.n0", "create", first);
+        stage.world.fail_again("toy_idem.n0", "create", Fault::Refuse);
+        let report = stage.process(Faults::none()).report();
+        check_sound(&stage, &format!("{first:?}"));
+        assert_eq!(report.status, RunStatus::Succeeded, "{first:?}: {:?}", report.problems);
+        assert!(stage.world.call_count("toy_idem.n0", "create") > refused, "{first:?}");
+    }
+    // The same where the first call was another process's.
+    let effects = calm(&scene, 0).2;
+    for effect in 0..effects {
+        let stage = Stage::new(&scene, 0);
+        stage.world.fail_again("toy_idem.n0", "create", Fault::Refuse);
+        stage.world.die_after_effect(effect);
+        assert!(matches!(stage.process(Faults::none()), End::Died));
+        assert_eq!(take_up(&stage, "refused"), RunStatus::Succeeded);
+        check_sound(&stage, &format!("died after effect {effect}, then refused"));
+    }
+}
+
 /// Every call fails once, in every way, under both policies.
 fn fail_everywhere(scene: &Scene, seed: u64, mut check: impl FnMut(&Stage, &str)) {
     for step in &scene.plan.steps {
@@ -393,6 +444,192 @@ fn a_crash_amid_failures_leaves_state_and_world_in_step() {
             check_sound(&again, &format!("{what}, died after write {write}"));
         }
     });
+}
+
+fn rolled_back(scene: &Scene, seed: u64) -> Stage {
+    let mut stage = Stage::new(scene, seed);
+    stage.options.on_failure = OnFailure::Rollback;
+    stage
+}
+
+#[test]
+fn any_failure_is_undone() {
+    let scene = medley();
+    let mut undone = 0;
+    for step in &scene.plan.steps {
+        let address = step.address.to_string();
+        for (verb, fault) in FAULTS.into_iter().map(|fault| match fault {
+            Fault::NeverReady => ("ready", fault),
+            _ => (step.action.as_str(), fault),
+        }) {
+            let stage = rolled_back(&scene, 3);
+            stage.world.fail(&address, verb, fault);
+            let report = stage.process(Faults::none()).report();
+            let what = format!("{verb} of {address}: {fault:?}: {:?}", report.problems);
+            match report.status {
+                RunStatus::Succeeded => check_sound(&stage, &what),
+                RunStatus::Failed => {
+                    check_undone(&stage, &what);
+                    undone += usize::from(report.undone_count.is_some());
+                    let total = report.done_count + report.failed_count + report.skipped_count;
+                    assert_eq!(total, scene.plan.steps.len(), "{what}");
+                }
+                // What never works does not work when it is as before either.
+                RunStatus::Stuck if fault == Fault::NeverReady => check_books(&stage, &what),
+                status => panic!("{what}: {status:?}"),
+            }
+        }
+    }
+    assert!(undone > 20, "{undone} runs were undone");
+}
+
+/// Dies at every write and after every effect of a run that fails and is undone, the rollback's own included.
+fn sweep_rollback(scene: &Scene, seed: u64, address: &str) {
+    let begin = || {
+        let stage = rolled_back(scene, seed);
+        stage.world.fail(address, "create", Fault::Refuse);
+        stage
+    };
+    let calm = begin();
+    let (end, writes) = calm.watched(Faults::none(), &mut |_, _| {});
+    let report = end.report();
+    assert_eq!(report.status, RunStatus::Failed, "{:?}", report.problems);
+    assert!(report.undone_count.is_some_and(|count| count > 0), "something was undone");
+    check_undone(&calm, "a calm rollback");
+    let mut undone = 0;
+    let mut check = |stage: &Stage, end: End, what: &str| {
+        assert!(matches!(end, End::Died), "{what}: the process survived its death: {end:?}");
+        undone += u64::from(check_taken_up(stage, what));
+    };
+    for write in 0..writes {
+        for (faults, when) in [(Faults::die_before(write), "before"), (Faults::die_after(write), "after")] {
+            let stage = begin();
+            let end = stage.process(faults);
+            check(&stage, end, &format!("died {when} write {write}"));
+        }
+    }
+    for effect in 0..calm.world.effect_count() {
+        let stage = begin();
+        stage.world.die_after_effect(effect);
+        let end = stage.process(Faults::none());
+        check(&stage, end, &format!("died after effect {effect}"));
+    }
+    assert!(undone > writes / 2, "{undone} of {writes} were undone by another process");
+}
+
+/// Lets a new process take a run up that fails and is undone. Where the one before died between the refusal and its note,
+/// the call is made again, and then nobody refuses. Returns whether it was undone.
+fn check_taken_up(stage: &Stage, what: &str) -> bool {
+    match take_up(stage, what) {
+        RunStatus::Failed => {
+            check_undone(stage, what);
+            true
+        }
+        RunStatus::Succeeded => {
+            check_sound(stage, what);
+            false
+        }
+        status => panic!("{what}: {status:?}"),
+    }
+}
+
+#[test]
+fn a_crash_amid_a_rollback_is_taken_up() {
+    for seed in 0..2 {
+        sweep_rollback(&medley(), seed, "toy_thing.n12");
+    }
+}
+
+#[test]
+fn what_was_made_anew_is_known_by_its_new_name() {
+    let mut scene = Scene::new(&[
+        Node::new(Kind::ReplaceCreateFirst),
+        Node::new(Kind::Update).input(0),
+        Node::new(Kind::Create).needs(1, Level::Ready),
+    ]);
+    // The old object goes only when nobody refers to it any more, and the last create only after that.
+    let mut plan = (*scene.plan).clone();
+    let delete = plan.steps.iter().position(|step| step.action == StepAction::Delete).expect("a delete");
+    let gone = plan.steps.remove(delete);
+    let ids: BTreeMap<StepId, StepId> =
+        plan.steps.iter().enumerate().map(|(idx, step)| (step.id, StepId(idx as u32))).collect();
+    for step in &mut plan.steps {
+        step.id = ids[&step.id];
+        step.needs.iter_mut().for_each(|need| need.step = ids[&need.step]);
+    }
+    plan.joins.clear();
+    plan.steps.iter_mut().for_each(|step| step.joins.clear());
+    let last = plan.steps.pop().expect("the create");
+    let need = |step: u32, level| stackwright::plan::Need { step: StepId(step), level };
+    plan.steps.push(stackwright::plan::Step { id: StepId(2), needs: vec![need(1, Level::Ready)], ..gone });
+    plan.steps.push(stackwright::plan::Step { id: StepId(3), needs: vec![need(2, Level::Done)], ..last });
+    scene.inputs = scene.inputs.into_iter().map(|(step, address)| (ids[&step], address)).collect();
+    scene.plan = plan.into();
+    let [old, user] = [0, 1].map(|idx| scene.rows[idx].object_id);
+    let name = scene.rows[0].remote_id.clone().expect("an id");
+    let row = &mut scene.rows[1];
+    row.dependencies = vec![old];
+    row.attributes = Value::object(row.attributes.entries().map(|(key, value)| {
+        let value = if &**key == "input" { Value::string(name.clone()) } else { value.clone() };
+        (std::sync::Arc::clone(key), value)
+    }));
+    let stage = rolled_back(&scene, 0);
+    stage.world.fail("toy_thing.n2", "create", Fault::Refuse);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Failed, "{:?}", report.problems);
+    check_books(&stage, "made anew");
+    let rows = stage.rows();
+    let of = |address: &str| rows.iter().find(|row| row.address.to_string() == address).expect("a row");
+    let (made, user_row) = (of("toy_thing.n0"), of("toy_thing.n1"));
+    assert_ne!(made.object_id, old);
+    assert_eq!((user_row.object_id, &user_row.dependencies[..]), (user, &[made.object_id][..]));
+    let input = user_row.attributes.attribute("input").and_then(Value::as_str).map(str::to_owned);
+    assert_eq!((rows.len(), input), (2, made.remote_id.clone()));
+}
+
+#[test]
+fn a_rollback_that_fails_is_stuck_and_says_every_cause() {
+    let scene = Scene::new(&[
+        Node::new(Kind::Create),
+        Node::new(Kind::Create).input(0),
+        Node::new(Kind::Update).needs(1, Level::Ready),
+        Node::new(Kind::Create).needs(2, Level::Ready),
+    ]);
+    let stage = rolled_back(&scene, 0);
+    stage.world.fail("toy_thing.n3", "create", Fault::Refuse);
+    stage.world.fail("toy_thing.n1", "delete", Fault::Refuse);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Stuck);
+    let causes: Vec<_> =
+        report.problems.iter().map(|problem| (problem.address.as_str(), problem.error.code.as_str())).collect();
+    assert_eq!(
+        causes,
+        [
+            ("toy_thing.n3", "resource.failed"),
+            ("toy_thing.n1", "resource.failed"),
+            ("rollback", "run.rollback_incomplete")
+        ]
+    );
+    // What could be undone is: the update, and nothing below the object that stayed.
+    assert_eq!(report.undone_count, Some(1));
+    check_books(&stage, "stuck");
+    assert_eq!(stage.rows().len(), 3);
+}
+
+#[test]
+fn a_rollback_that_is_stopped_is_stuck() {
+    let scene = medley();
+    let stage = rolled_back(&scene, 0);
+    stage.world.fail("toy_thing.n12", "create", Fault::Refuse);
+    let (end, _) = stage.watched(Faults::none(), &mut |event, canceller| {
+        if matches!(event, Event::RollbackStarted { .. }) {
+            canceller.cancel();
+        }
+    });
+    let report = end.report();
+    assert_eq!(report.status, RunStatus::Stuck, "{:?}", report.problems);
+    assert_eq!(report.problems.last().map(|problem| problem.error.code.as_str()), Some("run.rollback_incomplete"));
+    check_books(&stage, "stopped");
 }
 
 #[test]
@@ -539,10 +776,6 @@ fn a_finished_run_is_not_resumed_and_a_stale_plan_not_begun() {
     let stale = Stage { scene: Scene { plan: plan.into(), ..scene.clone() }, ..stale };
     assert_eq!(code(stale.process(Faults::none())), "plan.stale");
     assert_eq!(stale.world.effect_count(), 0);
-    let mut rollback = Stage::new(&scene, 0);
-    rollback.options.on_failure = OnFailure::Rollback;
-    assert_eq!(code(rollback.process(Faults::none())), "run.rollback_unsupported");
-    assert_eq!(rollback.status(), None);
 }
 
 #[test]
@@ -670,6 +903,26 @@ proptest! {
     #[test]
     fn any_plan_survives_any_crash(nodes in nodes(), seed in any::<u64>()) {
         sweep(&Scene::new(&nodes), seed);
+    }
+
+    #[test]
+    fn any_plan_is_undone(nodes in nodes(), seed in any::<u64>(), at in any::<usize>(), write in any::<u64>()) {
+        let scene = Scene::new(&nodes);
+        let step = &scene.plan.steps[at % scene.plan.steps.len()];
+        prop_assume!(matches!(step.action, StepAction::Create | StepAction::Update | StepAction::Delete));
+        let begin = || {
+            let stage = rolled_back(&scene, seed);
+            stage.world.fail(&step.address.to_string(), step.action.as_str(), Fault::Refuse);
+            stage
+        };
+        let stage = begin();
+        let (end, writes) = stage.watched(Faults::none(), &mut |_, _| {});
+        let report = end.report();
+        prop_assert_eq!(report.status, RunStatus::Failed, "{:?}", report.problems);
+        check_undone(&stage, "undone");
+        let stage = begin();
+        stage.process(Faults::die_after(write % writes));
+        check_taken_up(&stage, "undone by another");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use stackwright::{
     plan::{Mode, Plan},
     run::{OnFailure, RunReport},
     stack::{ApplyOptions, Run, Stack},
-    state::RunStatus,
+    state::{RowStatus, RunStatus},
     template::{FileKind, Files, Options, Origin, RawVariables, Template},
 };
 
@@ -35,7 +35,11 @@ pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style
     }
     let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
     finish_earlier(&stack, &arguments.planning, style).await?;
-    let on_failure = if arguments.on_failure == "continue" { OnFailure::Continue } else { OnFailure::Stop };
+    let on_failure = match arguments.on_failure.as_str() {
+        "continue" => OnFailure::Continue,
+        "rollback" => OnFailure::Rollback,
+        _ => OnFailure::Stop,
+    };
     if let Some(path) = &arguments.plan {
         let plan = planning::open(&stack, &session.folder.join(path))?;
         let given = again(session, &plan, &arguments.planning)?;
@@ -129,7 +133,7 @@ async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Res
             Ok(())
         }
         status => {
-            tell(&report, style);
+            tell(stack, &report, style).await?;
             let message =
                 format!("the resumed run is {}; see above, mend the cause, then apply again", status.as_str());
             Err(Error::new(ErrorKind::Conflict, "run.failed", message).into())
@@ -210,7 +214,7 @@ async fn carry_out(
     let run = stack.apply(plan, options).await.in_sources(&sources)?;
     let report = watch(run, style).await.in_sources(&sources)?;
     if report.status != RunStatus::Succeeded {
-        tell(&report, style);
+        tell(stack, &report, style).await?;
         return Ok(Exit::Failure);
     }
     warn(&report, &sources, style);
@@ -317,8 +321,62 @@ async fn interrupted() -> bool {
     tokio::signal::ctrl_c().await.is_ok()
 }
 
+/// An object of which nobody knows whether it exists.
+struct Unsettled {
+    address: String,
+    /// What it was or would have been made with: how to recognise it.
+    key: String,
+    id: Option<String>,
+}
+
+impl Unsettled {
+    async fn of(stack: &Stack) -> Result<Vec<Self>> {
+        let state = stack.state().await?;
+        let rows = state.sorted().into_iter().filter(|row| row.status == RowStatus::Uncertain);
+        let unsettled = rows.map(|row| Self {
+            address: row.address.to_string(),
+            key: row.object_id.to_string(),
+            id: row.remote_id.clone(),
+        });
+        Ok(unsettled.collect())
+    }
+
+    /// Returns the commands that settle it: if it does not exist, and if it does.
+    fn commands(&self) -> (String, Vec<String>) {
+        // Quoted, so that a shell leaves brackets and quotes alone.
+        let address = format!("'{}'", self.address.replace('\'', r"'\''"));
+        let absent = format!("stackwright state settle {address} absent");
+        let present = match &self.id {
+            Some(_) => vec![format!("stackwright state settle {address} present")],
+            None => vec![absent.clone(), format!("stackwright import {address} ID")],
+        };
+        (absent, present)
+    }
+
+    fn say(&self) {
+        let (absent, present) = self.commands();
+        let id = self.id.as_ref().map_or_else(String::new, |id| format!(", id {id}"));
+        say_error!("\nLook whether `{}` exists (key {}{id}).", self.address, self.key);
+        say_error!("  If it does not:\n    {absent}\n  If it does:");
+        for command in present {
+            say_error!("    {command}");
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (absent, present) = self.commands();
+        serde_json::json!({
+            "address": self.address, "key": self.key, "id": self.id, "if_absent": [absent], "if_present": present,
+        })
+    }
+}
+
 /// Says how a run ended that did not go well, and what to do.
-pub(super) fn tell(report: &RunReport, style: Style) {
+pub(super) async fn tell(stack: &Stack, report: &RunReport, style: Style) -> Result<()> {
+    let unsettled = match report.status {
+        RunStatus::Stuck => Unsettled::of(stack).await?,
+        _ => Vec::new(),
+    };
     if style == Style::Json {
         let problems: Vec<_> = report
             .problems
@@ -327,18 +385,29 @@ pub(super) fn tell(report: &RunReport, style: Style) {
             .collect();
         say!(
             "{}",
-            serde_json::json!({ "type": "result", "run": report.run.to_string(), "status": report.status.as_str(), "problems": problems })
+            serde_json::json!({
+                "type": "result", "run": report.run.to_string(), "status": report.status.as_str(),
+                "undone": report.undone_count, "problems": problems,
+                "unsettled": unsettled.iter().map(Unsettled::json).collect::<Vec<_>>(),
+            })
         );
-        return;
+        return Ok(());
     }
     say_error!("");
     for problem in &report.problems {
         let head = style.paint("1;31", &format!("error[{}]", problem.error.code));
         say_error!("{head}: {}\n  in {}", problem.error.to_error().report(), problem.address);
     }
+    unsettled.iter().for_each(Unsettled::say);
     let counts =
         format!("{} done, {} failed, {} not started", report.done_count, report.failed_count, report.skipped_count);
     let next = match report.status {
+        RunStatus::Failed if report.undone_count.is_some() => {
+            "What it had done was undone; mend the cause and apply again.".to_owned()
+        }
+        RunStatus::Stuck if report.undone_count.is_some() => {
+            "Not everything could be undone; state says what is there. Mend the causes and plan again.".to_owned()
+        }
         RunStatus::Cancelled => "What was under way was finished; apply again to go on.".to_owned(),
         RunStatus::Running => {
             "What was under way was left; apply again, and it is looked up before anything is repeated.".to_owned()
@@ -347,4 +416,5 @@ pub(super) fn tell(report: &RunReport, style: Style) {
         _ => "Everything that was made is in state; mend the cause and apply again.".to_owned(),
     };
     say_error!("\nRun {} is {}: {counts}. {next}", report.run, report.status.as_str());
+    Ok(())
 }

@@ -57,26 +57,9 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
             return Ok(version::run(arguments));
         }
         let session = Session::open(&global)?;
-        match invocation.command {
-            Command::Validate(arguments) => validate::run(&session, &arguments, style),
-            Command::Plan(arguments) => plan::run(&session, &arguments, style).await,
-            Command::Apply(arguments) => apply::apply(&session, &arguments, style).await,
-            Command::Destroy(arguments) => apply::destroy(&session, &arguments, style).await,
-            Command::Refresh(arguments) => apply::refresh(&session, &arguments, style).await,
-            Command::Import(arguments) => import::run(&session, &arguments, style).await,
-            Command::Output(arguments) => output::run(&session, &arguments).await,
-            Command::State(arguments) => state::run(&session, &arguments, style).await,
-            Command::Show(arguments) => show::run(&session, &arguments, style).await,
-            Command::Graph(arguments) => graph::run(&session, &arguments),
-            Command::Console(arguments) => console::run(&session, &arguments, style).await,
-            Command::Fmt(arguments) => fmt::run(&session, &arguments),
-            Command::Convert(arguments) => convert::run(&session, &arguments),
-            Command::Runs(arguments) => runs::run(&session, &arguments, style).await,
-            Command::RotateKey(arguments) => rotate::run(&session, &arguments, style).await,
-            Command::ForceUnlock(arguments) => runs::force_unlock(&session, &arguments).await,
-            Command::Version(arguments) => Ok(version::run(&arguments)),
-            Command::Init(arguments) => init::run(&session, &arguments).await,
-        }
+        let result = carry_out(&session, invocation.command, style).await;
+        session.close().await;
+        result
     };
     match result.await {
         Ok(exit) => exit,
@@ -87,6 +70,29 @@ pub(crate) async fn run(invocation: Invocation) -> Exit {
     }
 }
 
+async fn carry_out(session: &Session, command: Command, style: Style) -> Result<Exit, Failure> {
+    match command {
+        Command::Validate(arguments) => validate::run(session, &arguments, style),
+        Command::Plan(arguments) => plan::run(session, &arguments, style).await,
+        Command::Apply(arguments) => apply::apply(session, &arguments, style).await,
+        Command::Destroy(arguments) => apply::destroy(session, &arguments, style).await,
+        Command::Refresh(arguments) => apply::refresh(session, &arguments, style).await,
+        Command::Import(arguments) => import::run(session, &arguments, style).await,
+        Command::Output(arguments) => output::run(session, &arguments).await,
+        Command::State(arguments) => state::run(session, &arguments, style).await,
+        Command::Show(arguments) => show::run(session, &arguments, style).await,
+        Command::Graph(arguments) => graph::run(session, &arguments),
+        Command::Console(arguments) => console::run(session, &arguments, style).await,
+        Command::Fmt(arguments) => fmt::run(session, &arguments),
+        Command::Convert(arguments) => convert::run(session, &arguments),
+        Command::Runs(arguments) => runs::run(session, &arguments, style).await,
+        Command::RotateKey(arguments) => rotate::run(session, &arguments, style).await,
+        Command::ForceUnlock(arguments) => runs::force_unlock(session, &arguments).await,
+        Command::Version(arguments) => Ok(version::run(&arguments)),
+        Command::Init(arguments) => init::run(session, &arguments).await,
+    }
+}
+
 fn wants_json(command: &Command) -> bool {
     match command {
         Command::Plan(arguments) => arguments.json,
@@ -94,7 +100,11 @@ fn wants_json(command: &Command) -> bool {
         Command::Destroy(arguments) => arguments.json,
         Command::Refresh(arguments) => arguments.json,
         Command::Validate(arguments) => arguments.json,
-        Command::Runs(crate::arguments::Runs::Resume { json, .. }) => *json,
+        Command::Runs(
+            crate::arguments::Runs::Resume { json, .. }
+            | crate::arguments::Runs::List { json, .. }
+            | crate::arguments::Runs::Show { json, .. },
+        ) => *json,
         _ => false,
     }
 }

@@ -53,7 +53,11 @@ pub(super) async fn run(session: &Session, arguments: &State, style: Style) -> R
         }
         State::Settle { address, what, .. } => {
             let address: Address = parse(address)?;
-            let settlement = if what == "absent" { Settlement::Absent } else { Settlement::Tainted };
+            let settlement = match what.as_str() {
+                "absent" => Settlement::Absent,
+                "present" => Settlement::Present,
+                _ => Settlement::Tainted,
+            };
             stack.settle(&address, settlement).await?;
             say!("Settled {address}: {what}");
         }

@@ -122,7 +122,7 @@ pub const CODES: &[CodeInfo] = &[
     info("run.failed", "a run did not end well"),
     info("run.illegal_fact", "a run's journal contradicts itself"),
     info("run.invalid_plan", "a plan's steps cannot be put in order"),
-    info("run.rollback_unsupported", "runs cannot undo themselves yet"),
+    info("run.rollback_incomplete", "a part of what a failed run did could not be undone"),
     info("run.unfinished", "an earlier run of the stack never ended"),
     info("run.unknown", "there is no such run"),
     info("run.unknown_value", "a value was not known when a step was about to start"),

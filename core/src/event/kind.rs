@@ -136,6 +136,13 @@ pub enum Event {
         /// How many steps are still running.
         running: u64,
     },
+    /// The run failed and undoes what it did. Steps that are told of from here on are those of the rollback.
+    RollbackStarted {
+        /// The run's id.
+        run: String,
+        /// How many changes are to be undone.
+        step_count: u64,
+    },
     /// A problem that does not belong to one step.
     Problem {
         /// The problem.

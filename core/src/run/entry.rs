@@ -75,6 +75,7 @@ pub fn decode_entry(record: &EntryRecord, sealer: &Sealer) -> Result<Entry> {
 fn private_of<V>(fact: &mut Fact<V>) -> Option<&mut Option<Arc<[u8]>>> {
     match fact {
         Fact::Started { input: Input::Finalised { private, .. }, .. } => Some(private),
+        Fact::Remembered { before, .. } => Some(&mut before.private),
         _ => None,
     }
 }
@@ -125,8 +126,8 @@ mod tests {
     use crate::{
         error::{Effect, Error, ErrorKind},
         plan::StepId,
-        run::{Conclusion, OnFailure, RowFate, RowRef},
-        state::{ObjectId, RunStatus, StackKey, testing::fixed_sealer},
+        run::{Before, Conclusion, OnFailure, RowFate, RowRef},
+        state::{ObjectId, RowStatus, RunStatus, StackKey, testing::fixed_sealer},
         value::{Marks, Type},
     };
 
@@ -139,6 +140,25 @@ mod tests {
             ("id", Value::unknown(Type::String)),
             ("password", Value::string("hunter2").with_marks(Marks::SENSITIVE)),
         ])
+    }
+
+    fn before(object_id: ObjectId) -> Before {
+        Before {
+            object_id,
+            address: "t.a".parse().expect("an address"),
+            status: RowStatus::Current,
+            type_name: "t".into(),
+            provider: "".into(),
+            schema_version: 1,
+            remote_id: Some("i-1".to_owned()),
+            attributes: Value::object([("password", Value::string("hunter2").with_marks(Marks::SENSITIVE))]),
+            private: Some(b"hunter2"[..].into()),
+            dependencies: Vec::new(),
+            wholes: Vec::new(),
+            create_before_destroy: false,
+            prevent_destroy: false,
+            ready: true,
+        }
     }
 
     /// One fact of every sort.
@@ -157,6 +177,7 @@ mod tests {
             Fact::RunStarted { step_count: 4, on_failure: OnFailure::Continue },
             Fact::Started { step, object_id: Some(object_id), attempt: 1, input },
             Fact::Started { step, object_id: None, attempt: 2, input: Input::AsPlanned },
+            Fact::Remembered { step, before: before(object_id) },
             Fact::Checkpointed { step, id: "i-1".into(), partial: Some(secret()) },
             Fact::Interrupted { step, error: error.clone() },
             Fact::Recovered { step, conclusion: Conclusion::Found, row: None },
@@ -167,6 +188,7 @@ mod tests {
             Fact::Drawn { key: "timestamp".into(), value: Value::string("2026-11-21T00:00:00Z") },
             Fact::Failed { step, errors: vec![error], row: RowFate::Saved(RowRef { object_id, version: 1 }) },
             Fact::Skipped { step },
+            Fact::RollbackStarted { step_count: 3 },
             Fact::CancelRequested,
             Fact::Resumed,
             Fact::Finished { status: RunStatus::Stuck },
@@ -194,7 +216,13 @@ mod tests {
         };
         let plain = facts().into_iter().filter(|fact| {
             // Sealing draws random numbers.
-            !matches!(fact, Fact::Started { attempt: 1, .. } | Fact::Checkpointed { .. } | Fact::Observed { .. })
+            !matches!(
+                fact,
+                Fact::Started { attempt: 1, .. }
+                    | Fact::Remembered { .. }
+                    | Fact::Checkpointed { .. }
+                    | Fact::Observed { .. }
+            )
         });
         insta::assert_snapshot!(plain.map(body).collect::<Vec<_>>().join("\n"));
     }

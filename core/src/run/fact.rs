@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Before;
 use crate::{
     error::{Effect, Error, ErrorKind},
     plan::StepId,
@@ -18,7 +19,8 @@ pub enum OnFailure {
     Stop,
     /// Go on with everything that does not need the failed step.
     Continue,
-    /// Undo what was done. Refused with `run.rollback_unsupported`; named so that stored runs stay readable.
+    /// Finish what runs, start nothing new, then undo what was done: what was made is deleted, what was changed is changed
+    /// back, what was deleted is made anew. Where that fails too the run is stuck, and every cause is told.
     Rollback,
 }
 
@@ -150,6 +152,13 @@ pub enum Fact<V = Value> {
         /// What the call is made with.
         input: Input<V>,
     },
+    /// A row as it was, written before the first step that may change it, in a run that may be rolled back.
+    Remembered {
+        /// The step.
+        step: StepId,
+        /// The row.
+        before: Before<V>,
+    },
     /// An unfinished call knows its object's remote id.
     Checkpointed {
         /// The step.
@@ -215,6 +224,12 @@ pub enum Fact<V = Value> {
         /// The step.
         step: StepId,
     },
+    /// The run failed and undoes what it did. Written with the segment that says how; steps that facts name from here on
+    /// are those of that segment.
+    RollbackStarted {
+        /// How many steps the segment has.
+        step_count: u32,
+    },
     /// Somebody asked the run to stop.
     CancelRequested,
     /// Another process took the run up.
@@ -231,6 +246,7 @@ impl<V> Fact<V> {
     pub fn step(&self) -> Option<StepId> {
         match self {
             Self::Started { step, .. }
+            | Self::Remembered { step, .. }
             | Self::Checkpointed { step, .. }
             | Self::Interrupted { step, .. }
             | Self::Recovered { step, .. }
@@ -240,6 +256,7 @@ impl<V> Fact<V> {
             | Self::Failed { step, .. }
             | Self::Skipped { step } => Some(*step),
             Self::RunStarted { .. }
+            | Self::RollbackStarted { .. }
             | Self::Drawn { .. }
             | Self::CancelRequested
             | Self::Resumed
@@ -252,6 +269,7 @@ impl<V> Fact<V> {
         match self {
             Self::RunStarted { .. } => "run_started",
             Self::Started { .. } => "started",
+            Self::Remembered { .. } => "remembered",
             Self::Checkpointed { .. } => "checkpointed",
             Self::Interrupted { .. } => "interrupted",
             Self::Recovered { .. } => "recovered",
@@ -261,6 +279,7 @@ impl<V> Fact<V> {
             Self::Drawn { .. } => "drawn",
             Self::Failed { .. } => "failed",
             Self::Skipped { .. } => "skipped",
+            Self::RollbackStarted { .. } => "rollback_started",
             Self::CancelRequested => "cancel_requested",
             Self::Resumed => "resumed",
             Self::Finished { .. } => "finished",
@@ -277,6 +296,7 @@ impl<V> Fact<V> {
             Self::Started { step, object_id, attempt, input } => {
                 Fact::Started { step, object_id, attempt, input: input.try_map(convert)? }
             }
+            Self::Remembered { step, before } => Fact::Remembered { step, before: before.try_map(convert)? },
             Self::Checkpointed { step, id, partial } => {
                 Fact::Checkpointed { step, id, partial: partial.map(convert).transpose()? }
             }
@@ -288,6 +308,7 @@ impl<V> Fact<V> {
             Self::Drawn { key, value } => Fact::Drawn { key, value: convert(value)? },
             Self::Failed { step, errors, row } => Fact::Failed { step, errors, row },
             Self::Skipped { step } => Fact::Skipped { step },
+            Self::RollbackStarted { step_count } => Fact::RollbackStarted { step_count },
             Self::CancelRequested => Fact::CancelRequested,
             Self::Resumed => Fact::Resumed,
             Self::Finished { status } => Fact::Finished { status },

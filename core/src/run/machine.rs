@@ -49,6 +49,8 @@ pub struct Machine {
     on_failure: OnFailure,
     cancelled: bool,
     failed: bool,
+    /// Whether its plan undoes another one.
+    is_undoing: bool,
     /// Steps that run, are lost, found or applied.
     active_count: usize,
     /// Steps that wait for another attempt.
@@ -65,6 +67,16 @@ impl Machine {
     /// `run.invalid_plan` where a step waits for itself or a later one, or its number is not its place.
     pub fn new(plan: &Plan) -> Result<Self> {
         Self::of_steps(&plan.steps, &plan.joins)
+    }
+
+    /// Returns the machine of a plan that undoes what another one did: it begins with [`Fact::RollbackStarted`], undoes as
+    /// much as it can, and ends as failed where all is undone and as stuck where not.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn undoing(plan: &Plan) -> Result<Self> {
+        let machine = Self::new(plan)?;
+        Ok(Self { is_undoing: true, on_failure: OnFailure::Continue, ..machine })
     }
 
     /// Returns the machine of these steps and joins; as [`Machine::new`].
@@ -127,6 +139,7 @@ impl Machine {
             on_failure: OnFailure::Stop,
             cancelled: false,
             failed: false,
+            is_undoing: false,
             active_count: 0,
             again_count: 0,
             handed_count: 0,
@@ -155,6 +168,13 @@ impl Machine {
     /// The fact cannot follow those before it; the machine is as it was.
     pub fn apply<V>(&mut self, fact: &Fact<V>) -> Result<(), IllegalFact> {
         match self.run {
+            RunPhase::New if self.is_undoing => match fact {
+                Fact::RollbackStarted { step_count } if *step_count as usize == self.slots.len() => {
+                    self.run = RunPhase::Open;
+                    return Ok(());
+                }
+                _ => return Err(self.illegal(fact, "a rollback begins with `rollback_started` and its own steps")),
+            },
             RunPhase::New if !matches!(fact, Fact::RunStarted { .. }) => {
                 return Err(self.illegal(fact, "a run begins with `run_started`"));
             }
@@ -171,6 +191,20 @@ impl Machine {
                 self.on_failure = *on_failure;
                 Ok(())
             }
+            Fact::RollbackStarted { .. } => {
+                if self.is_undoing || self.on_failure != OnFailure::Rollback || self.status() != RunStatus::Failed {
+                    return Err(self.illegal(fact, "only a run that failed and was asked to is undone, and only once"));
+                }
+                if self.open_count() > 0 {
+                    return Err(self.illegal(fact, "some steps have not ended"));
+                }
+                self.run = RunPhase::Closed;
+                Ok(())
+            }
+            Fact::Remembered { step, .. } => match self.phase_in(fact, *step)? {
+                phase if phase.is_final() => Err(self.illegal(fact, "what has ended changes no row")),
+                _ => Ok(()),
+            },
             Fact::CancelRequested => {
                 self.cancelled = true;
                 Ok(())
@@ -354,6 +388,16 @@ impl Machine {
         self.cancelled || (self.failed && self.on_failure != OnFailure::Continue)
     }
 
+    /// Returns whether the run undoes what it did, should it fail.
+    pub fn may_roll_back(&self) -> bool {
+        self.on_failure == OnFailure::Rollback
+    }
+
+    /// Returns whether its plan undoes another one.
+    pub fn is_undoing(&self) -> bool {
+        self.is_undoing
+    }
+
     /// Returns whether somebody asked the run to stop.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled
@@ -367,6 +411,10 @@ impl Machine {
     /// Returns how the run ends if nothing else happens.
     pub fn status(&self) -> RunStatus {
         let has = |phase: Phase| self.slots.iter().any(|slot| slot.phase == phase);
+        if self.is_undoing {
+            let is_undone = self.slots.iter().all(|slot| slot.phase == Phase::Done);
+            return if is_undone { RunStatus::Failed } else { RunStatus::Stuck };
+        }
         if has(Phase::Uncertain) {
             RunStatus::Stuck
         } else if has(Phase::Failed) {

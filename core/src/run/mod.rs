@@ -26,8 +26,13 @@
 //! Ephemeral resources are no steps and leave no facts: the dispatcher has them opened when a step (or the outputs) needs
 //! what they hold, and closed after the last step that may; a resumed run opens them anew.
 //!
-//! It is deliberately not a workflow engine: no loops, no waiting for people, no rollback yet.
+//! A run that may be rolled back remembers rows before it touches them. When it fails it goes on with another segment that
+//! undoes what was done, last things first; steps of that segment are like any others, so that a crash amid a rollback is
+//! taken up like any other.
+//!
+//! It is deliberately not a workflow engine: no loops, no waiting for people.
 
+mod before;
 mod bounds;
 mod calls;
 mod driver;
@@ -39,7 +44,9 @@ mod machine;
 mod phase;
 mod recovery;
 mod refine;
+mod rollback;
 
+pub use before::Before;
 pub(crate) use bounds::guarded;
 pub use calls::Calls;
 pub use driver::{Canceller, Driver, DriverParts, Options, RunHandle, RunReport, StepProblem};

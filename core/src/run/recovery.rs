@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Entry, decode_entry};
+use super::{Entry, Fact, decode_entry};
 use crate::{
     error::{Error, ErrorKind, Result},
     plan::Plan,
@@ -12,6 +12,8 @@ use crate::{
 pub struct Resume {
     pub(super) record: RunRecord,
     pub(super) plan: Arc<Plan>,
+    /// The plan that undoes it, once that was begun.
+    pub(super) undo: Option<Arc<Plan>>,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -21,7 +23,7 @@ impl Resume {
         &self.record
     }
 
-    /// Returns its plan: the newest segment.
+    /// Returns its plan: what it was begun with.
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan)
     }
@@ -51,10 +53,15 @@ impl Resume {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "run.unknown", format!("there is no run {run}")))?;
         let segments = store.load_segments(run).await?;
         let numbered = (0..).zip(&segments).all(|(number, segment): (u32, _)| segment.number == number);
-        let newest = segments.last().filter(|_| numbered).ok_or_else(|| corrupt(run, "lacks a plan segment"))?;
-        let plan = Arc::new(decode(&newest.body)?);
+        let mut plans = segments.iter().filter(|_| numbered).map(|segment| decode(&segment.body).map(Arc::new));
+        let plan = plans.next().ok_or_else(|| corrupt(run, "lacks a plan segment"))??;
+        let undo = plans.next().transpose()?;
         let entries = decode_journal(run, &store.load_journal(run).await?, sealer)?;
-        Ok(Self { record, plan, entries })
+        let begun = entries.iter().filter(|entry| matches!(entry.fact, Fact::RollbackStarted { .. })).count();
+        if begun != usize::from(undo.is_some()) {
+            return Err(corrupt(run, "has another number of plan segments than its journal says"));
+        }
+        Ok(Self { record, plan, undo, entries })
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Settlement {
     Absent,
     /// It exists, possibly half made: the next plan replaces it.
     Tainted,
+    /// It exists: the next plan reads how it is.
+    Present,
 }
 
 impl Stack {
@@ -79,7 +81,7 @@ impl Stack {
     ///
     /// # Errors
     /// `state.no_such_address` (`NotFound`) when no uncertain row has the address; `state.unknown_id` (`Conflict`) for
-    /// [`Settlement::Tainted`] when nobody knows the id of the object, which could then not be deleted; `lease.held`,
+    /// [`Settlement::Tainted`] and [`Settlement::Present`] when nobody knows the id of the object, which could then be neither read nor deleted; `lease.held`,
     /// `run.unfinished`.
     pub async fn settle(&self, address: &Address, settlement: Settlement) -> Result<()> {
         self.edit("settle", |rows| {
@@ -89,15 +91,16 @@ impl Stack {
                 return Err(Error::new(ErrorKind::NotFound, "state.no_such_address", message));
             };
             match settlement {
-                Settlement::Tainted if row.remote_id.is_none() => {
+                Settlement::Tainted | Settlement::Present if row.remote_id.is_none() => {
                     let message = format!(
-                        "nobody knows the id of the object at `{address}`, so it cannot be replaced; settle it as absent, \
-                         and import it if it exists"
+                        "nobody knows the id of the object at `{address}`, so nothing can be done with it; settle it as \
+                         absent, and import it if it exists"
                     );
                     Err(Error::new(ErrorKind::Conflict, "state.unknown_id", message))
                 }
-                Settlement::Tainted => {
-                    row.status = RowStatus::Tainted;
+                Settlement::Tainted | Settlement::Present => {
+                    let is_whole = settlement == Settlement::Present;
+                    row.status = if is_whole { RowStatus::Current } else { RowStatus::Tainted };
                     row.version += 1;
                     Ok(vec![Edit::Put(row.clone())])
                 }

@@ -1,8 +1,10 @@
-use super::{RunView, Stack};
+use std::collections::BTreeMap;
+
+use super::{OpenCall, RunView, Stack};
 use crate::{
     error::{Error, ErrorKind, Result},
-    plan::{Plan, codec},
-    run::{Entry, decode_entry, decode_summary},
+    plan::{Plan, Step, StepAction, codec},
+    run::{Entry, Fact, decode_entry, decode_summary},
     state::{Commit, RunId, RunRecord, RunStatus},
 };
 
@@ -44,6 +46,44 @@ impl Stack {
         self.load_run(run).await?;
         let sealer = self.sealer();
         self.store().load_segments(run).await?.iter().map(|segment| codec::decode(&segment.body, &sealer)).collect()
+    }
+
+    /// Returns the calls of a run that had begun and whose end nobody noted, in the order of their steps: what may be in the
+    /// world without state knowing, should the run be given up. Calls that only read are left out.
+    ///
+    /// # Errors
+    /// As [`Stack::segments`].
+    pub async fn open_calls(&self, run: RunId) -> Result<Vec<OpenCall>> {
+        let segments = self.segments(run).await?;
+        let mut plan = segments.first();
+        let mut open = BTreeMap::new();
+        for entry in self.journal(run).await? {
+            let Some(id) = entry.fact.step() else {
+                if matches!(entry.fact, Fact::RollbackStarted { .. }) {
+                    plan = segments.get(1);
+                    open.clear();
+                }
+                continue;
+            };
+            let changes =
+                |step: &&Step| matches!(step.action, StepAction::Create | StepAction::Update | StepAction::Delete);
+            let step = plan.and_then(|plan| plan.step(id)).filter(changes);
+            match entry.fact {
+                Fact::Started { attempt, .. } => {
+                    let call = step.map(|step| OpenCall {
+                        address: step.address.clone(),
+                        action: step.action,
+                        object_id: step.object_id,
+                        attempt,
+                        began: entry.at,
+                    });
+                    open.extend(call.map(|call| (id, call)));
+                }
+                Fact::Remembered { .. } | Fact::Checkpointed { .. } | Fact::Interrupted { .. } => {}
+                _ => drop(open.remove(&id)),
+            }
+        }
+        Ok(open.into_values().collect())
     }
 
     /// Gives a run up: it will not be resumed, its rows stay as they are.
@@ -88,5 +128,9 @@ fn view(record: &RunRecord) -> Result<RunView> {
         finished: record.finished,
         who: summary.who,
         why: summary.why,
+        step_count: summary.step_count,
+        done_count: summary.done_count,
+        failed_count: summary.failed_count,
+        skipped_count: summary.skipped_count,
     })
 }

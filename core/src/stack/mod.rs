@@ -26,4 +26,4 @@ pub use engine::{Engine, EngineBuilder};
 pub use handle::Stack;
 pub use planning::{Import, PlanOptions};
 pub use run::{ApplyOptions, Run};
-pub use view::{RunView, StateView};
+pub use view::{OpenCall, RunView, StateView};

@@ -314,7 +314,9 @@ pub(super) fn first_steps(row: &crate::state::Row) -> String {
     let address = &row.address;
     let exists = match &row.remote_id {
         Some(id) => {
-            format!("if `{id}` exists, `stackwright state settle '{address}' tainted` to have it replaced")
+            format!(
+                "if `{id}` exists, `stackwright state settle '{address}' present` to keep it, `tainted` to have it replaced"
+            )
         }
         None => format!(
             "if it does, the same and then `stackwright import '{address}' ID` with its id, or delete it where it lives"

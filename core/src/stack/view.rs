@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use crate::{
     address::Address,
     event::Timestamp,
-    state::{CheckResult, Lineage, Row, RowStatus, RunId, RunStatus, codec::Output},
+    plan::StepAction,
+    state::{CheckResult, Lineage, ObjectId, Row, RowStatus, RunId, RunStatus, codec::Output},
 };
 
 /// What exists, as a value.
@@ -50,4 +51,27 @@ pub struct RunView {
     pub who: String,
     /// Why, where that was said.
     pub why: String,
+    /// How many steps its plan has.
+    pub step_count: u32,
+    /// Steps that ended well; 0 until it ended, as the next two.
+    pub done_count: u32,
+    /// Steps that failed or are uncertain.
+    pub failed_count: u32,
+    /// Steps that did not start.
+    pub skipped_count: u32,
+}
+
+/// A call of a run that had begun and whose end nobody noted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenCall {
+    /// Which instance.
+    pub address: Address,
+    /// What was to be done.
+    pub action: StepAction,
+    /// Which object: the key that the call was made with.
+    pub object_id: Option<ObjectId>,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub began: Timestamp,
 }

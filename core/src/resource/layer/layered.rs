@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Effect, Error, Result},
     resource::{
         Context, DataSource, EphemeralResource, Evidence, Object, Opened, Outcome, PlanRequest, PlanResponse,
         Readiness, Recovery, Renewed, Resource, Traits,
@@ -97,6 +97,8 @@ pub trait Answer: Send {
     fn error(&self) -> Option<&Error>;
     /// Returns an answer that is this error.
     fn from_error(error: Error) -> Self;
+    /// Returns the same answer, with errors whose effect is unknown.
+    fn with_unknown_effect(self) -> Self;
 }
 
 impl<T: Send> Answer for Result<T> {
@@ -106,6 +108,10 @@ impl<T: Send> Answer for Result<T> {
 
     fn from_error(error: Error) -> Self {
         Err(error)
+    }
+
+    fn with_unknown_effect(self) -> Self {
+        self.map_err(|error| error.effect(Effect::Unknown))
     }
 }
 
@@ -119,6 +125,11 @@ impl Answer for Outcome {
 
     fn from_error(error: Error) -> Self {
         Self::failed(error)
+    }
+
+    fn with_unknown_effect(self) -> Self {
+        let problems = self.problems.into_iter().map(|error| error.effect(Effect::Unknown));
+        Self { object: self.object, problems: problems.collect() }
     }
 }
 

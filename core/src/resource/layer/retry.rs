@@ -22,6 +22,10 @@ use crate::{
 ///
 /// # Cancellation
 /// A cancelled call is not repeated.
+///
+/// # What was lost stays unknown
+/// When a call that may have had an effect is repeated and the repeat is refused, the refusal says nothing of the call
+/// before: the error that is returned says that the effect is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     attempt_count: u32,
@@ -75,8 +79,15 @@ impl Policy for Retry {
     ) -> T {
         let mut attempt = 1;
         let mut current = ctx.clone();
+        // Whether a call before the present one may have done something.
+        let mut was_lost = false;
         loop {
-            let answer = call(current.clone()).await;
+            let mut answer = call(current.clone()).await;
+            let failed = answer.error().map(Error::effect_on_world);
+            if failed.is_some() && was_lost && verb.changes() {
+                answer = answer.with_unknown_effect();
+            }
+            was_lost |= failed == Some(Effect::Unknown);
             let pause = match answer.error() {
                 Some(error) if attempt < self.attempt_count && may_repeat(error, verb, traits) => {
                     let pause = self.pause(ctx, attempt, error);

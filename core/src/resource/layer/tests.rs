@@ -142,6 +142,20 @@ async fn retry_repeats_a_lost_create_that_is_idempotent() {
     assert!(create(&Retry::up_to(3), &inner, &context()).await.is_ok());
 }
 
+/// The first call may have made the object; that the second was refused says nothing of it.
+#[tokio::test(start_paused = true)]
+async fn retry_does_not_forget_a_lost_create_when_its_repeat_is_refused() {
+    let traits = Traits { idempotent_create: true, ..Traits::default() };
+    for refusal in [failure(Effect::None, Advice::No), failure(Effect::None, Advice::WithBackoff)] {
+        let answers = [failure(Effect::Unknown, Advice::WithBackoff), refusal];
+        let inner = Arc::new(Scripted { answers: Mutex::new(answers.into()), traits, ..Scripted::default() });
+        let outcome = create(&Retry::up_to(2), &inner, &context()).await;
+        assert_eq!(outcome.object, ObjectState::Unchanged);
+        assert_eq!(outcome.problems[0].effect_on_world(), Effect::Unknown);
+        assert_eq!(inner.calls.load(Ordering::SeqCst), 2);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retry_takes_no_for_an_answer() {
     let inner = scripted([failure(Effect::None, Advice::No)]);

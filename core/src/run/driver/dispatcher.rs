@@ -24,11 +24,11 @@ use crate::{
     plan::{Plan, Step, StepAction, StepConfig, StepId},
     resource::{CallInfo, Object},
     run::{
-        Calls, Command, Conclusion, Fact, Finalizer, Holder, Input, Machine, Phase, RowFate, RowRef, RunReport,
+        Before, Calls, Command, Conclusion, Fact, Finalizer, Holder, Input, Machine, Phase, RowFate, RowRef, RunReport,
         StepError, StepProblem, Summary,
         refine::{bare, refines, storable},
     },
-    state::{Row, RunRecord, RunStatus, codec::Sealer},
+    state::{ObjectId, Row, RunRecord, RunStatus, codec::Sealer},
     value::Value,
 };
 
@@ -43,6 +43,10 @@ pub(super) struct Memory {
     pub(super) attempts_here: u32,
     /// Why the last attempt was lost.
     pub(super) last_error: Option<StepError>,
+    /// Whether an attempt before the present one may have done it, and nobody has asked the world.
+    pub(super) is_unsettled: bool,
+    /// Whether the world has to be asked before anything is repeated.
+    pub(super) must_ask: bool,
     /// The object that a repeat starts from, where the world was found otherwise than its row. Unmarked.
     pub(super) prior: Option<Object>,
     /// When it began, on the monotonic clock.
@@ -79,6 +83,10 @@ pub(super) struct Dispatcher {
     pub(super) warnings: Vec<crate::error::Diagnostic>,
     pub(super) holder: Holder,
     pub(super) loans: Loans,
+    /// Rows as they were before this run touched them, where it may be rolled back.
+    pub(super) before: BTreeMap<ObjectId, Before>,
+    /// How many steps ended well, badly and not at all before the rollback began.
+    pub(super) carried_out: Option<[usize; 3]>,
 }
 
 /// What went wrong: with one step, or with the run.
@@ -148,13 +156,24 @@ impl Dispatcher {
 
     fn report(self, status: RunStatus) -> RunReport {
         let report = report(self.record.id, status, &self.machine, self.problems, self.outputs);
-        RunReport { checks: self.checks, warnings: self.warnings, ..report }
+        let report = RunReport { checks: self.checks, warnings: self.warnings, ..report };
+        match self.carried_out {
+            None => report,
+            // What was undone counts apart from what was done.
+            Some([done_count, failed_count, skipped_count]) => {
+                let undone_count = Some(report.done_count);
+                RunReport { done_count, failed_count, skipped_count, undone_count, ..report }
+            }
+        }
     }
 
     async fn work(&mut self, writer: &mut JoinHandle<Result<()>>) -> Result<Ending> {
         let mut words = Vec::new();
         loop {
             if let Some(status) = self.issue()? {
+                if self.is_to_be_undone(status) && self.begin_rollback()? {
+                    continue;
+                }
                 self.flush();
                 self.open_for_the_end().await;
                 let durable = self.finish(status)?;
@@ -432,7 +451,7 @@ impl Dispatcher {
             action: step.action.as_str().to_owned(),
             attempt,
         };
-        let facts = before.into_iter().chain([started]).collect();
+        let facts = before.into_iter().chain(self.remember(step)).chain([started]).collect();
         self.record(Write { facts, events: vec![event], ack, ..Write::default() })?;
         let memory = self.memory.entry(step.id).or_default();
         memory.attempts_here += 1;
@@ -530,8 +549,10 @@ impl Dispatcher {
         let repeatable = step.action == StepAction::Create
             && job.traits.idempotent_create
             && memory.attempts_here < self.options.attempts
+            && !memory.must_ask
             && !self.machine.is_cancelled();
         if repeatable && let Some(prepared) = memory.input.clone() {
+            memory.is_unsettled = true;
             // Both facts in one transaction: a repeat that is only promised must not be given up in between.
             let conclusion = Fact::Recovered { step: id, conclusion: Conclusion::Repeatable, row: None };
             let (ack, durable) = oneshot::channel();

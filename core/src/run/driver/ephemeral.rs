@@ -36,6 +36,11 @@ impl Loans {
         self.ready.pop_front()
     }
 
+    /// Returns what is open.
+    pub(super) fn open(&self) -> Vec<Address> {
+        self.open.iter().cloned().collect()
+    }
+
     /// Gives all starts back: none is made any more.
     pub(super) fn withdraw(&mut self, machine: &mut Machine) {
         let mut give_back = |command: &Command| match command {

@@ -44,6 +44,8 @@ pub struct RunReport {
     pub failed_count: usize,
     /// Steps that did not start.
     pub skipped_count: usize,
+    /// How many changes were undone; `None` where the run was not rolled back.
+    pub undone_count: Option<usize>,
 }
 
 /// Asks a run to stop; cheap to clone, works from any task.

@@ -29,6 +29,10 @@ impl Ledger {
         self.rows.get(&object_id)
     }
 
+    pub(super) fn rows(&self) -> &HashMap<ObjectId, Row> {
+        &self.rows
+    }
+
     /// Writes a row with the next version; returns what names it.
     pub(super) fn put(&mut self, mut row: Row, changes: &mut Vec<RowChange>) -> RowRef {
         row.version = self.rows.get(&row.object_id).map_or(0, |old| old.version) + 1;

@@ -19,6 +19,7 @@ mod keeper;
 mod ledger;
 mod outcome;
 mod parts;
+mod rollback;
 mod start;
 mod task;
 mod writer;

@@ -106,6 +106,7 @@ impl Dispatcher {
             Finding::Missing(prior) => {
                 self.record(Write { facts: vec![missing], ..Write::default() })?;
                 let memory = self.memory.entry(step.id).or_default();
+                (memory.is_unsettled, memory.must_ask) = (false, false);
                 memory.prior = prior.or(memory.prior.take());
                 match memory.last_error.clone() {
                     Some(error) if memory.attempts_here >= self.options.attempts => {
@@ -132,7 +133,7 @@ impl Dispatcher {
 
     /// Records what a call came to; `before` is a fact that belongs into the same transaction.
     fn conclude(&mut self, step: &Step, verdict: Verdict, before: Option<Fact>) -> Result<()> {
-        match verdict {
+        match self.unsettled(step, verdict) {
             Verdict::Applied(object) => self.applied(step, object, before),
             Verdict::Gone => self.apply_gone(step, before),
             Verdict::Lost(error) => {
@@ -145,6 +146,19 @@ impl Dispatcher {
                 let (fate, rows) = self.settle_row(step, fate);
                 self.fail_with(step, errors, fate, rows, before)
             }
+        }
+    }
+
+    /// A repeat that was refused says nothing of the attempt that it repeats: that one may have made the object, so the
+    /// world is asked.
+    fn unsettled(&mut self, step: &Step, verdict: Verdict) -> Verdict {
+        let memory = self.memory.entry(step.id).or_default();
+        match verdict {
+            Verdict::Failed { mut errors, fate: Fate::Untouched } if memory.is_unsettled && !errors.is_empty() => {
+                memory.must_ask = true;
+                Verdict::Lost(errors.swap_remove(0).effect(Effect::Unknown))
+            }
+            verdict => verdict,
         }
     }
 
@@ -295,11 +309,20 @@ impl Dispatcher {
         rows: Vec<RowChange>,
         before: Option<Fact>,
     ) -> Result<()> {
+        let errors: Vec<_> = errors.into_iter().map(|error| self.while_undoing(error)).collect();
         let events = vec![self.finished(step, StepOutcome::Failed, errors.first())];
         self.problems.extend(errors.iter().map(|error| problem(step, error.clone())));
         let failed = Fact::Failed { step: step.id, errors, row };
         let facts = before.into_iter().chain([failed]).collect();
         self.record(Write { facts, rows, events, ..Write::default() })
+    }
+
+    /// Tells errors of a rollback from those that it is for.
+    fn while_undoing(&self, mut error: StepError) -> StepError {
+        if self.machine.is_undoing() {
+            error.context.push(("while".to_owned(), "undoing what the run did".to_owned()));
+        }
+        error
     }
 
     /// Writes what a failed call left.
@@ -371,7 +394,7 @@ impl Dispatcher {
         })
     }
 
-    fn finished(&mut self, step: &Step, outcome: StepOutcome, error: Option<&StepError>) -> Event {
+    pub(super) fn finished(&mut self, step: &Step, outcome: StepOutcome, error: Option<&StepError>) -> Event {
         let begun = self.memory.remove(&step.id).and_then(|memory| memory.begun);
         let elapsed = begun.map(|begun| self.shared.clock.monotonic().saturating_sub(begun)).unwrap_or_default();
         Event::StepFinished {
@@ -387,15 +410,7 @@ impl Dispatcher {
 
     /// Skips what is left and ends the run; the receiver is told once that is durable.
     pub(super) fn finish(&mut self, status: RunStatus) -> Result<oneshot::Receiver<()>> {
-        let plan = Arc::clone(&self.plan);
-        let mut facts = Vec::new();
-        let mut events = Vec::new();
-        for id in self.machine.leftovers() {
-            facts.push(Fact::Skipped { step: id });
-            if let Some(step) = plan.step(id) {
-                events.push(self.finished(step, StepOutcome::Skipped, None));
-            }
-        }
+        let (mut facts, mut events) = self.skip_leftovers();
         let (checks, warnings) = self.finalizer.checks(&self.unread);
         self.checks = checks;
         self.warnings.extend(warnings);
@@ -403,7 +418,10 @@ impl Dispatcher {
         facts.push(Fact::Finished { status });
         self.record(Write { facts, ..Write::default() })?;
         // Where steps were skipped their phase is only known now.
-        let [done, failed, skipped] = super::start::counts(&self.machine);
+        let [done, failed, skipped] = self.carried_out.unwrap_or_else(|| super::start::counts(&self.machine));
+        if self.machine.is_undoing() && status == RunStatus::Stuck {
+            self.note_incomplete();
+        }
         self.summary.done_count = done as u32;
         self.summary.failed_count = failed as u32;
         self.summary.skipped_count = skipped as u32;

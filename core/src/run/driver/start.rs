@@ -23,10 +23,11 @@ use crate::{
     plan::{Plan, Step, StepConfig, StepId},
     resource::CallInfo,
     run::{
-        Conclusion, Drawing, Fact, Finalizer, Holder, HolderParts, Input, Machine, OnFailure, Phase, Resume, Summary,
-        call_info, decode_summary, encode_summary,
+        Before, Conclusion, Drawing, Entry, Fact, Finalizer, Holder, HolderParts, Input, KnownFinalizer, Machine,
+        Phase, Resume, Summary, call_info, decode_summary, encode_summary,
+        rollback::{Traces, Undoing},
     },
-    state::{Row, RunId, RunRecord, RunStatus, SegmentRecord, StackWrite, codec::encode_outputs},
+    state::{ObjectId, Row, RunId, RunRecord, RunStatus, SegmentRecord, StackWrite, codec::encode_outputs},
     value::Value,
 };
 
@@ -43,6 +44,8 @@ struct Launch {
     memory: HashMap<StepId, Memory>,
     problems: Vec<StepProblem>,
     unread: BTreeMap<Address, String>,
+    before: BTreeMap<ObjectId, Before>,
+    carried_out: Option<[usize; 3]>,
     first: Write,
     next_seq: u64,
     is_resumed: bool,
@@ -54,13 +57,12 @@ impl Driver {
     /// `segment` is the encoded plan. Returns once the beginning is durable.
     ///
     /// # Errors
-    /// `run.rollback_unsupported`; `run.invalid_plan`; `plan.stale` (`Conflict`) when rows that the plan is built on
+    /// `run.invalid_plan`; `plan.stale` (`Conflict`) when rows that the plan is built on
     /// have changed; what the store says. Nothing was done then.
     ///
     /// # Cancellation
     /// Dropping the future leaves the run going, or not begun at all.
     pub async fn start(parts: DriverParts, run: RunId, segment: Arc<[u8]>) -> Result<RunHandle> {
-        check_policy(parts.options.on_failure)?;
         check_base(&parts.plan, &parts.rows)?;
         let mut machine = Machine::new(&parts.plan)?;
         let step_count = parts.plan.steps.len() as u32;
@@ -104,6 +106,8 @@ impl Driver {
             memory,
             problems,
             unread: BTreeMap::new(),
+            before: BTreeMap::new(),
+            carried_out: None,
             first,
             next_seq: 0,
             is_resumed: false,
@@ -128,15 +132,30 @@ impl Driver {
             let message = format!("run {} has ended: {}", resume.record.id, resume.record.status.as_str());
             return Err(Error::new(ErrorKind::Conflict, "run.ended", message));
         }
-        let facts = resume.entries.iter().map(|entry| &entry.fact);
-        let mut machine = Machine::replay(&parts.plan, facts.clone())?;
-        let fact = Fact::Resumed;
-        machine.apply(&fact)?;
+        let is_rollback = |entry: &Entry| matches!(entry.fact, Fact::RollbackStarted { .. });
+        let undone_from = resume.entries.iter().position(is_rollback).unwrap_or(resume.entries.len());
+        let (carried_out, undone) = resume.entries.split_at(undone_from);
+        let mut machine = Machine::replay(&parts.plan, carried_out.iter().map(|entry| &entry.fact))?;
         let ledger = Ledger::new(std::mem::take(&mut parts.rows));
         let mut past = Past::default();
-        for fact in facts {
-            past.replay(&parts.plan, &ledger, parts.finalizer.as_mut(), fact);
+        for entry in carried_out {
+            past.replay(&parts.plan, &ledger, parts.finalizer.as_mut(), &entry.fact);
         }
+        if let Some(plan) = resume.undo {
+            past.memory.clear();
+            past.carried_out = Some(counts(&machine));
+            machine = Machine::undoing(&plan)?;
+            let traces = Traces { plan: &parts.plan, before: &past.before, rows: ledger.rows(), calls: &*parts.calls };
+            let inner = std::mem::replace(&mut parts.finalizer, Box::new(KnownFinalizer::new(Arc::clone(&plan))));
+            parts.finalizer = Box::new(Undoing::new(&traces, &plan, inner)?);
+            for entry in undone {
+                machine.apply(&entry.fact)?;
+                past.replay(&plan, &ledger, parts.finalizer.as_mut(), &entry.fact);
+            }
+            parts.plan = plan;
+        }
+        let fact = Fact::Resumed;
+        machine.apply(&fact)?;
         past.memory.retain(|step, _| machine.phase(*step).is_some_and(|phase| !phase.is_final()));
         let first = Write { facts: vec![fact], ..Write::default() };
         let launch = Launch {
@@ -147,6 +166,8 @@ impl Driver {
             memory: past.memory,
             problems: past.problems,
             unread: past.unread,
+            before: past.before,
+            carried_out: past.carried_out,
             first,
             next_seq: resume.entries.len() as u64,
             is_resumed: true,
@@ -268,6 +289,8 @@ impl Launch {
             task_count: 0,
             outputs: BTreeMap::new(),
             unread: self.unread,
+            before: self.before,
+            carried_out: self.carried_out,
             checks: Vec::new(),
             warnings: Vec::new(),
         };
@@ -282,6 +305,8 @@ struct Past {
     memory: HashMap<StepId, Memory>,
     problems: Vec<StepProblem>,
     unread: BTreeMap<Address, String>,
+    before: BTreeMap<ObjectId, Before>,
+    carried_out: Option<[usize; 3]>,
 }
 
 impl Past {
@@ -297,6 +322,9 @@ impl Past {
             Fact::Started { input, .. } => {
                 let memory = self.memory.entry(step.id).or_default();
                 memory.input = prepared(step, input);
+            }
+            Fact::Remembered { before, .. } => {
+                self.before.entry(before.object_id).or_insert_with(|| before.clone());
             }
             Fact::Checkpointed { id, partial, .. } => {
                 self.memory.entry(step.id).or_default().checkpoint = Some((id.clone(), partial.clone()));
@@ -316,6 +344,9 @@ impl Past {
                 finalizer.applied(&step.address, None, value.clone());
             }
             Fact::Failed { errors, .. } => errors.iter().cloned().for_each(&mut fail),
+            Fact::Recovered { conclusion: conclusion @ (Conclusion::Repeatable | Conclusion::Missing), .. } => {
+                self.memory.entry(step.id).or_default().is_unsettled = *conclusion == Conclusion::Repeatable;
+            }
             Fact::Recovered { conclusion: Conclusion::CannotTell { reason }, .. } => {
                 fail(super::outcome::uncertain_error(step, reason, None));
             }
@@ -374,17 +405,7 @@ pub(super) fn report(
         done_count,
         failed_count,
         skipped_count,
-    }
-}
-
-fn check_policy(on_failure: OnFailure) -> Result<()> {
-    match on_failure {
-        OnFailure::Stop | OnFailure::Continue => Ok(()),
-        OnFailure::Rollback => Err(Error::new(
-            ErrorKind::Unsupported,
-            "run.rollback_unsupported",
-            "a run cannot undo itself yet; use `stop` or `continue`",
-        )),
+        undone_count: None,
     }
 }
 
