@@ -116,7 +116,7 @@ KILLS ?= 200
 
 .PHONY: crash
 crash: build ## KILLS=200 kills of a real engine in a pretend cloud, state and cloud compared (minutes).
-	@nice -n 10 target/debug/crash --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	@nice -n 10 target/debug/crash --kills $(KILLS) --peer 10 $(if $(SEED),--seed $(SEED))
 
 .PHONY: crash-test
 crash-test: build ## The same with 15 kills, in about a minute.

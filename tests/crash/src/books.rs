@@ -93,7 +93,10 @@ fn unannounced(memory: &Memory, history: &History) -> Vec<String> {
         Fact::Started { object_id, .. } => object_id.map(|object| object.to_string()),
         _ => None,
     }));
+    // What was imported bears the mark of whoever made it, and has a row.
+    let known: BTreeSet<&str> = memory.rows.iter().filter_map(|row| row.remote_id.as_deref()).collect();
     let is_unannounced = |owner: &str| !announced.contains(owner);
-    let unannounced = history.living().filter(|made| made.owner().is_some_and(is_unannounced));
+    let unknown = history.living().filter(|made| !known.contains(made.id.as_str()));
+    let unannounced = unknown.filter(|made| made.owner().is_some_and(is_unannounced));
     unannounced.map(|made| format!("{} ({})", made.id, made.place().unwrap_or("?"))).collect()
 }

@@ -110,6 +110,15 @@ impl Cloud {
         self.server = server;
     }
 
+    /// Starts the server again with other knobs, so that whoever does not bear this token is refused.
+    pub(crate) fn start_again_with(&mut self, token: &str, knobs: &Value) {
+        self.knobs = knobs.clone();
+        let mut command = command(&self.memory, self.seed, &self.knobs, &self.address);
+        let (server, address) = listen(command.env("SANDBOX_TOKEN", token));
+        assert_eq!(address, self.address, "it listens where it did");
+        self.server = server;
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let (status, answer) = ask(&self.address, method, path, body).expect("the cloud answers");
         assert_eq!(status, 200, "{method} {path}: {answer}");
@@ -174,13 +183,19 @@ impl Drop for Cloud {
     }
 }
 
-fn serve(memory: &Path, seed: u64, knobs: &Value, listen: &str) -> (Child, String) {
-    let mut server = Command::new(beside("stackwright-sandbox"))
-        .args(["--listen", listen, "--seed", &seed.to_string(), "--knobs", &knobs.to_string(), "--memory"])
-        .arg(memory)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the cloud starts");
+fn serve(memory: &Path, seed: u64, knobs: &Value, at: &str) -> (Child, String) {
+    listen(&mut command(memory, seed, knobs, at))
+}
+
+fn command(memory: &Path, seed: u64, knobs: &Value, at: &str) -> Command {
+    let mut command = Command::new(beside("stackwright-sandbox"));
+    command.args(["--listen", at, "--seed", &seed.to_string(), "--knobs", &knobs.to_string(), "--memory"]);
+    command.arg(memory).stdout(Stdio::piped());
+    command
+}
+
+fn listen(command: &mut Command) -> (Child, String) {
+    let mut server = command.spawn().expect("the cloud starts");
     let mut line = String::new();
     BufReader::new(server.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
     let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("it says `{line}`"));

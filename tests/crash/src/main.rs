@@ -18,6 +18,7 @@ mod books;
 mod chance;
 mod cloud;
 mod figures;
+mod peer;
 mod program;
 mod scenario;
 mod shop;
@@ -39,7 +40,7 @@ use clap::Parser;
 
 use crate::{
     figures::{Figures, table},
-    scenario::Setting,
+    scenario::{Scenario, Setting},
 };
 
 /// Kills a real engine and compares what it remembers with what the cloud has. Exits with 1 when a promise is broken.
@@ -61,6 +62,9 @@ struct Arguments {
     /// How many stories are played at once.
     #[arg(long, default_value_t = 3)]
     lanes: u64,
+    /// Kill the `terraform` on PATH so often as well, for comparison.
+    #[arg(long, default_value_t = 0)]
+    peer: u64,
     /// Print the table alone.
     #[arg(long)]
     quiet: bool,
@@ -81,7 +85,13 @@ fn main() -> ExitCode {
             println!("scenarios took {:.1} s\n", begun.elapsed().as_secs_f64());
         }
     }
+    if arguments.peer > 0 {
+        rows.push(peer::terraform_data(arguments.peer, arguments.seed));
+    }
     print!("{}", table(&rows));
+    if arguments.peer > 0 {
+        print!("\n{}", peer::RECORDED);
+    }
     let broken: Vec<&String> = rows.iter().flat_map(|row| &row.broken).collect();
     for what in &broken {
         println!("broken: {what}");
@@ -111,9 +121,16 @@ fn kills(arguments: &Arguments) -> Vec<Figures> {
 /// Plays the scenarios, a few at a time; returns their figures in their own order.
 fn scenarios(arguments: &Arguments) -> Vec<Figures> {
     let is_long = arguments.kills >= 100;
-    let setting = Setting { seed: arguments.seed, refusal_ms: if is_long { 60_000 } else { 3_000 } };
-    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
-    let scenarios: Vec<_> = scenario::all().into_iter().filter(|scenario| wanted(scenario.name)).collect();
+    let setting = Setting {
+        seed: arguments.seed,
+        refusal_ms: if is_long { 60_000 } else { 3_000 },
+        damage_count: if is_long { 120 } else { 18 },
+    };
+    let wanted = |scenario: &Scenario| match &arguments.only {
+        Some(only) => scenario.name.contains(only.as_str()),
+        None => is_long || !scenario.is_long,
+    };
+    let scenarios: Vec<_> = scenario::all().into_iter().filter(wanted).collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {

@@ -181,6 +181,16 @@ impl Working {
         let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
+    /// Stops it, and waits until it stands still.
+    pub(crate) fn stop(&self) {
+        self.send(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let stands = |stat: String| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z']));
+        while !std::fs::read_to_string(&stat).map_or(true, stands) {
+            thread::yield_now();
+        }
+    }
+
     /// Kills it; returns whether it was alive.
     pub(crate) fn kill(mut self) -> bool {
         self.send(Signal::KILL);

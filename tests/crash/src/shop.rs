@@ -101,6 +101,13 @@ impl Shop {
         fs::write(self.program.folder.join("main.tf"), text).expect("a template");
     }
 
+    /// Adds to the template.
+    pub(crate) fn append(&self, text: &str) {
+        let path = self.program.folder.join("main.tf");
+        let before = fs::read_to_string(&path).expect("the template is there");
+        fs::write(path, before + text).expect("a template");
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.program.folder
     }
@@ -140,6 +147,13 @@ impl Shop {
                 .build()?;
             look(&engine.stack("local", "default")).await
         })
+    }
+
+    /// Returns whether the state file can be written: nobody stands still in the middle of a write.
+    pub(crate) fn is_writable(&self) -> bool {
+        // To break the lease of a stack that there is not changes nothing, and needs the lock all the same.
+        let write = async |stack: &Stack| stack.engine().stack("nobody", "nothing").break_lease().await;
+        self.with_stack(write).is_ok()
     }
 
     /// Reads all that is remembered.

@@ -1,7 +1,10 @@
 //! Failures that are no plain kill, each by its name: what is done to the engine, and what has to hold then.
 
 mod cloud;
+mod hand;
+mod pause;
 mod signal;
+mod store;
 
 use serde_json::{Value, json};
 
@@ -16,6 +19,8 @@ use crate::{
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) play: fn(&mut Figures, &Setting),
+    /// Whether it takes a minute, and is left out of the short form.
+    pub(crate) is_long: bool,
 }
 
 /// What all scenarios are told.
@@ -24,6 +29,8 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     /// For how long the cloud refuses, in milliseconds.
     pub(crate) refusal_ms: u64,
+    /// How often the state file is damaged.
+    pub(crate) damage_count: u64,
 }
 
 impl Setting {
@@ -35,7 +42,8 @@ impl Setting {
 
 /// Returns all scenarios in the order of the table.
 pub(crate) fn all() -> Vec<Scenario> {
-    let scenario = |name, play| Scenario { name, play };
+    let scenario = |name, play| Scenario { name, play, is_long: false };
+    let long = |name, play| Scenario { name, play, is_long: true };
     vec![
         scenario("SIGTERM once", signal::once),
         scenario("SIGTERM twice", signal::twice),
@@ -44,6 +52,13 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("replies lost, no crash", cloud::loses_replies),
         scenario("reads lag behind writes", cloud::lags),
         scenario("cloud works on alone", cloud::works_on),
+        scenario("stopped, lock broken", pause::lock_broken),
+        long("stopped, lease ran out", pause::lease_ran_out),
+        scenario("disk full a while", store::full_for_a_while),
+        long("disk stays full", store::full),
+        scenario("state file damaged", store::damaged),
+        scenario("uncertain, settled", hand::settled),
+        scenario("kill: rollback", hand::rolled_back),
     ]
 }
 
