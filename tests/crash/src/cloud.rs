@@ -3,7 +3,7 @@ use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
     sync::mpsc::Sender,
     thread,
 };
@@ -200,6 +200,25 @@ fn listen(command: &mut Command) -> (Child, String) {
     BufReader::new(server.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
     let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("it says `{line}`"));
     (server, address.to_owned())
+}
+
+/// Posts to a cloud that some other process talks with; fails where it is refused.
+pub(crate) fn post(url: &str, body: &str) -> ExitCode {
+    let Some((address, path)) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')) else {
+        eprintln!("`{url}` is no address of a cloud");
+        return ExitCode::FAILURE;
+    };
+    match ask(address, "POST", &format!("/{path}"), body) {
+        Ok((200..300, _)) => ExitCode::SUCCESS,
+        Ok((status, answer)) => {
+            eprintln!("{status}: {answer}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Asks over a connection of its own; returns status and answer.

@@ -65,6 +65,10 @@ struct Arguments {
     /// Kill the `terraform` on PATH so often as well, for comparison.
     #[arg(long, default_value_t = 0)]
     peer: u64,
+    /// Send what stands in the variable BODY to this address and do nothing else: how a program without a provider of its
+    /// own makes something in the cloud.
+    #[arg(long, hide = true)]
+    post: Option<String>,
     /// Print the table alone.
     #[arg(long)]
     quiet: bool,
@@ -72,6 +76,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(url) = &arguments.post {
+        return cloud::post(url, &std::env::var("BODY").unwrap_or_default());
+    }
     let mut rows = Vec::new();
     match (arguments.story, &arguments.only) {
         (Some(story), _) => rows = story::play(story, &story::Budget::new(u64::MAX)),

@@ -1,5 +1,4 @@
 use std::{
-    ffi::OsString,
     io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -28,12 +27,15 @@ pub(crate) enum Said {
     Reached,
 }
 
-/// The program `stackwright`, and where it works.
+/// A program, `stackwright` if nothing else is said, and where it works.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
+    pub(crate) executable: PathBuf,
     pub(crate) folder: PathBuf,
-    /// Put before the program's own path, such as `prlimit --nofile=100`.
-    pub(crate) wrapper: Vec<OsString>,
+    /// Variables that it sees beside those of this program.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Variables that it does not see.
+    pub(crate) removed: Vec<String>,
     /// Where its state is, where that is not beside the template.
     pub(crate) state: Option<PathBuf>,
 }
@@ -74,20 +76,22 @@ pub(crate) fn codes(text: &str) -> Vec<String> {
 
 impl Program {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), wrapper: Vec::new(), state: None }
+        let environment = vec![("NO_COLOR".to_owned(), "1".to_owned())];
+        Self {
+            executable: beside("stackwright"),
+            folder: folder.to_owned(),
+            environment,
+            removed: Vec::new(),
+            state: None,
+        }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let program = beside("stackwright");
-        let mut command = match self.wrapper.split_first() {
-            Some((first, rest)) => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
-        command.args(arguments).current_dir(&self.folder).env("NO_COLOR", "1");
+        let mut command = Command::new(&self.executable);
+        command.args(arguments).current_dir(&self.folder).envs(self.environment.iter().cloned());
+        for name in &self.removed {
+            command.env_remove(name);
+        }
         if let Some(state) = &self.state {
             command.env("STACKWRIGHT_STATE", state);
         }
