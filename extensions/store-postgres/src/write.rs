@@ -47,7 +47,7 @@ impl Writes {
             acquire: call("acquire_1", 5),
             renew: call("renew_1", 4),
             free: call("free_1", 3),
-            forget: call("forget_1", 3),
+            forget: call("forget_1", 5),
             commit: call("commit_1", 25),
             writer: Uuid::new_v4(),
             last_number: AtomicI64::new(0),
@@ -104,16 +104,21 @@ impl Writes {
 
     pub(crate) async fn forget(&self, lease: &Lease) -> Result<()> {
         let token = token(lease.token).ok_or_else(|| failure::lease_lost(&lease.stack, lease.token))?;
-        self.send(lease, &self.forget, &[&&*lease.stack.tenant, &&*lease.stack.name, &token]).await.map(drop)
+        let (tenant, name, number) = (&*lease.stack.tenant, &*lease.stack.name, self.next_number());
+        self.send(lease, &self.forget, &[&tenant, &name, &token, &self.writer, &number]).await.map(drop)
+    }
+
+    /// Returns a number that is larger than all that were sent before: what still lies about of those is not done any more
+    /// once this one is.
+    fn next_number(&self) -> i64 {
+        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Makes all of these durable, or nothing of them.
     pub(crate) async fn commit(&self, lease: &Lease, commits: &[&Commit]) -> Result<()> {
         let token = token(lease.token).ok_or_else(|| failure::lease_lost(&lease.stack, lease.token))?;
         let batch = Batch::new(lease, commits)?;
-        // Larger than all that were sent before: what still lies about of those is not done after this one.
-        let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        let (tenant, name) = (&*lease.stack.tenant, &*lease.stack.name);
+        let (tenant, name, number) = (&*lease.stack.tenant, &*lease.stack.name, self.next_number());
         let parameters = batch.parameters();
         let mut list: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &name, &token, &self.writer, &number];
         list.extend(parameters.list());

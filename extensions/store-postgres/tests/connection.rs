@@ -7,7 +7,7 @@ mod proxy;
 
 use std::time::Duration;
 
-use common::{begin, client, delete, entry, key, now, open, options, put, row, run_of, serial, step};
+use common::{begin, client, delete, entry, first, key, now, open, options, put, row, run_of, serial, step};
 use futures_util::future::join_all;
 use proxy::Proxy;
 use stackwright::{
@@ -115,6 +115,33 @@ async fn what_arrives_late_is_not_done_again() {
     let rows = store.load_rows(&key("shop")).await.expect("reads");
     assert_eq!(rows, [row(1, 1), row(3, 1)], "the deleted row came back");
     assert_eq!(serial(&store, "shop").await, serial_before + 1);
+}
+
+/// A stack that was forgotten, by a call that was given up as lost and sent again, begins anew: the first of the two calls,
+/// should it arrive by then, does not forget the new history.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_arrives_late_does_not_forget_what_began_since() {
+    let Some(server) = shared() else { return };
+    let proxy = Proxy::start(server.port()).await;
+    let schema = fresh_schema();
+    let options = options(&server.url_at(proxy.port, &schema)).connections(1).call_timeout(Duration::from_millis(700));
+    let store = PostgresStore::open_with(options).await.expect("opens");
+    let lease = begin(&store, "shop").await;
+    // Prepares the statement, on a stack that has nothing.
+    store.forget_stack(&lease).await.expect("forgets");
+
+    proxy.hold();
+    let (result, ()) = tokio::join!(store.forget_stack(&lease), proxy.has_kept());
+    result.expect("the second connection passes");
+    store.commit(&lease, first("shop")).await.expect("begins anew");
+    let answered = proxy.passed().1;
+    proxy.let_go();
+    // Nothing else is under way: the next answer that passes is the one to what came late.
+    while proxy.passed().1 == answered {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(serial(&store, "shop").await, 1, "the new history was forgotten");
+    assert_eq!(store.list_runs(&key("shop"), 9).await.expect("reads").len(), 1, "its run was forgotten");
 }
 
 /// Lets commits stop in the middle of their transaction while somebody holds the lock that this makes.

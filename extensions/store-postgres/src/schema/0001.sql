@@ -150,17 +150,26 @@ END
 $$;
 
 -- Removes all of a stack but its lease.
-CREATE FUNCTION forget_1(p_tenant text, p_name text, p_token bigint)
+CREATE FUNCTION forget_1(p_tenant text, p_name text, p_token bigint, p_writer uuid, p_number bigint)
     RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT
     AS $$
 DECLARE
     v_stack bigint;
     v_token bigint;
+    v_done bigint;
     v_rows bigint;
 BEGIN
     SELECT id, token INTO v_stack, v_token FROM stacks
         WHERE tenant = p_tenant AND name = p_name FOR NO KEY UPDATE;
-    IF NOT FOUND OR v_token IS DISTINCT FROM p_token THEN
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SW001', MESSAGE = 'lease lost';
+    END IF;
+    -- As for a commit: what was sent twice must not forget the history that began since.
+    SELECT number INTO v_done FROM marks WHERE token = p_token AND writer = p_writer AND stack = v_stack;
+    IF v_done >= p_number THEN
+        RETURN false;
+    END IF;
+    IF v_token IS DISTINCT FROM p_token THEN
         RAISE EXCEPTION USING ERRCODE = 'SW001', MESSAGE = 'lease lost';
     END IF;
     SELECT count(*) INTO v_rows FROM objects WHERE stack = v_stack;
@@ -170,6 +179,9 @@ BEGIN
     DELETE FROM entries WHERE run IN (SELECT id FROM runs WHERE stack = v_stack);
     DELETE FROM runs WHERE stack = v_stack;
     UPDATE stacks SET lineage = NULL, serial = 0, body = NULL WHERE id = v_stack;
+    INSERT INTO marks AS m (token, writer, stack, number, at)
+        VALUES (p_token, p_writer, v_stack, p_number, now_ms())
+        ON CONFLICT (token, writer) DO UPDATE SET number = excluded.number, at = excluded.at;
     RETURN true;
 END
 $$;
