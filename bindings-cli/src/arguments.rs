@@ -5,7 +5,10 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::TypedValueParser as _};
 use stackwright::template::Edition;
 
-use crate::location::StateLocation;
+use crate::{
+    location::StateLocation,
+    session::{STACK_VARIABLE, STATE_VARIABLE},
+};
 
 /// One call of the program.
 #[derive(Parser, Debug)]
@@ -47,7 +50,7 @@ pub(crate) struct Global {
         global = true,
         help_heading = "Global options",
         value_name = "STATE",
-        env = "STACKWRIGHT_STATE",
+        env = STATE_VARIABLE,
         hide_env_values = true,
         value_parser = clap::builder::OsStringValueParser::new().map(StateLocation::from)
     )]
@@ -58,7 +61,7 @@ pub(crate) struct Global {
         global = true,
         help_heading = "Global options",
         value_name = "STACK",
-        env = "STACKWRIGHT_STACK",
+        env = STACK_VARIABLE,
         default_value = "default"
     )]
     pub(crate) stack: String,
@@ -452,6 +455,9 @@ pub(crate) enum Runs {
         /// The run; the unfinished one without it.
         #[arg(value_name = "RUN")]
         run: Option<String>,
+        /// Write one JSON object: the run, and the calls that were under way. Needs `-force`, for nobody can be asked.
+        #[arg(long, requires = "force")]
+        json: bool,
     },
 }
 

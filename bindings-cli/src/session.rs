@@ -2,6 +2,7 @@
 
 use std::{
     env::VarError,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -29,6 +30,10 @@ use crate::{
 
 /// Where state is kept if nobody says otherwise, from the template's folder.
 const STATE: &str = ".stackwright/state.db";
+/// The environment variable that says where state is.
+pub(crate) const STATE_VARIABLE: &str = "STACKWRIGHT_STATE";
+/// The environment variable that names the stack.
+pub(crate) const STACK_VARIABLE: &str = "STACKWRIGHT_STACK";
 /// The environment variable that holds the key.
 const KEY_VARIABLE: &str = "STACKWRIGHT_KEY";
 /// The environment variable that holds the keys before it.
@@ -70,6 +75,36 @@ impl Session {
         let folder = fs::canonicalize(&global.chdir).map_err(unreadable)?;
         std::env::set_current_dir(&folder).map_err(unreadable)?;
         Ok(Self { folder, global: global.clone(), store: OnceLock::new() })
+    }
+
+    /// Returns how a command begins that is to work where this one does: the program with the flags that say so.
+    ///
+    /// What comes from the environment is there for the next command too. A connection string is not repeated: it may hold
+    /// a password.
+    pub(crate) fn program(&self) -> String {
+        let Global { chdir, state, stack, key_file, .. } = &self.global;
+        let is_in = |variable: &str, value: &OsStr| std::env::var_os(variable).is_some_and(|set| set == value);
+        let mut words = vec!["stackwright".to_owned()];
+        let mut flag = |name: &str, value: &OsStr| words.push(format!("-{name}={}", quoted(&value.to_string_lossy())));
+        if chdir.as_os_str() != "." {
+            flag("chdir", chdir.as_os_str());
+        }
+        match state {
+            Some(StateLocation::File(path)) if !is_in(STATE_VARIABLE, path.as_os_str()) => {
+                flag("state", path.as_os_str());
+            }
+            Some(StateLocation::Postgres(text)) if !is_in(STATE_VARIABLE, OsStr::new(text)) => {
+                flag("state", OsStr::new("postgres://..."));
+            }
+            _ => {}
+        }
+        if stack != "default" && !is_in(STACK_VARIABLE, OsStr::new(stack)) {
+            flag("stack", OsStr::new(stack));
+        }
+        if let Some(path) = key_file {
+            flag("key-file", path.as_os_str());
+        }
+        words.join(" ")
     }
 
     /// Reads the template in the folder.
@@ -197,6 +232,15 @@ impl Session {
     }
 }
 
+/// Quotes a word where a shell would not leave it alone.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 fn old_keys() -> Result<Vec<Key>> {
     match std::env::var(OLD_KEYS_VARIABLE) {
         Ok(text) => text.split(',').filter(|part| !part.trim().is_empty()).map(Key::parse).collect(),
@@ -224,4 +268,41 @@ pub(crate) fn make_private_folder(folder: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder).map_err(failed)?;
     fs::write(folder.join(".gitignore"), "*\n").map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for (word, expected) in [
+            ("acme_vm.web", "acme_vm.web"),
+            ("acme_vm.web[0]", "'acme_vm.web[0]'"),
+            ("acme_vm.web[\"it's\"]", r#"'acme_vm.web["it'\''s"]'"#),
+            ("", "''"),
+            ("a b", "'a b'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    fn commands_begin_with_what_says_where_they_work() {
+        let folder = std::env::temp_dir();
+        let global = Global {
+            chdir: folder.clone(),
+            state: Some(StateLocation::Postgres("postgres://ann:hunter2@db/shop".to_owned())),
+            stack: "acme/blue".to_owned(),
+            key_file: Some("my key".into()),
+            language: stackwright::template::Edition::default(),
+            no_color: false,
+        };
+        let session = Session { folder: folder.clone(), global, store: OnceLock::new() };
+        let expected = format!(
+            "stackwright -chdir={} -state=postgres://... -stack=acme/blue -key-file='my key'",
+            quoted(&folder.to_string_lossy())
+        );
+        assert_eq!(session.program(), expected);
+    }
 }

@@ -281,8 +281,13 @@ fn a_run_is_given_up_only_when_somebody_says_so() {
     assert!(text.contains("No call of run") || text.contains("is not in state"), "what is lost is said first: {text}");
     let (code, text) = shop.run(&["plan"]);
     assert!(code == Some(1) && text.contains("run.unfinished"), "{text}");
-    let (code, text) = shop.run(&["runs", "abandon", "-force"]);
-    assert!(code == Some(0) && text.contains("is abandoned"), "{text}");
+    let (code, text) = shop.run(&["runs", "abandon", "-json"]);
+    assert!(code == Some(2) && text.contains("-force"), "nobody can be asked: {text}");
+    let (code, text) = shop.run(&["runs", "abandon", "-force", "-json"]);
+    assert!(
+        code == Some(0) && text.contains("\"status\":\"abandoned\"") && text.contains("\"open_calls\":["),
+        "{text}"
+    );
     let (code, text) = shop.run(&["plan"]);
     assert_eq!(code, Some(0), "the rest can be planned anew: {text}");
 }

@@ -1,16 +1,11 @@
 //! A secret goes through every command; nothing that is printed, logged or stored holds it in any usual form.
 #![cfg(unix)]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+mod canary;
 
-use tempfile::TempDir;
+use std::fs;
 
-/// Letters, digits and signs that look different in each form that is searched for.
-const SECRET: &str = "c4n/ry+T0ken=?&zQ~9";
+use canary::{Database, Stage, base64, leaks};
 
 const TEMPLATE: &str = r#"
 variable "token" {
@@ -73,10 +68,22 @@ output "token" {
   sensitive = true
 }
 
+output "made" {
+  value     = random_password.made.result
+  sensitive = true
+}
+
 output "length" {
   value = nonsensitive(length(var.token))
 }
+
+output "open" {
+  value = "open-to-all-7c1f"
+}
 "#;
+
+/// Stands in the templates for everybody to see.
+const OPEN: &str = "open-to-all-7c1f";
 
 /// The token is no secret to be marked as such: it must not be stored, nor shown.
 const EPHEMERAL: &str = r#"
@@ -109,7 +116,7 @@ module "guest" {
 }
 
 resource "terraform_data" "user" {
-  input = { name = "ann", session = ephemeralasnull(local.session) }
+  input = { name = "open-to-all-7c1f", session = ephemeralasnull(local.session) }
 
   lifecycle {
     precondition {
@@ -147,133 +154,43 @@ output "session" {
 }
 "#;
 
-/// Returns the secret in the forms in which it could leak.
-fn forms(secret: &str) -> Vec<Vec<u8>> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = secret
-        .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect();
-    let json = secret.replace('/', "\\/").replace('&', "\\u0026");
-    let mut forms: Vec<String> = vec![secret.to_owned(), hex.to_uppercase(), hex, percent, json];
-    // In Base64 a text looks different by where it begins; the first and last letters depend on what is around.
-    for skip in 0..3 {
-        let padded = base64(&[&vec![b'x'; skip], secret.as_bytes()].concat());
-        let inner = &padded[if skip == 0 { 0 } else { 4 }..padded.len() - 4];
-        forms.push(inner.to_owned());
-        forms.push(inner.replace('+', "-").replace('/', "_"));
-    }
-    forms.into_iter().map(String::into_bytes).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter = |bits: u32, shift: u32| char::from(LETTERS[((bits >> shift) & 63) as usize]);
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        text.extend([18, 12, 6, 0].iter().take(chunk.len() + 1).map(|shift| letter(bits, *shift)));
-        text.extend(std::iter::repeat_n('=', 3 - chunk.len()));
-    }
-    text
-}
-
-fn leaks(bytes: &[u8], secret: &str) -> bool {
-    forms(secret).iter().any(|form| bytes.windows(form.len()).any(|window| window == form))
-}
-
-struct Stage {
-    folder: TempDir,
-}
-
-impl Stage {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            fs::write(path, text).expect("a file");
-        }
-        Self { folder }
-    }
-
-    /// Runs a command with every log level on; returns its exit code and all that it wrote.
-    fn run(&self, arguments: &[&str], stdin: &str) -> (Option<i32>, Vec<u8>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stackwright"));
-        command.args(arguments).current_dir(self.folder.path());
-        command.env("TF_VAR_token", SECRET).env("STACKWRIGHT_LOG", "trace").env("RUST_BACKTRACE", "full");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let mut pipe = child.stdin.take().expect("a pipe");
-        std::io::Write::write_all(&mut pipe, stdin.as_bytes()).expect("it reads");
-        drop(pipe);
-        let output = child.wait_with_output().expect("it ends");
-        (output.status.code(), [output.stdout, output.stderr].concat())
-    }
-
-    fn files(&self) -> Vec<std::path::PathBuf> {
-        fn walk(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
-            for entry in fs::read_dir(folder).expect("a folder").flatten() {
-                match entry.path() {
-                    path if path.is_dir() => walk(&path, found),
-                    path => found.push(path),
-                }
-            }
-        }
-        let mut found = Vec::new();
-        walk(self.folder.path(), &mut found);
-        found.retain(|path| !path.components().any(|part| part.as_os_str() == "sink"));
-        found
-    }
-
-    #[track_caller]
-    fn check(&self, arguments: &[&str], stdin: &str, code: i32) -> String {
-        let (found, written) = self.run(arguments, stdin);
-        let text = String::from_utf8_lossy(&written).into_owned();
-        assert_eq!(found, Some(code), "{arguments:?}: {text}");
-        assert!(!leaks(&written, SECRET), "{arguments:?} tells the secret: {text}");
-        for path in self.files() {
-            let bytes = fs::read(&path).expect("a file");
-            assert!(!leaks(&bytes, SECRET), "{} holds the secret after {arguments:?}", path.display());
-        }
-        text
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // No process stays behind, whatever failed.
-        let _ = self.run(&["destroy", "-auto-approve"], "");
-    }
+#[test]
+fn no_command_tells_or_stores_a_secret() {
+    sensitive(Stage::new(&[("main.tf", TEMPLATE)], None));
 }
 
 #[test]
-fn no_command_tells_or_stores_a_secret() {
-    let stage = Stage::new(&[("main.tf", TEMPLATE)]);
+fn no_command_tells_or_stores_a_secret_in_postgres() {
+    let Some(database) = Database::start() else { return };
+    sensitive(Stage::new(&[("main.tf", TEMPLATE)], Some(database)));
+}
+
+fn sensitive(mut stage: Stage) {
     stage.check(&["validate", "-json"], "", 0);
     stage.check(&["plan", "-detailed-exitcode"], "", 2);
     stage.check(&["plan", "-json", "-out=saved.plan"], "", 0);
     stage.check(&["show", "saved.plan"], "", 0);
     stage.check(&["show", "-json", "saved.plan"], "", 0);
     stage.check(&["apply", "-json", "saved.plan"], "", 0);
-    let sink = fs::read_to_string(stage.folder.path().join("sink/config.txt")).expect("the file");
-    assert!(sink.contains(SECRET), "the file that the template names has it");
+    let sink = stage.folder.path().join("sink/config.txt");
+    assert!(
+        fs::read_to_string(&sink).expect("the file").contains(&stage.secret),
+        "the file that the template names has it"
+    );
+    let made = stage.output("made");
+    assert_eq!(made.len(), 30, "{made}");
+    stage.made.push(made);
+    look(&stage);
     for arguments in [
-        &["show"][..],
-        &["show", "-json"],
-        &["output"],
-        &["state", "list"],
-        &["state", "show", "terraform_data.holder"],
+        &["state", "show", "terraform_data.holder"][..],
         &["state", "show", "terraform_data.told"],
         &["state", "show", "local_file.sink"],
         &["state", "show", "local_process.user"],
-        &["graph"],
-        &["runs", "list", "-json"],
+        &["state", "show", "random_password.made"],
     ] {
         stage.check(arguments, "", 0);
     }
-    let runs = stage.check(&["runs", "list"], "", 0);
-    stage.check(&["runs", "show", runs.split(' ').next().expect("a run")], "", 0);
+    stage.check_store(OPEN);
     // What people do wrong around a secret.
     for wrong in
         ["var.token + 1", "parseint(var.token, 10)", "local.derived[var.token]", "terraform_data.holder.output.nothing"]
@@ -284,32 +201,69 @@ fn no_command_tells_or_stores_a_secret() {
     stage.check(&["plan", "-var", "mode=refused"], "", 1);
     stage.check(&["apply", "-auto-approve", "-var", "mode=dies"], "", 1);
     // Behind the engine's back: drift is told without what it was.
-    fs::write(stage.folder.path().join("sink/config.txt"), format!("changed {SECRET}")).expect("a file");
+    fs::write(&sink, format!("changed {}", stage.secret)).expect("a file");
     stage.check(&["plan", "-detailed-exitcode"], "", 2);
+    stage.check(&["refresh", "-json"], "", 0);
     stage.check(&["apply", "-auto-approve"], "", 0);
+    // What is undone was written down first.
+    let rollback = ["apply", "-auto-approve", "-on-failure=rollback", "-replace=terraform_data.holder"];
+    let undone = stage.check(&[&rollback[..], &["-var", "mode=dies", "-parallelism=1"]].concat(), "", 1);
+    assert!(undone.contains("was undone") || undone.contains("could be undone"), "{undone}");
+    look(&stage);
+    stage.check(&["state", "mv", "terraform_data.told", "terraform_data.tale"], "", 0);
+    stage.check(&["state", "mv", "terraform_data.tale", "terraform_data.told"], "", 0);
+    stage.check(&["state", "rm", "terraform_data.told"], "", 0);
+    stage.check(&["rotate-key"], "", 0);
+    stage.check(&["apply", "-auto-approve"], "", 0);
+    stage.check(&["import", "local_file.sink", &sink.to_string_lossy()], "", 1);
+    stage.check(&["force-unlock", "-force"], "", 0);
     stage.check(&["plan", "-destroy"], "", 0);
+    stage.check_store(OPEN);
     // Named by the person, so it is shown.
-    let (_, written) = stage.run(&["output", "-raw", "token"], "");
-    assert_eq!(String::from_utf8_lossy(&written).trim_end(), SECRET);
+    assert_eq!(stage.output("token"), stage.secret);
     stage.check(&["destroy", "-auto-approve"], "", 0);
+    stage.search_store();
+}
+
+/// Looks at all that is remembered, in every format.
+fn look(stage: &Stage) {
+    for arguments in [
+        &["show"][..],
+        &["show", "-json"],
+        &["output"],
+        &["state", "list"],
+        &["graph"],
+        &["graph", "-format=mermaid"],
+        &["runs", "list"],
+        &["runs", "list", "-json"],
+        &["runs", "show"],
+        &["runs", "show", "-json"],
+    ] {
+        stage.check(arguments, "", 0);
+    }
 }
 
 #[test]
 fn no_command_tells_or_stores_what_is_ephemeral() {
+    ephemeral(&Stage::new(&[("main.tf", EPHEMERAL), ("guest/main.tf", GUEST)], None));
+}
+
+#[test]
+fn no_command_tells_or_stores_what_is_ephemeral_in_postgres() {
+    let Some(database) = Database::start() else { return };
+    ephemeral(&Stage::new(&[("main.tf", EPHEMERAL), ("guest/main.tf", GUEST)], Some(database)));
+}
+
+fn ephemeral(stage: &Stage) {
     // The values stand in a file that is none of the template's.
-    let given = format!("token = \"{SECRET}\"\n");
-    let stage = Stage::new(&[("main.tf", EPHEMERAL), ("guest/main.tf", GUEST), ("sink/given.tfvars", &given)]);
+    stage.write("sink/given.tfvars", &format!("token = \"{}\"\n", stage.secret));
     stage.check(&["validate", "-json"], "", 0);
     stage.check(&["plan", "-detailed-exitcode"], "", 2);
     stage.check(&["plan", "-json", "-var-file=sink/given.tfvars", "-out=saved.plan"], "", 0);
     stage.check(&["show", "saved.plan"], "", 0);
     stage.check(&["show", "-json", "saved.plan"], "", 0);
     stage.check(&["apply", "-json", "-var-file=sink/given.tfvars", "saved.plan"], "", 0);
-    for arguments in [&["show"][..], &["show", "-json"], &["output"], &["graph"], &["runs", "list", "-json"]] {
-        stage.check(arguments, "", 0);
-    }
-    let runs = stage.check(&["runs", "list"], "", 0);
-    stage.check(&["runs", "show", runs.split(' ').next().expect("a run")], "", 0);
+    look(stage);
     let told = stage.check(&["console"], "[var.token, local.session, module.guest]", 0);
     assert!(told.contains("(ephemeral value)"), "{told}");
     for wrong in ["var.token + 1", "parseint(var.token, 10)", "{}[var.token]"] {
@@ -317,16 +271,26 @@ fn no_command_tells_or_stores_what_is_ephemeral() {
     }
     // What conditions say is kept to themselves, where they fail before anything is done and while it is.
     stage.check(&["plan", "-var", "mode=bad"], "", 1);
-    let late = EPHEMERAL.replace("!= local.session", "== local.session");
-    fs::write(stage.folder.path().join("main.tf"), late).expect("a template");
+    stage.write("main.tf", &EPHEMERAL.replace("!= local.session", "== local.session"));
     stage.check(&["apply", "-auto-approve", "-replace=terraform_data.user"], "", 1);
-    fs::write(stage.folder.path().join("main.tf"), EPHEMERAL).expect("a template");
+    stage.write("main.tf", EPHEMERAL);
     stage.check(&["apply", "-auto-approve"], "", 0);
+    stage.check_store(OPEN);
     stage.check(&["destroy", "-auto-approve"], "", 0);
+    stage.search_store();
+}
+
+/// Connection strings and keys that come from the environment are nobody's to see.
+#[test]
+fn help_tells_no_variable() {
+    let stage = Stage::new(&[("main.tf", EPHEMERAL), ("guest/main.tf", GUEST)], None);
+    let told = stage.every_help();
+    assert!(told.contains("STACKWRIGHT_STATE") && told.contains("stackwright runs abandon"), "{told}");
 }
 
 #[test]
 fn a_leak_would_be_noticed() {
+    const SECRET: &str = "c4n/ry+T0ken=?&zQ~9";
     let percent = "c4n%2Fry%2BT0ken%3D%3F%26zQ%7E9";
     for text in [SECRET, percent, &base64(format!("ab{SECRET}").as_bytes()), &base64(format!("a{SECRET}b").as_bytes())]
     {

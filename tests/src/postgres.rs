@@ -112,6 +112,11 @@ impl Server {
         self.programs.join(name)
     }
 
+    /// Returns where all that it writes lies: `data` with tables and the write-ahead log, and the file `log`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Stops it as if it had crashed; connections break in the middle.
     ///
     /// # Panics

@@ -16,7 +16,7 @@ use super::{Failure, InSources as _, plan as planning};
 use crate::{
     arguments::{self, Planning},
     exit::Exit,
-    session::Session,
+    session::{Session, quoted},
     show,
     terminal::{Progress, Style, confirm},
     variables::{self, Asking},
@@ -34,7 +34,7 @@ pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style
         refuse_what_a_saved_plan_fixes(arguments)?;
     }
     let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
-    finish_earlier(&stack, &arguments.planning, style).await?;
+    finish_earlier(session, &stack, &arguments.planning, style).await?;
     let on_failure = match arguments.on_failure.as_str() {
         "continue" => OnFailure::Continue,
         "rollback" => OnFailure::Rollback,
@@ -43,7 +43,7 @@ pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style
     if let Some(path) = &arguments.plan {
         let plan = planning::open(&stack, &session.folder.join(path))?;
         let given = again(session, &plan, &arguments.planning)?;
-        return carry_out(&stack, plan, given, &arguments.planning, on_failure, style).await;
+        return carry_out(session, &stack, plan, given, &arguments.planning, on_failure, style).await;
     }
     let mode = match (arguments.destroy, arguments.planning.refresh_only) {
         (true, _) => Mode::Destroy,
@@ -56,14 +56,14 @@ pub(super) async fn apply(session: &Session, arguments: &arguments::Apply, style
 
 pub(super) async fn destroy(session: &Session, arguments: &arguments::Destroy, style: Style) -> Result<Exit, Failure> {
     let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
-    finish_earlier(&stack, &arguments.planning, style).await?;
+    finish_earlier(session, &stack, &arguments.planning, style).await?;
     let approval = if arguments.auto_approve { Approval::Given } else { Approval::Ask };
     plan_and_carry_out(session, &stack, &arguments.planning, Mode::Destroy, approval, OnFailure::Stop, style).await
 }
 
 pub(super) async fn refresh(session: &Session, arguments: &arguments::Refresh, style: Style) -> Result<Exit, Failure> {
     let stack = session.stack_to_change(arguments.planning.locking.lock_timeout, style).await?;
-    finish_earlier(&stack, &arguments.planning, style).await?;
+    finish_earlier(session, &stack, &arguments.planning, style).await?;
     let mode = Mode::RefreshOnly;
     plan_and_carry_out(session, &stack, &arguments.planning, mode, Approval::Given, OnFailure::Stop, style).await
 }
@@ -116,7 +116,7 @@ fn again(session: &Session, plan: &Plan, arguments: &Planning) -> Result<(RawVar
 }
 
 /// Goes on with a run whose process died, before anything new is planned.
-async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Result<(), Failure> {
+async fn finish_earlier(session: &Session, stack: &Stack, planning: &Planning, style: Style) -> Result<(), Failure> {
     let Some(earlier) = stack.unfinished_run().await? else { return Ok(()) };
     if style != Style::Json {
         say!("Run {} of {} never ended. It is resumed first.\n", earlier.id, earlier.started);
@@ -133,7 +133,7 @@ async fn finish_earlier(stack: &Stack, planning: &Planning, style: Style) -> Res
             Ok(())
         }
         status => {
-            tell(stack, &report, style).await?;
+            tell(session, stack, &report, style).await?;
             let message =
                 format!("the resumed run is {}; see above, mend the cause, then apply again", status.as_str());
             Err(Error::new(ErrorKind::Conflict, "run.failed", message).into())
@@ -160,7 +160,7 @@ async fn plan_and_carry_out(
         return Ok(Exit::Failure);
     }
     let given = (RawVariables::default(), sources_of(&plan));
-    carry_out(stack, plan, given, arguments, on_failure, style).await
+    carry_out(session, stack, plan, given, arguments, on_failure, style).await
 }
 
 fn approved(stack: &Stack, mode: Mode, arguments: &Planning, style: Style) -> Result<bool> {
@@ -182,6 +182,7 @@ fn options(arguments: &Planning, on_failure: OnFailure, why: &str) -> ApplyOptio
 }
 
 async fn carry_out(
+    session: &Session,
     stack: &Stack,
     plan: Plan,
     (variables, sources): (RawVariables, Sources),
@@ -214,7 +215,7 @@ async fn carry_out(
     let run = stack.apply(plan, options).await.in_sources(&sources)?;
     let report = watch(run, style).await.in_sources(&sources)?;
     if report.status != RunStatus::Succeeded {
-        tell(stack, &report, style).await?;
+        tell(session, stack, &report, style).await?;
         return Ok(Exit::Failure);
     }
     warn(&report, &sources, style);
@@ -327,28 +328,31 @@ struct Unsettled {
     /// What it was or would have been made with: how to recognise it.
     key: String,
     id: Option<String>,
+    /// What the commands that settle it begin with.
+    program: String,
 }
 
 impl Unsettled {
-    async fn of(stack: &Stack) -> Result<Vec<Self>> {
+    async fn of(session: &Session, stack: &Stack) -> Result<Vec<Self>> {
+        let program = session.program();
         let state = stack.state().await?;
         let rows = state.sorted().into_iter().filter(|row| row.status == RowStatus::Uncertain);
         let unsettled = rows.map(|row| Self {
             address: row.address.to_string(),
             key: row.object_id.to_string(),
             id: row.remote_id.clone(),
+            program: program.clone(),
         });
         Ok(unsettled.collect())
     }
 
     /// Returns the commands that settle it: if it does not exist, and if it does.
     fn commands(&self) -> (String, Vec<String>) {
-        // Quoted, so that a shell leaves brackets and quotes alone.
-        let address = format!("'{}'", self.address.replace('\'', r"'\''"));
-        let absent = format!("stackwright state settle {address} absent");
+        let (program, address) = (&self.program, quoted(&self.address));
+        let absent = format!("{program} state settle {address} absent");
         let present = match &self.id {
-            Some(_) => vec![format!("stackwright state settle {address} present")],
-            None => vec![absent.clone(), format!("stackwright import {address} ID")],
+            Some(_) => vec![format!("{program} state settle {address} present")],
+            None => vec![absent.clone(), format!("{program} import {address} ID")],
         };
         (absent, present)
     }
@@ -372,9 +376,9 @@ impl Unsettled {
 }
 
 /// Says how a run ended that did not go well, and what to do.
-pub(super) async fn tell(stack: &Stack, report: &RunReport, style: Style) -> Result<()> {
+pub(super) async fn tell(session: &Session, stack: &Stack, report: &RunReport, style: Style) -> Result<()> {
     let unsettled = match report.status {
-        RunStatus::Stuck => Unsettled::of(stack).await?,
+        RunStatus::Stuck => Unsettled::of(session, stack).await?,
         _ => Vec::new(),
     };
     if style == Style::Json {

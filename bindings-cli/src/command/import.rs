@@ -31,7 +31,7 @@ pub(super) async fn run(session: &Session, arguments: &arguments::Import, style:
     let run = stack.apply(plan, ApplyOptions { why: format!("import {address}"), ..ApplyOptions::default() }).await;
     let report = apply::watch(run.in_sources(&sources)?, style).await?;
     if report.status != RunStatus::Succeeded {
-        apply::tell(&stack, &report, style).await?;
+        apply::tell(session, &stack, &report, style).await?;
         return Ok(Exit::Failure);
     }
     say!(

@@ -103,7 +103,8 @@ fn wants_json(command: &Command) -> bool {
         Command::Runs(
             crate::arguments::Runs::Resume { json, .. }
             | crate::arguments::Runs::List { json, .. }
-            | crate::arguments::Runs::Show { json, .. },
+            | crate::arguments::Runs::Show { json, .. }
+            | crate::arguments::Runs::Abandon { json, .. },
         ) => *json,
         _ => false,
     }

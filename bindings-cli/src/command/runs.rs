@@ -37,7 +37,7 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
             let run = stack.resume(run.id, options).await?;
             let report = apply::watch(run, style).await?;
             if report.status != RunStatus::Succeeded {
-                apply::tell(&stack, &report, style).await?;
+                apply::tell(session, &stack, &report, style).await?;
                 return Ok(Exit::Failure);
             }
             if style != Style::Json {
@@ -45,10 +45,14 @@ pub(super) async fn run(session: &Session, arguments: &Runs, style: Style) -> Re
             }
             Ok(Exit::Success)
         }
-        Runs::Abandon { run, locking, force } => {
+        Runs::Abandon { run, locking, force, .. } => {
             let stack = session.stack_to_change(locking.lock_timeout, style).await?;
             let run = find(&stack, run.as_deref(), Wanted::Unfinished).await?;
-            abandon(&stack, &run, *force).await
+            if style == Style::Json {
+                abandon_silently(&stack, &run).await
+            } else {
+                abandon(&stack, &run, *force).await
+            }
         }
     }
 }
@@ -77,10 +81,9 @@ async fn find(stack: &Stack, named: Option<&str>, wanted: Wanted) -> Result<RunV
             .into_iter()
             .next()
             .ok_or_else(|| missing("run.unknown", format!("nothing was ever applied to `{}`", stack.key()))),
-        Wanted::Unfinished => stack
-            .unfinished_run()
-            .await?
-            .ok_or_else(|| missing("run.ended", "no run is unfinished; there is nothing to resume".to_owned())),
+        Wanted::Unfinished => stack.unfinished_run().await?.ok_or_else(|| {
+            missing("run.ended", "no run is unfinished; `stackwright runs list` shows how the newest ended".to_owned())
+        }),
     }
 }
 
@@ -217,6 +220,16 @@ async fn abandon(stack: &Stack, run: &RunView, force: bool) -> Result<Exit, Fail
     }
     stack.abandon(run.id).await?;
     say!("Run {} is abandoned. `stackwright plan` shows what is left to do.", run.id);
+    Ok(Exit::Success)
+}
+
+/// The same for programs, which said so beforehand.
+async fn abandon_silently(stack: &Stack, run: &RunView) -> Result<Exit, Failure> {
+    let calls = stack.open_calls(run.id).await?;
+    stack.abandon(run.id).await?;
+    let calls: Vec<_> = calls.iter().map(call_json).collect();
+    let run = find(stack, Some(&run.id.to_string()), Wanted::Newest).await?;
+    say!("{}", json!({ "run": run_json(&run), "open_calls": calls }));
     Ok(Exit::Success)
 }
 
