@@ -132,6 +132,10 @@ def deliberate(key, theirs, there, here):
     if there is None and here and here.get("why") == "template.unsupported" and is_about(name, "provisioner", "connection"):
         SKIPPED["provisioners"] += 1
         return True
+    if here is None and there and there.get("why") == "Invalid dependency on built-in provider":
+        # It has a version, which says nothing.
+        SKIPPED["versions of what is built in"] += 1
+        return True
     if name_of := refused_elsewhere(there, here):
         SKIPPED[name_of] += 1
         return True
