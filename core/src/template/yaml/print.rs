@@ -21,6 +21,9 @@ pub fn print(body: &Body) -> String {
     out
 }
 
+/// How many bytes a key may take up in front of its colon; YAML 1.2, 7.4.2, lets it be 1,024 characters.
+const KEY_LENGTH: usize = 1000;
+
 /// Writes a value from the place where it stands to the end of its last line.
 fn write(out: &mut String, document: &Document, depth: usize) {
     match document {
@@ -38,7 +41,13 @@ fn write(out: &mut String, document: &Document, depth: usize) {
                 if idx > 0 {
                     indent(out, depth);
                 }
+                let start = out.len();
                 write_text(out, name, None);
+                if out.len() - start > KEY_LENGTH {
+                    out.insert_str(start, "? ");
+                    out.push('\n');
+                    indent(out, depth);
+                }
                 out.push(':');
                 match value {
                     Document::List(items) if !items.is_empty() => {

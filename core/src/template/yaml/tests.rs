@@ -304,3 +304,21 @@ fn printed_yaml_is_what_people_write() {
     assert_eq!(print(&Body::default()), "{}\n");
     assert_eq!(document(&Body::default()), json::Document::Map(Vec::new()));
 }
+
+/// A key of more than 1,024 characters needs a mark in front, in any reader.
+#[test]
+fn long_keys_are_marked() {
+    for (length, start) in [(900, "locals:\n  a"), (1100, "locals:\n  ? a")] {
+        for value in ["1", "{ x = 1, y = [2] }", "[1, 2]"] {
+            let name = "a".repeat(length);
+            let (body, problems) =
+                Notation::Hcl.parse(SourceId(0), &format!("locals {{\n  {name} = {value}\n  after = 1\n}}\n"));
+            assert_eq!(problems, []);
+            let printed = Notation::Yaml.print(&body);
+            assert!(printed.starts_with(start), "{printed}");
+            let (read, problems) = Notation::Yaml.parse(SourceId(0), &printed);
+            assert_eq!(problems, [], "{printed}");
+            assert_eq!(Notation::Json.print(&read), Notation::Json.print(&body));
+        }
+    }
+}
