@@ -442,15 +442,19 @@ impl Flat {
     fn add(&mut self, list: &Value, call: Call<'_>) -> Result<(), Problem> {
         call.room(list.len())?;
         self.marks |= list.marks();
+        if list.length_bounds().is_some_and(|(least, most)| most != Some(least)) {
+            self.known = false;
+            return Ok(());
+        }
         for element in list.elements().chain(list.entries().map(|(_, value)| value)) {
             match element.kind() {
                 Kind::List(_) | Kind::Set(_) | Kind::Tuple(_) => self.add(element, call)?,
-                Kind::Unknown(unknown)
-                    if matches!(unknown.ty, Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) =>
-                {
+                Kind::Unknown(unknown) if matches!(unknown.ty, Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
                     self.marks |= element.marks();
                     self.known = false;
                 }
+                // As in Terraform, which takes one with a mark for what it is.
+                Kind::Unknown(unknown) if unknown.ty == Type::Any && element.marks().is_empty() => self.known = false,
                 _ => self.elements.push(element.clone()),
             }
         }

@@ -107,10 +107,15 @@ fn product_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
     Ok(if all_lists { Type::list(element) } else { Type::set(element) })
 }
 
+/// Elements of a set that are not known yet may turn out to be equal.
+fn has_unknown_length(set: &Value) -> bool {
+    set.length_bounds().is_none_or(|(least, most)| most != Some(least))
+}
+
 /// How many combinations there are at most, as far as that is known. Terraform says so of small numbers only.
 fn most_products(sets: &[Value]) -> Option<usize> {
     sets.iter().try_fold(1_usize, |product, set| {
-        let (_, most) = set.length_bounds()?;
+        let (_, most) = set.length_bounds().filter(|_| !set.is_known() || !has_unknown_length(set))?;
         let most = most.filter(|most| *most <= 1024)?;
         product.checked_mul(most).filter(|product| *product <= 2048)
     })
@@ -119,7 +124,7 @@ fn most_products(sets: &[Value]) -> Option<usize> {
 fn product(call: Call<'_>) -> Result<Value, Problem> {
     let marks = call.arguments.iter().map(Value::marks).collect();
     // A set with something unknown in it may turn out to have fewer elements.
-    let is_open = |set: &Value| !set.is_known() || (matches!(set.ty(), Type::Set(_)) && !set.is_wholly_known());
+    let is_open = |set: &Value| !set.is_known() || has_unknown_length(set);
     if call.arguments.iter().any(is_open) {
         let mut refinement = Refinement::not_null();
         if let Some(most) = most_products(call.arguments) {
