@@ -130,7 +130,11 @@ pub const RULES: &[Rule] = &[
         applies: |case| {
             matches!(case.kind, Kind::Value | Kind::Accepted)
                 && case.calls(
-                    |name, count| matches!(name, "jsonencode" | "yamlencode") && count == 1,
+                    |name, count| {
+                        (matches!(name, "jsonencode" | "yamlencode")
+                            || name.starts_with("provider::terraform::encode_"))
+                            && count == 1
+                    },
                     |case, call| case.written(call).is_some_and(|text| escapes_marks(&text)),
                 )
         },
@@ -146,6 +150,18 @@ pub const RULES: &[Rule] = &[
                         case.text_of(&call.args[0]).is_none_or(|text| text.len() > 3)
                     },
                 )
+        },
+    },
+    Rule {
+        name: "byte order marks inside of YAML",
+        applies: |case| {
+            case.calls(
+                |name, count| name == "yamldecode" && count == 1,
+                |case, call| {
+                    case.our_error(&bare(call))
+                        .is_some_and(|message| message.contains("byte order mark must not appear"))
+                },
+            )
         },
     },
     Rule {

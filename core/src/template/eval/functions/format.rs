@@ -314,7 +314,8 @@ fn write_value(verb: &Verb<'_>, value: &Value, out: &mut String) -> Result<(), S
 /// Pads text to the width, counted in grapheme clusters.
 fn pad(verb: &Verb<'_>, text: &str, out: &mut String) {
     let missing = verb.width.saturating_sub(text::grapheme_count(text));
-    let fill = if verb.zero && !verb.minus { '0' } else { ' ' };
+    // On either side, as in Terraform.
+    let fill = if verb.zero { '0' } else { ' ' };
     if verb.minus {
         out.push_str(text);
     }
@@ -357,13 +358,14 @@ fn write_integer(verb: &Verb<'_>, integer: &BigInt, out: &mut String) {
     }
     let negative = integer.sign() == num_bigint::Sign::Minus;
     // A precision says how many digits there are; zeros of the width would contradict it.
-    write_number(verb, sign(verb, negative), &number, verb.zero && verb.precision.is_none(), out);
+    let zeros = verb.zero && !verb.minus && verb.precision.is_none();
+    write_number(verb, sign(verb, negative), &number, zeros, out);
 }
 
-/// Writes sign and digits to the width; zeros go between them.
+/// Writes sign and digits to the width; zeros go between them, whatever side was asked for.
 fn write_number(verb: &Verb<'_>, sign: &str, digits: &str, zeros: bool, out: &mut String) {
     let missing = verb.width.saturating_sub(sign.len() + digits.len());
-    if zeros && !verb.minus {
+    if zeros {
         out.push_str(sign);
         out.extend(std::iter::repeat_n('0', missing));
         out.push_str(digits);

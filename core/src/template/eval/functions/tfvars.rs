@@ -9,7 +9,7 @@ use crate::{
         eval::{EmptyScope, Evaluator, Functions, Problem},
         hcl,
     },
-    value::{Kind, Type, Value},
+    value::{Kind, Type, Value, combines},
 };
 
 /// Returns the functions of the builtin provider `terraform`.
@@ -138,22 +138,30 @@ fn write_value(out: &mut String, value: &Value, call: Call<'_>) -> Result<(), Pr
 fn write_text(out: &mut String, text: &str) {
     out.push('"');
     let mut chars = text.chars().peekable();
+    let mut start = None;
     while let Some(c) = chars.next() {
+        // Behind the letter of an escape it would become one with that letter.
+        let joins =
+            combines(c) && start.is_some_and(|start| out.get(start..).is_some_and(|last| last.starts_with('\\')));
+        start = Some(out.len());
         match c {
+            c if joins => push_code(out, c),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '$' | '%' if chars.peek() == Some(&'{') => out.extend([c, c]),
-            c if c.is_control() || !is_printable(c) => {
-                let code = u32::from(c);
-                let _ = if code < 0x1_0000 { write!(out, "\\u{code:04x}") } else { write!(out, "\\U{code:08x}") };
-            }
+            c if c.is_control() || !is_printable(c) => push_code(out, c),
             c => out.push(c),
         }
     }
     out.push('"');
+}
+
+fn push_code(out: &mut String, c: char) {
+    let code = u32::from(c);
+    let _ = if code < 0x1_0000 { write!(out, "\\u{code:04x}") } else { write!(out, "\\U{code:08x}") };
 }
 
 /// Whether a character shows anything.
