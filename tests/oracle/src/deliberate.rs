@@ -165,6 +165,18 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "years of five digits",
+        applies: |case| {
+            case.calls(
+                |name, count| name == "timeadd" && count == 2,
+                |case, call| {
+                    case.our_error(&bare(call))
+                        .is_some_and(|message| message.contains("outside of the years that can be written"))
+                },
+            )
+        },
+    },
+    Rule {
         name: "limits",
         applies: |case| matches!(&case.ours.outcome, Outcome::Error(message) if message.starts_with("eval.budget")),
     },

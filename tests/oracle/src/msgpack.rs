@@ -156,6 +156,8 @@ fn string(bytes: &[u8]) -> Result<&str, Problem> {
 fn number(item: &Item<'_>) -> Option<Number> {
     match item {
         Item::Integer(number) => Number::parse(&number.to_string()).ok(),
+        // Terraform writes a float where it is exact; so it is read with all of its digits.
+        Item::Float(number) if number.is_finite() => Number::parse(&format!("{number:.1080}")).ok(),
         Item::Float(number) => Number::from_f64(*number),
         Item::Text(text) => Number::parse(std::str::from_utf8(text).ok()?).ok(),
         _ => None,

@@ -70,7 +70,7 @@ impl World {
         Self::build(true, unplanned)
     }
 
-    /// The same before anything was planned: of what a resource computes not even the types are known.
+    /// The same before anything was planned: of resources not even the types are known.
     pub fn unplanned(&self) -> &Self {
         self.unplanned.as_deref().unwrap_or(self)
     }
@@ -87,17 +87,15 @@ impl World {
         for block in body.blocks_of("resource") {
             let input = block.body.attribute("input").map(|input| world.known(&input.expr));
             let input = input.unwrap_or_else(|| Value::null(Type::Any));
-            let output = match is_planned {
-                true if input.is_null() => input.clone(),
-                true => Value::unknown(input.ty()),
+            let object = match is_planned {
+                true => Value::object([
+                    ("id", Value::unknown_with(Type::String, Refinement::not_null())),
+                    ("output", if input.is_null() { input.clone() } else { Value::unknown(input.ty()) }),
+                    ("input", input),
+                    ("triggers_replace", Value::null(Type::Any)),
+                ]),
                 false => Value::unknown(Type::Any),
             };
-            let object = Value::object([
-                ("id", Value::unknown_with(Type::String, Refinement::not_null())),
-                ("input", input),
-                ("output", output),
-                ("triggers_replace", Value::null(Type::Any)),
-            ]);
             world.resources.insert(block.label(1).expect("a name").to_owned(), object);
         }
         for attribute in body.blocks_of("locals").flat_map(|block| &block.body.attributes) {

@@ -99,8 +99,9 @@ impl Timestamp {
     pub(super) fn rfc3339(self) -> String {
         let t = self.local;
         format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}",
-            t.year(),
+            "{}{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}",
+            if t.year() < 0 { "-" } else { "" },
+            t.year().unsigned_abs(),
             t.month(),
             t.day(),
             t.hour(),
