@@ -132,6 +132,9 @@ def deliberate(key, theirs, there, here):
     if there is None and here and here.get("why") == "template.unsupported" and is_about(name, "provisioner", "connection"):
         SKIPPED["provisioners"] += 1
         return True
+    if any(theirs.get((at, "refused", told), {}).get("why") == "Provider produced inconsistent final plan" for at in range(version + 1)):
+        SKIPPED["plans that Terraform does not keep"] += 1
+        return True
     if here is None and there and there.get("why") == "Invalid dependency on built-in provider":
         # It has a version, which says nothing.
         SKIPPED["versions of what is built in"] += 1
