@@ -136,15 +136,25 @@ impl Evaluator<'_> {
     /// Evaluates the arguments; `None` where the last one should be expanded but cannot be.
     fn arguments(&mut self, call: &Call, frame: Option<&Frame<'_>>) -> Option<Vec<Value>> {
         let mut arguments = Vec::with_capacity(call.args.len());
-        for argument in &call.args {
-            arguments.push(self.expr(argument, frame));
-        }
-        if !call.expand_final {
-            return Some(arguments);
-        }
-        let (Some(last), Some(span)) = (arguments.pop(), call.args.last().map(|last| last.span)) else {
+        let Some((expanded, others)) = call.args.split_last().filter(|_| call.expand_final) else {
+            for argument in &call.args {
+                arguments.push(self.expr(argument, frame));
+            }
             return Some(arguments);
         };
+        // What is expanded comes first, as in Terraform: while it is not known, nothing is said of the others.
+        let (before, span) = (self.problem_count(), expanded.span);
+        let last = self.expr(expanded, frame);
+        let is_list = matches!(last.kind(), Kind::List(_) | Kind::Set(_) | Kind::Tuple(_));
+        if self.problem_count() > before || !is_list {
+            others.iter().for_each(|argument| {
+                self.touch(|this| this.expr(argument, frame));
+            });
+        } else {
+            for argument in others {
+                arguments.push(self.expr(argument, frame));
+            }
+        }
         match last.kind() {
             Kind::List(items) | Kind::Set(items) | Kind::Tuple(items) => {
                 self.room(items.len(), span)?;

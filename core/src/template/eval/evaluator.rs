@@ -337,9 +337,12 @@ impl<'a> Evaluator<'a> {
                     None
                 }
                 ObjectKey::Expr(key) => {
+                    let before = self.problem_count();
                     let value = self.expr(key, frame);
                     marks |= value.marks_deep();
-                    self.object_key(&value, key.span).ok().flatten()
+                    // Of a key with a problem nothing is told, even where something is left of it.
+                    let key = self.object_key(&value, key.span).ok().flatten();
+                    key.filter(|_| self.problem_count() == before)
                 }
             };
             let value = self.expr(&item.value, frame);

@@ -18,6 +18,8 @@ struct Text {
     marks: Marks,
     /// False from the first part that is not known.
     known: bool,
+    /// Whether a part is no text; what comes after it is left out, as in Terraform.
+    failed: bool,
 }
 
 impl Evaluator<'_> {
@@ -33,6 +35,8 @@ impl Evaluator<'_> {
                 return self.exhaust(problem, span);
             }
             Value::string(text.content)
+        } else if text.failed {
+            Value::unknown_with(Type::String, Refinement::not_null())
         } else {
             let certain = text.content.get(..text.content.floor_char_boundary(MOST_CERTAIN)).unwrap_or("");
             Value::unknown_with(Type::String, Refinement::not_null().with_prefix(certain))
@@ -91,9 +95,9 @@ impl Evaluator<'_> {
     /// Makes a section of the text: where some of it is not known, nothing of it is certain to come.
     fn section(&mut self, text: &mut Text, make: &mut dyn FnMut(&mut Self, &mut Text)) {
         let start = text.content.len();
-        let was_known = text.known;
+        let was_certain = text.known && !text.failed;
         make(self, text);
-        if was_known && !text.known {
+        if was_certain && (!text.known || text.failed) {
             text.content.truncate(start);
         }
     }
@@ -110,7 +114,7 @@ impl Evaluator<'_> {
                         .label(expr.span, "is null")
                         .help("use `coalesce` to put a text in place of null"),
                 );
-                text.known = false;
+                text.failed = true;
             }
             _ => match convert(&value, &Type::String) {
                 Ok(converted) => self.append(text, converted.as_str().unwrap_or(""), span),
@@ -121,14 +125,14 @@ impl Evaluator<'_> {
                             .label(expr.span, format!("is a {ty}"))
                             .help("use `join` or `jsonencode` to make a text of it"),
                     );
-                    text.known = false;
+                    text.failed = true;
                 }
             },
         }
     }
 
     fn append(&mut self, text: &mut Text, part: &str, span: Span) {
-        if !text.known {
+        if !text.known || text.failed {
             return;
         }
         if let Err(problem) = self.context.spend_text(part.len()) {
