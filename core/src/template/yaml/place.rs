@@ -36,7 +36,11 @@ pub(super) fn runs(written: &str, start: u32, decoded: &str, style: ScalarStyle)
     let mut walk = Walk { written, at: head, style };
     let mut runs: Vec<(u32, u32)> = Vec::new();
     let mut expected = None;
-    for (offset, char) in decoded.char_indices().filter(|(_, char)| !char.is_whitespace()) {
+    for (offset, char) in decoded.char_indices() {
+        if char.is_whitespace() {
+            settle(written, offset, start, &mut runs, &mut expected);
+            continue;
+        }
         walk.skip_space();
         // A run goes on as long as nothing but what is the same in both stands between.
         if expected.is_none_or(|(from, at)| offset.wrapping_sub(from) != walk.at.wrapping_sub(at)) {
@@ -45,6 +49,7 @@ pub(super) fn runs(written: &str, start: u32, decoded: &str, style: ScalarStyle)
         }
         walk.take(char);
     }
+    settle(written, decoded.len(), start, &mut runs, &mut expected);
     match runs.first_mut() {
         Some(first) => {
             // White space at the front stands right before the first word, as near as can be told.
@@ -56,11 +61,24 @@ pub(super) fn runs(written: &str, start: u32, decoded: &str, style: ScalarStyle)
     runs
 }
 
-/// Returns where the content begins: behind tags and anchors, a quote, or the line with `|` or `>`.
+/// Begins another run where a place that is not followed would lie inside of a character, or behind the end.
+fn settle(written: &str, offset: usize, start: u32, runs: &mut Vec<(u32, u32)>, expected: &mut Option<(usize, usize)>) {
+    let Some((from, at)) = *expected else { return };
+    let place = at + offset.wrapping_sub(from);
+    let certain = written.floor_char_boundary(place);
+    if certain != place {
+        runs.push((offset as u32, start + certain as u32));
+        *expected = Some((offset, certain));
+    }
+}
+
+/// Returns where the content begins: behind tags, comments and anchors, a quote, or the line with `|` or `>`.
 fn head(written: &str, style: ScalarStyle) -> usize {
     let mut rest = written;
-    while rest.starts_with(['!', '&']) {
-        let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    while rest.starts_with(['!', '&']) || (rest.len() < written.len() && rest.starts_with('#')) {
+        // Behind an anchor a comment may stand, up to the end of its line.
+        let is_end = |char: char| if rest.starts_with('#') { char == '\n' } else { char.is_whitespace() };
+        let word = rest.find(is_end).unwrap_or(rest.len());
         rest = rest.get(word..).unwrap_or_default().trim_start();
     }
     let at = written.len() - rest.len();
