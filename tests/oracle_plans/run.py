@@ -129,6 +129,10 @@ def deliberate(key, theirs, there, here):
         # What waits for itself only in Terraform.
         SKIPPED["cycle"] += 1
         return True
+    if here is None and there and there.get("by") == "apply" and story(number_of(name)).broken:
+        # It is computed for nobody.
+        SKIPPED["unused while applying"] += 1
+        return True
     if there is None and here and here.get("why") == "template.unsupported" and is_about(name, "provisioner", "connection"):
         SKIPPED["provisioners"] += 1
         return True

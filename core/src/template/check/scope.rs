@@ -62,7 +62,13 @@ impl Stage<'_> {
         }
         let value = |name: &Arc<str>| {
             let found = self.values.outputs.get(&(Arc::clone(&child.dir), Arc::clone(name)));
-            let value = found.cloned().unwrap_or_else(|| Value::unknown(Type::Any));
+            // Of others not even the type counts, as in Terraform: what stands beside it here may only be known later, and
+            // nothing has a type in common with half of the truth.
+            let value = match found {
+                Some(value) if value.ty().is_primitive() => value.clone(),
+                Some(value) => Value::unknown(Type::Any).with_marks(value.marks_deep()),
+                None => Value::unknown(Type::Any),
+            };
             child.outputs.get(name).map_or_else(|| value.clone(), |output| value.clone().with_marks(output.marks()))
         };
         match output {

@@ -570,6 +570,17 @@ fn what_outputs_would_show_is_told_before_anything_is_planned() {
     );
 }
 
+/// What a module hands out may have a type in common with what is only known later: nothing is refused for half of the truth.
+#[test]
+fn what_modules_hand_out_is_judged_once_the_rest_is_known() {
+    let main = "variable \"l\" {\n type = list(number)\n}\nmodule \"m\" {\n source = \"./m\"\n}\noutput \"o\" {\n \
+                value = tolist([[for v in var.l : !false], module.m.flags])\n}\noutput \"q\" {\n value = module.m.flag + 1\n}\n";
+    let module = "output \"flags\" {\n value = [true]\n}\noutput \"flag\" {\n value = \"x\"\n}\n";
+    let found = problems(&[("main.tf", main), ("m/main.tf", module)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("11 eval.operand <module.m.flag>"), "what is certain is told: {found:?}");
+}
+
 #[test]
 fn no_instance_has_a_key_that_is_neither_a_number_nor_a_text() {
     let text = |key: &str| {
