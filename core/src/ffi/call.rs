@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     Document, Failure,
-    document::{misshapen, read_json},
+    document::{misshapen, plain, read_json},
 };
 use crate::{
     error::{Error, Result},
@@ -72,7 +72,8 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// What the engine asks of a resource type; the verbs of [`resource::Resource`] with their arguments.
+/// What the engine asks of a type; the verbs of [`resource::Resource`] and of
+/// [`resource::DataSource`] with their arguments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Call {
@@ -140,6 +141,11 @@ pub enum Call {
         /// As they were stored, as plain JSON.
         attributes: Json,
     },
+    /// Look something up: asked of data sources only.
+    ReadData {
+        /// What the template says; wholly known.
+        config: Document,
+    },
 }
 
 impl Call {
@@ -149,7 +155,7 @@ impl Call {
             Self::Validate { .. } => Verb::Validate,
             Self::Plan { .. } => Verb::Plan,
             Self::Create { .. } => Verb::Create,
-            Self::Read { .. } => Verb::Read,
+            Self::Read { .. } | Self::ReadData { .. } => Verb::Read,
             Self::Update { .. } => Verb::Update,
             Self::Delete { .. } => Verb::Delete,
             Self::Import { .. } => Verb::Import,
@@ -186,6 +192,8 @@ pub struct Facts {
     pub planned_private: Option<Bytes>,
     /// The configuration of the provider that owns the type.
     pub provider_config: Option<Document>,
+    /// What the host called the plan or the run that the call belongs to.
+    pub operation: Option<String>,
 }
 
 impl From<&Context> for Facts {
@@ -203,6 +211,7 @@ impl From<&Context> for Facts {
             order_line: info.order_line.clone(),
             planned_private: info.planned_private.clone().map(Bytes),
             provider_config: info.provider_config.as_ref().map(Document::of),
+            operation: info.operation.as_deref().map(str::to_owned),
         }
     }
 }
@@ -224,11 +233,22 @@ pub struct Request {
 }
 
 impl Request {
-    /// Returns the request as JSON text.
+    /// Returns the request as JSON text, for a host that reads numbers as doubles: those that a double cannot hold are
+    /// text. Both are read as numbers where the type wants one.
     ///
     /// # Errors
     /// `engine.bug`: everything in it has a form in JSON.
     pub fn to_json(&self) -> Result<String> {
+        let exact =
+            serde_json::to_value(self).map_err(|error| Error::bug("a call has no form in JSON").because(error))?;
+        Ok(plain(exact).to_string())
+    }
+
+    /// Returns the request as JSON text, with all digits of all numbers.
+    ///
+    /// # Errors
+    /// `engine.bug`: everything in it has a form in JSON.
+    pub fn to_exact_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|error| Error::bug("a call has no form in JSON").because(error))
     }
 }
@@ -335,6 +355,8 @@ pub enum Reply {
     Recovery(Recovery),
     /// To `upgrade`: the attributes as the schema has them today, as plain JSON.
     Upgraded(Json),
+    /// To `read_data`: configuration and result together.
+    Data(Document),
     /// To any: it failed. For a verb that changes things this is an outcome that left everything as it was.
     Error(Failure),
 }
@@ -358,6 +380,7 @@ impl Reply {
             Self::Readiness(_) => "readiness",
             Self::Recovery(_) => "recovery",
             Self::Upgraded(_) => "upgraded",
+            Self::Data(_) => "data",
             Self::Error(_) => "error",
         }
     }

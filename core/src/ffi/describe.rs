@@ -51,6 +51,14 @@ impl TypeDescriptor {
     }
 }
 
+/// What a data source of a host is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataDescriptor {
+    /// The schema of configuration and result together.
+    pub schema: Schema,
+}
+
 /// [`Traits`] with units in the names; what is left out is as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

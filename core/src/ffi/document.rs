@@ -11,9 +11,9 @@ use crate::{
 /// A value as plain JSON, and which parts of it are not known yet.
 ///
 /// What is unknown is null in the JSON, so that a host that does not care reads what it needs as if nothing were
-/// special. A set with an unknown element is unknown as a whole: its elements have no names. Numbers that a double holds
-/// are JSON numbers, all others text; both are read as numbers where the type wants one. Marks do not cross: the
-/// engine sets them again from the schema.
+/// special. A set with an unknown element is unknown as a whole: its elements have no names. Numbers are JSON numbers with
+/// all their digits; [`Request::to_json`](super::Request::to_json) writes those that a double cannot hold as text. Marks do
+/// not cross: the engine sets them again from the schema.
 ///
 /// `Debug` shows no contents.
 ///
@@ -143,11 +143,11 @@ fn within(path: &mut Path, step: Step, part: &Value, unknown: &mut Vec<Path>) ->
     json
 }
 
-/// Returns JSON whose numbers are as a document's, so that a host that reads them as doubles loses no digit.
+/// Returns JSON whose numbers are doubles or text, so that a host that reads them as doubles loses no digit.
 pub(super) fn plain(json: Json) -> Json {
     match json {
         Json::Number(number) => {
-            Number::parse(&number.to_string()).map_or(Json::Number(number), |number| write_number(&number))
+            Number::parse(&number.to_string()).map_or(Json::Number(number), |number| write_double(&number))
         }
         Json::Array(parts) => Json::Array(parts.into_iter().map(plain).collect()),
         Json::Object(fields) => Json::Object(fields.into_iter().map(|(name, part)| (name, plain(part))).collect()),
@@ -155,9 +155,14 @@ pub(super) fn plain(json: Json) -> Json {
     }
 }
 
-/// A number that a double holds exactly or prints the same is a number, any other text: most hosts read JSON numbers
-/// as doubles.
 fn write_number(number: &Number) -> Json {
+    // What is printed is a number of JSON's.
+    serde_json::from_str(&number.to_string()).unwrap_or_else(|_| Json::String(number.to_string()))
+}
+
+/// A number that a double holds exactly or prints the same is a number, any other text: many hosts read JSON numbers
+/// as doubles.
+fn write_double(number: &Number) -> Json {
     if let Some(small) = number.to_i64()
         && small.unsigned_abs() <= 1 << 53
     {
@@ -199,7 +204,10 @@ mod tests {
 
     #[test]
     fn numbers_that_a_double_cannot_hold_are_text() {
-        let json = |text: &str| Document::of(&Value::number(Number::parse(text).expect("a number"))).value.to_string();
+        let exact = |text: &str| Document::of(&Value::number(Number::parse(text).expect("a number"))).value;
+        let json = |text: &str| plain(exact(text)).to_string();
+        assert_eq!(exact("9007199254740993").to_string(), "9007199254740993");
+        assert_eq!(exact("0.10000000000000000001").to_string(), "0.10000000000000000001");
         assert_eq!(json("9007199254740992"), "9007199254740992");
         assert_eq!(json("9007199254740993"), r#""9007199254740993""#);
         assert_eq!(json("0.1"), "0.1");

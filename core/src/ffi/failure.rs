@@ -3,7 +3,7 @@ use std::{error::Error as _, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Diagnostic, Effect, Error, ErrorKind, Result, Retry},
+    error::{Diagnostic, Effect, Error, ErrorKind, RenderOptions, Result, Retry, Severity, Sources, render},
     run::StepError,
 };
 
@@ -71,10 +71,25 @@ pub struct Failure {
     pub causes: Vec<String>,
 }
 
+/// Where something stands in a text, as people count it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The name of the file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in Unicode scalar values.
+    pub column: u32,
+}
+
 /// One problem in the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
+    /// How bad it is.
+    #[serde(default = "severe")]
+    pub severity: Severity,
     /// The stable code.
     pub code: String,
     /// What is wrong.
@@ -82,6 +97,19 @@ pub struct Problem {
     /// A way out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// The instance concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Where it stands, where the text is at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The problem with the lines that it is about, for people; where the text is at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendered: Option<String>,
+}
+
+fn severe() -> Severity {
+    Severity::Error
 }
 
 fn unnamed() -> String {
@@ -94,7 +122,31 @@ impl From<&Diagnostic> for Problem {
             code: diagnostic.code.clone().into_owned(),
             message: diagnostic.message.clone(),
             help: diagnostic.help.clone(),
+            severity: diagnostic.severity,
+            address: diagnostic.address.clone(),
+            place: None,
+            rendered: None,
         }
+    }
+}
+
+impl Problem {
+    /// Returns a diagnostic with its place in these texts.
+    pub fn within(diagnostic: &Diagnostic, sources: &Sources) -> Self {
+        let place = diagnostic.span().map(|span| {
+            let start = sources.position(span);
+            Place { file: sources.name(span.source).to_owned(), line: start.line, column: start.column }
+        });
+        let rendered = render(diagnostic, sources, RenderOptions::default());
+        Self { place, rendered: Some(rendered), ..Self::from(diagnostic) }
+    }
+}
+
+impl Failure {
+    /// Returns an error whose diagnostics have their places in these texts.
+    pub fn within(error: &Error, sources: &Sources) -> Self {
+        let diagnostics = error.diagnostics().iter().map(|diagnostic| Problem::within(diagnostic, sources)).collect();
+        Self { diagnostics, ..Self::from(error) }
     }
 }
 
@@ -158,17 +210,22 @@ impl From<Failure> for Error {
 /// assert!(envelope::<()>(Err(error)).starts_with(r#"{"error":{"kind":"not_found","code":"run.unknown""#));
 /// ```
 pub fn envelope<T: Serialize>(result: Result<T>) -> String {
+    enveloped(result.map_err(|error| Failure::from(&error)))
+}
+
+/// As [`envelope`], of a failure that is data already.
+pub(super) fn enveloped<T: Serialize>(result: Result<T, Failure>) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "snake_case")]
     enum Envelope<T> {
         Ok(T),
         Error(Failure),
     }
-    let failed = |error: &Error| serde_json::to_string(&Envelope::<()>::Error(error.into()));
+    let failed = |failure: Failure| serde_json::to_string(&Envelope::<()>::Error(failure));
     let text = match result {
         Ok(value) => serde_json::to_string(&Envelope::Ok(value))
-            .or_else(|error| failed(&Error::bug("an answer has no form in JSON").because(error))),
-        Err(error) => failed(&error),
+            .or_else(|error| failed((&Error::bug("an answer has no form in JSON").because(error)).into())),
+        Err(failure) => failed(failure),
     };
     // A failure is texts and enums, which always have a form.
     text.unwrap_or_default()

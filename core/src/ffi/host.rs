@@ -1,11 +1,12 @@
 use std::{convert::Infallible, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, CallContext, Document, Facts, Object, Readiness, Recovery, Reply, Request, TypeDescriptor,
-    document::{plain, read_json, unreadable},
+    Call, CallContext, Document, Facts, FunctionCall, Object, Readiness, Recovery, Reply, Request, TypeDescriptor,
+    document::{read_json, unreadable},
 };
 use crate::{
     error::{Effect, Error, ErrorKind, Result},
@@ -33,6 +34,17 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     /// The future may be dropped when a call outlives its deadline and its grace. The host's side need not notice; what it
     /// still does has an unknown effect, which the engine finds out about.
     async fn call(&self, ctx: CallContext, request: Request) -> Result<Reply>;
+
+    /// Computes a function that the host described; blocks until it is done.
+    ///
+    /// Functions are pure, short, and called in the middle of an evaluation, on a thread of the engine's.
+    ///
+    /// # Errors
+    /// What the function says about its arguments; `host.failed`; `host.reply`.
+    fn compute(&self, call: &FunctionCall) -> Result<Json> {
+        let _ = call;
+        Err(Error::new(ErrorKind::Unsupported, "host.failed", "this host offers no functions"))
+    }
 }
 
 /// Returns the error for a host that raised something of its own: the name of its class.
@@ -98,7 +110,7 @@ impl HostResource {
     }
 }
 
-fn wrong(verb: Verb, reply: &Reply) -> Error {
+pub(super) fn wrong(verb: Verb, reply: &Reply) -> Error {
     unreadable(format!("`{}` is no answer to `{}`", reply.kind(), verb.as_str()))
 }
 
@@ -226,7 +238,7 @@ impl Resource for HostResource {
             Reply::Upgraded(attributes) => read_json(&attributes, &self.ty),
             other => Err(wrong(Verb::Upgrade, &other)),
         };
-        self.ask(ctx, Call::Upgrade { version, attributes: plain(attributes) }, read).await
+        self.ask(ctx, Call::Upgrade { version, attributes }, read).await
     }
 }
 

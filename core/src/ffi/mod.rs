@@ -21,18 +21,26 @@
 
 mod call;
 mod context;
+mod data;
 mod describe;
 mod document;
 mod failure;
+mod function;
 mod host;
 mod query;
 mod report;
+mod session;
+mod view;
 
 pub use call::{Bytes, Call, Facts, Object, ObjectState, Outcome, PlanResponse, Readiness, Recovery, Reply, Request};
 pub use context::CallContext;
-pub use describe::{TraitsData, TypeDescriptor};
+pub use data::HostDataSource;
+pub use describe::{DataDescriptor, TraitsData, TypeDescriptor};
 pub use document::Document;
-pub use failure::{Failure, Problem, RetryAdvice, envelope};
+pub use failure::{Failure, Place, Problem, RetryAdvice, envelope};
+pub use function::{FunctionCall, FunctionDescriptor, ParameterDescriptor};
 pub use host::{Host, HostResource, host_failed};
-pub use query::{ApplyQuery, EngineQuery, PlanQuery};
+pub use query::{ApplyQuery, EngineQuery, ImportQuery, PlanQuery};
 pub use report::{PlanData, ReportData, RowData, StepProblemData};
+pub use session::{Ask, EventBatch, Session, Tell};
+pub use view::{ChangeView, CountsView, GraphView, OutputView, PlanView, RowView, RunData, Shown, StateData, StepView};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Document, Failure};
+use super::{Failure, Shown};
 use crate::{
     plan::{Action, Plan},
     run::RunReport,
@@ -41,8 +41,8 @@ pub struct ReportData {
     pub status: &'static str,
     /// What went wrong, in the order in which it happened.
     pub problems: Vec<StepProblemData>,
-    /// The root outputs by name; those that are sensitive are null.
-    pub outputs: BTreeMap<String, Document>,
+    /// The root outputs by name; those that are sensitive are hidden.
+    pub outputs: BTreeMap<String, Shown>,
     /// Steps that ended well.
     pub done_count: usize,
     /// Steps that failed or are uncertain.
@@ -63,10 +63,7 @@ pub struct StepProblemData {
 impl From<&RunReport> for ReportData {
     fn from(report: &RunReport) -> Self {
         let problems = report.problems.iter();
-        let outputs = report.outputs.iter().map(|(name, value)| {
-            let is_shown = value.marks_deep().is_empty();
-            (name.clone(), if is_shown { Document::of(value) } else { Document::default() })
-        });
+        let outputs = report.outputs.iter().map(|(name, value)| (name.clone(), Shown::of(value)));
         Self {
             run: report.run.to_string(),
             status: report.status.as_str(),

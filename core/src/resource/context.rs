@@ -49,6 +49,8 @@ pub struct CallInfo {
     pub planned_private: Option<Arc<[u8]>>,
     /// The configuration of the provider that owns the type; `None` where it has none.
     pub provider_config: Option<Value>,
+    /// What the host calls the plan or the run that the call belongs to; for the host alone.
+    pub operation: Option<Arc<str>>,
 }
 
 /// What surrounds a call of a resource type: identity, time, cancellation, progress.

@@ -318,11 +318,16 @@ impl fmt::Debug for Inner {
 }
 
 /// Returns what all calls of a stack have in common.
-pub(crate) fn call_info(stack: &crate::state::StackKey, tags: &BTreeMap<String, String>) -> CallInfo {
+pub(crate) fn call_info(
+    stack: &crate::state::StackKey,
+    tags: &BTreeMap<String, String>,
+    operation: Option<&Arc<str>>,
+) -> CallInfo {
     CallInfo {
         stack: stack.to_string().into(),
         tenant: Arc::clone(&stack.tenant),
         tags: tags.clone(),
+        operation: operation.cloned(),
         ..CallInfo::default()
     }
 }

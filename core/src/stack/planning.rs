@@ -52,6 +52,8 @@ pub struct PlanOptions {
     pub events: Option<Bus>,
     /// Ends planning early. Nothing has to be undone: planning changes nothing.
     pub cancellation: CancellationToken,
+    /// What the host calls this plan; resource types get it with every call.
+    pub operation: Option<Arc<str>>,
 }
 
 impl Default for PlanOptions {
@@ -68,6 +70,7 @@ impl Default for PlanOptions {
             parallelism: 64,
             events: None,
             cancellation: CancellationToken::new(),
+            operation: None,
         }
     }
 }
@@ -170,7 +173,7 @@ impl Stack {
             calls: Arc::clone(registry) as _,
             clock: Arc::clone(&inner.clock),
             bus: options.events.clone(),
-            info: call_info(&self.key, &inner.tags),
+            info: call_info(&self.key, &inner.tags, options.operation.as_ref()),
             grace: crate::run::Options::default().grace,
             stop: options.cancellation.child_token(),
             hurry: CancellationToken::new(),
@@ -235,6 +238,7 @@ impl Stack {
             attempt: 1,
             tags: inner.tags.clone(),
             provider_config: request.provider_config,
+            operation: options.operation.clone(),
             deadline: Some(inner.clock.now().plus(limit)),
             ..CallInfo::default()
         };

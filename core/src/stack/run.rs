@@ -28,6 +28,8 @@ pub struct ApplyOptions {
     /// The ephemeral variables of a plan that was stored, or of a run that is resumed. Others are ignored: the plan has
     /// their values.
     pub variables: RawVariables,
+    /// What the host calls this run; resource types get it with every call.
+    pub operation: Option<Arc<str>>,
 }
 
 impl Default for ApplyOptions {
@@ -40,6 +42,7 @@ impl Default for ApplyOptions {
             why: String::new(),
             events: None,
             variables: RawVariables::default(),
+            operation: None,
         }
     }
 }
@@ -219,6 +222,7 @@ impl Stack {
                 who: options.who.clone(),
                 why: options.why.clone(),
                 tags: inner.tags.clone(),
+                operation: options.operation.clone(),
                 ..Options::default()
             },
         })

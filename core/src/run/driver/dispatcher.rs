@@ -402,6 +402,7 @@ impl Dispatcher {
             order_line: self.options.order_line.clone(),
             planned_private: None,
             provider_config: config,
+            operation: self.options.operation.clone(),
         })
     }
 

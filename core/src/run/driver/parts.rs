@@ -31,6 +31,8 @@ pub struct Options {
     pub tags: BTreeMap<String, String>,
     /// The order line that pays, handed to resource types.
     pub order_line: Option<String>,
+    /// What the host calls the run, handed to resource types.
+    pub operation: Option<Arc<str>>,
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
             why: String::new(),
             tags: BTreeMap::new(),
             order_line: None,
+            operation: None,
         }
     }
 }

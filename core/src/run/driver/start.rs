@@ -256,7 +256,7 @@ impl Launch {
             bus: Some(shared.bus.clone()),
             info: CallInfo {
                 order_line: parts.options.order_line.clone(),
-                ..call_info(&parts.plan.stack, &parts.options.tags)
+                ..call_info(&parts.plan.stack, &parts.options.tags, parts.options.operation.as_ref())
             },
             grace: shared.grace,
             stop: shared.stop.child_token(),
