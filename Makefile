@@ -45,8 +45,14 @@ unit: ## Unit, property, literate, conformance and crash tests.
 	$(if $(SEED),PROPTEST_RNG_SEED=$(SEED)) $(CARGO) test --workspace --quiet
 
 .PHONY: bindings
-bindings: setup ## Resource types in Python and Node through apply, SIGKILL and resume.
+bindings: setup ## The Python package and its example from a wheel; types in Python and Node through apply, SIGKILL and resume.
 	@tests/bindings.sh
+
+CALLS ?= 100000
+
+.PHONY: soak
+soak: setup ## CALLS=100000 calls of types in Python: memory, and what one costs (minutes; the short form runs with the bindings).
+	@tests/soak.sh $(CALLS)
 
 .PHONY: doc
 doc: ## Documentation, warnings are errors. Its examples run with the unit tests.

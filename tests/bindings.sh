@@ -1,5 +1,6 @@
 #!/bin/bash
-# A resource type written in Python and one written in Node, each through apply, SIGKILL and resume.
+# The packages for other languages, built as people install them and tested away from the source tree; and a resource type
+# written in each, through apply, SIGKILL and resume.
 #
 # The cloud is a folder: cloud/ has a file per bucket, log a line per thing that happened. The process is killed while a
 # creation stands still at a chosen point; another process goes on; then the folder and the state must agree.
@@ -37,7 +38,7 @@ count() { grep -cE "$1" "$2" || true; }
 # Counts the buckets of a folder.
 buckets() { find "$1/cloud" -name '*.json' | wc -l | tr -d ' '; }
 
-# Runs one command of the language's spike; its output shows only where it fails.
+# Runs one command of the language's program; its output shows only where it fails.
 step() {
     local folder=$1 command=$2
     if ! "${run[@]}" "$command" "$folder" >"$folder/$command.out" 2>&1; then
@@ -53,7 +54,7 @@ killed() {
     mkdir "$folder"
     log=$folder/log
     : >"$log"
-    SPIKE_BLOCK=$number:$point "${run[@]}" apply "$folder" >"$folder/apply.out" 2>&1 &
+    BUCKET_BLOCK=$number:$point "${run[@]}" apply "$folder" >"$folder/apply.out" 2>&1 &
     victim=$!
     local deadline=$((SECONDS + SECONDS_TO_WAIT))
     until [ -e "$folder/blocked" ] && [ "$(count '^made ' "$log")" = "$exist" ]; do
@@ -97,9 +98,9 @@ killed() {
     # What is sensitive is sealed.
     grep -aq hunter2 "$folder"/state.db* && fail "$language: a token lies in the state in the open"
     # The type's next version brings the rows along.
-    SPIKE_SCHEMA=2 step "$folder" upgrade
-    SPIKE_SCHEMA=2 step "$folder" update
-    SPIKE_SCHEMA=2 step "$folder" destroy
+    BUCKET_SCHEMA=2 step "$folder" upgrade
+    BUCKET_SCHEMA=2 step "$folder" update
+    BUCKET_SCHEMA=2 step "$folder" destroy
     say "ok: $language: killed with $exist of 6 buckets (creation $number, $point), resumed, nothing lost or doubled"
 }
 
@@ -115,7 +116,7 @@ prove() {
     [ "$(count '^create B-' "$work/$language-faults/log")" = 0 ] \
         || fail "$language: what the type refuses once it is known was created"
     say "ok: $language: refused, torn and raised creations end as the contract says"
-    SPIKE_BLOCK=3:cancel step "$work/$language-cancel" cancel
+    BUCKET_BLOCK=3:cancel step "$work/$language-cancel" cancel
     step "$work/$language-cancel" verify
     [ "$(count '^cancelled ' "$work/$language-cancel/log")" = 1 ] || fail "$language: the call did not see the cancellation"
     say "ok: $language: cancelling drains, and the rest follows"
@@ -131,25 +132,45 @@ place() {
     fail "$library was built, but it is not in $built"
 }
 
+# Builds the wheel as `pip install .` does, but without optimising it, installs it where nothing else is, and runs its tests
+# away from the source tree.
+test_python() {
+    local venv=$work/venv
+    "$python" -m venv "$venv"
+    MATURIN_PEP517_ARGS="--profile dev" "$venv/bin/pip" --quiet --disable-pip-version-check wheel \
+        --no-deps --wheel-dir "$work/wheels" ./bindings-python
+    "$venv/bin/pip" --quiet --disable-pip-version-check install "$work"/wheels/stackwright-*.whl \
+        -r bindings-python/tests/requirements.txt
+    cp -r bindings-python/tests "$work/python-tests"
+    cp bindings-python/README.md "$work/python-tests"
+    (cd "$work/python-tests" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -c pytest.ini -p no:cacheprovider)
+    # The example, from a copy of its own.
+    "$venv/bin/pip" --quiet --disable-pip-version-check install -r examples/paas-python/requirements.txt
+    cp -r examples/paas-python "$work/paas-python"
+    (cd "$work/paas-python" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -q -p no:cacheprovider)
+    tested=$((tested + 1))
+}
+
 # The programs themselves and not what stands before them on PATH (version managers put scripts there): a signal has to
 # reach the process that runs the engine.
 python=$(python3 -c 'import sys; print(sys.executable if sys.version_info >= (3, 10) else "")' 2>/dev/null) || python=
 # Node-API 9 came with Node 18.17.
 node=$(node -p 'process.versions.napi >= 9 ? process.execPath : ""' 2>/dev/null) || node=
 
-if [ -n "$python$node" ]; then
-    # As `make build` does it: then both build once, with the same features, and nothing is built twice.
+if [ -n "$node" ]; then
+    # As `make build` does it, with the same features, so that nothing is built twice.
     "$CARGO" build --quiet --workspace --bins --lib
     built=${CARGO_TARGET_DIR:-target}/debug
 fi
 
-if [ -n "$python" ]; then
-    place stackwright_python stackwright_spike.abi3.so
-    export PYTHONPATH=$work PYTHONDONTWRITEBYTECODE=1
-    run=("$python" -W error bindings-python/spike/spike.py)
+if [ -n "$python" ] && "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    test_python
+    export PYTHONDONTWRITEBYTECODE=1 BUCKET_TEMPLATES=$PWD/tests/bindings
+    run=("$work/venv/bin/python" -W error "$work/python-tests/killed/step.py")
     prove python
 else
-    skip "no python3, 3.10 or newer, is on PATH" "it from python.org or your system's packages (apt-get install python3)"
+    skip "no python3, 3.10 or newer and with venv, is on PATH" \
+        "it from python.org or your system's packages (apt-get install python3 python3-venv)"
 fi
 
 if [ -n "$node" ]; then

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Partial, StackwrightError } from './bridge.mjs';
 
 // With 2, a bucket also has a region, which older rows do not know of.
-const VERSION = Number(process.env.SPIKE_SCHEMA ?? '1');
+const VERSION = Number(process.env.BUCKET_SCHEMA ?? '1');
 const SCHEMA = new URL('../../tests/bindings/schema.json', import.meta.url);
 
 /** One file per bucket, named by the key that it was made with; and a log of what happened. */
@@ -117,7 +117,7 @@ export class Bucket {
   constructor(folder) {
     this.cloud = new Cloud(folder);
     // Where the creation with this number stops for ever: `3:before`, `3:made`, `3:noted`, or `3:cancel`.
-    const [number, stopAt] = (process.env.SPIKE_BLOCK ?? '0:').split(':');
+    const [number, stopAt] = (process.env.BUCKET_BLOCK ?? '0:').split(':');
     [this.#stopNumber, this.#stopAt] = [Number(number), stopAt];
     this.waiting = new Promise((resolve) => (this.#waits = resolve));
   }

@@ -1,18 +1,30 @@
-use pyo3::{Bound, PyAny, PyResult, Python, pyclass, pymethods};
+use std::sync::Arc;
+
+use pyo3::{Python, pyclass, pymethods};
 use stackwright::{
     Result,
     ffi::{self, Document, envelope},
 };
+use tokio::runtime::Handle;
 
-use crate::asyncio::{awaitable, runtime};
+use crate::mailbox::{Letter, Mailbox};
 
 /// What is live about a call: the host can make facts durable, say how far it is, see that it should stop.
 #[pyclass(frozen)]
-pub(crate) struct CallContext(ffi::CallContext);
+pub(crate) struct CallContext {
+    ctx: ffi::CallContext,
+    mailbox: Arc<Mailbox>,
+    runtime: Handle,
+}
 
 impl CallContext {
-    pub(crate) fn new(ctx: ffi::CallContext) -> Self {
-        Self(ctx)
+    pub(crate) fn new(ctx: ffi::CallContext, mailbox: Arc<Mailbox>, runtime: Handle) -> Self {
+        Self { ctx, mailbox, runtime }
+    }
+
+    fn settle(&self, promise: u64, answer: impl Future<Output = String> + Send + 'static) {
+        let mailbox = Arc::clone(&self.mailbox);
+        drop(self.runtime.spawn(async move { mailbox.post(Letter::Settled { promise, text: answer.await }) }));
     }
 }
 
@@ -23,38 +35,38 @@ async fn checkpoint(ctx: ffi::CallContext, id: String, partial: Option<String>) 
 
 #[pymethods]
 impl CallContext {
-    /// Makes the remote id durable; for coroutines. Resolves to an envelope.
-    #[pyo3(signature = (id, partial = None))]
-    fn checkpoint<'py>(&self, py: Python<'py>, id: String, partial: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        let ctx = self.0.clone();
-        awaitable(py, async move { envelope(checkpoint(ctx, id, partial).await) })
+    /// Makes the remote id durable. The promise is settled with an envelope.
+    #[pyo3(signature = (promise, id, partial = None))]
+    fn checkpoint(&self, promise: u64, id: String, partial: Option<String>) {
+        let ctx = self.ctx.clone();
+        self.settle(promise, async move { envelope(checkpoint(ctx, id, partial).await) });
     }
 
-    /// Makes the remote id durable; for plain functions, which run on a thread of their own. Returns an envelope.
+    /// Makes the remote id durable, and blocks until it is. Returns an envelope.
     #[pyo3(signature = (id, partial = None))]
-    fn checkpoint_blocking(&self, py: Python<'_>, id: String, partial: Option<String>) -> PyResult<String> {
-        let (ctx, runtime) = (self.0.clone(), runtime()?);
-        Ok(py.detach(|| envelope(runtime.block_on(checkpoint(ctx, id, partial)))))
+    fn checkpoint_blocking(&self, py: Python<'_>, id: String, partial: Option<String>) -> String {
+        let ctx = self.ctx.clone();
+        py.detach(|| envelope(self.runtime.block_on(checkpoint(ctx, id, partial))))
     }
 
     /// Tells observers how far the call is.
     fn progress(&self, message: &str) {
-        self.0.progress(message);
+        self.ctx.progress(message);
     }
 
     /// Whether the caller wants the call to end soon.
     #[getter]
     fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        self.ctx.is_cancelled()
     }
 
-    /// Resolves to true once the caller wants the call to end soon, or to false once the call ended.
-    fn cancelled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let ctx = self.0.clone();
-        awaitable(py, async move { ctx.cancelled().await })
+    /// Settles the promise with the envelope of whether the caller wants the call to end soon, once that or its end is so.
+    fn cancelled(&self, promise: u64) {
+        let ctx = self.ctx.clone();
+        self.settle(promise, async move { envelope(Ok(ctx.cancelled().await)) });
     }
 
     fn __repr__(&self) -> String {
-        format!("<{:?}>", self.0)
+        format!("<{:?}>", self.ctx)
     }
 }

@@ -1,178 +1,171 @@
 use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    os::fd::RawFd,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use pyo3::{Bound, Py, PyAny, PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::{
+    Py, PyAny, PyResult, Python,
+    exceptions::{PyOSError, PyRuntimeError},
+    pyclass, pymethods,
+};
 use stackwright::{
-    Error, Result,
-    ffi::{ApplyQuery, EngineQuery, Host, PlanData, PlanQuery, ReportData, RowData, envelope},
-    run::Canceller,
-    stack::{self, Stack},
-    state::{
-        RunId,
-        cipher::{AesGcmCipher, KeyFile},
-    },
+    Error,
+    ffi::{Host, Session, envelope},
 };
-use stackwright_store_sqlite::SqliteStore;
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{asyncio::awaitable, host::PythonHost};
+use crate::{
+    context::CallContext,
+    host::PythonHost,
+    mailbox::{Letter, Mailbox},
+    store::OpenQuery,
+};
 
-/// An engine over a SQLite file, and one stack of it.
+/// How many threads an engine has for itself. Its work is waiting; a store has threads of its own.
+const THREAD_COUNT: usize = 2;
+
+/// What a letter is, as Python sees it.
+const SETTLED: u8 = 0;
+const CALL: u8 = 1;
+const DROPPED: u8 = 2;
+
+/// An engine with its threads and its mailbox.
+///
+/// Threads do not survive a fork: in the child nothing of it may be used, and nothing of it is dropped.
 #[pyclass(frozen)]
 pub(crate) struct Engine {
-    /// What came of opening it: an envelope.
-    #[pyo3(get)]
-    answer: String,
-    stack: Option<Stack>,
+    process: u32,
+    parts: Arc<Parts>,
 }
 
-/// A plan that waits to be carried out once.
-#[pyclass(frozen)]
-pub(crate) struct Plan {
-    /// The envelope of what it comes to.
-    #[pyo3(get)]
-    answer: String,
-    plan: Mutex<Option<(Stack, stackwright::plan::Plan)>>,
-}
-
-/// A run that is under way on the engine's own task. Dropping it, or cancelling whoever awaits it, leaves it going.
-#[pyclass(frozen)]
-pub(crate) struct Run {
-    /// The envelope of its id.
-    #[pyo3(get)]
-    answer: String,
-    canceller: Option<Canceller>,
-    live: Mutex<Option<stack::Run>>,
-}
-
-/// Opens the engine whose state and key lie in `folder`. `query` is an `EngineQuery` as JSON text; `dispatch` is a function
-/// that takes a context, a request as JSON text and an `Answer`, and sees to it that the latter gets a reply as JSON text.
-#[pyfunction]
-pub(crate) fn open(py: Python<'_>, folder: String, query: String, dispatch: Py<PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let host: Arc<dyn Host> = Arc::new(PythonHost::running(py, dispatch)?);
-    awaitable(py, async move {
-        let (answer, stack) = split(build(Path::new(&folder), &query, &host).await, |_| ());
-        Engine { answer, stack }
-    })
-}
-
-async fn build(folder: &Path, query: &str, host: &Arc<dyn Host>) -> Result<Stack> {
-    let engine = EngineQuery::from_json(query)?
-        .builder(host)
-        .store(SqliteStore::open(folder.join("state.db")).await?)
-        .cipher(AesGcmCipher::new(KeyFile::open_or_create(folder.join("key"))?))
-        .build()?;
-    Ok(engine.stack("spike", "main"))
-}
-
-/// Returns what a host sees of a result, and the result itself.
-fn split<T, D: serde::Serialize>(result: Result<T>, show: impl FnOnce(&T) -> D) -> (String, Option<T>) {
-    match result {
-        Ok(value) => (envelope(Ok(show(&value))), Some(value)),
-        Err(error) => (envelope::<()>(Err(error)), None),
-    }
-}
-
-fn absent(what: &str) -> Error {
-    Error::bug(format!("there is no {what}: it was used up, or never came about"))
-}
-
-fn begun(result: Result<stack::Run>) -> Run {
-    let (answer, run) = split(result, |run| run.id().to_string());
-    Run { answer, canceller: run.as_ref().map(stack::Run::canceller), live: Mutex::new(run) }
+struct Parts {
+    runtime: Mutex<Option<Runtime>>,
+    handle: Handle,
+    mailbox: Arc<Mailbox>,
+    host: Arc<PythonHost>,
+    session: Arc<OnceLock<Session>>,
 }
 
 impl Engine {
-    fn stack(&self) -> Result<Stack> {
-        self.stack.clone().ok_or_else(|| absent("engine"))
+    fn session(&self) -> stackwright::Result<&Session> {
+        self.parts.session.get().ok_or_else(|| Error::bug("the engine is not open"))
+    }
+
+    /// Settles a promise with an envelope, from the engine's threads.
+    fn settle(&self, promise: u64, answer: impl Future<Output = String> + Send + 'static) {
+        let mailbox = Arc::clone(&self.parts.mailbox);
+        let handle = self.parts.handle.clone();
+        drop(self.parts.handle.spawn(async move {
+            // On a task of its own, so that a panic settles the promise too.
+            let text = handle
+                .spawn(answer)
+                .await
+                .unwrap_or_else(|error| envelope::<()>(Err(Error::bug("the engine panicked").because(error))));
+            mailbox.post(Letter::Settled { promise, text });
+        }));
     }
 }
 
 #[pymethods]
 impl Engine {
-    /// Works out what is to be done. Resolves to a `Plan`.
-    fn plan<'py>(&self, py: Python<'py>, query: String) -> PyResult<Bound<'py, PyAny>> {
-        let stack = self.stack();
-        awaitable(py, async move {
-            let plan = async {
-                let stack = stack?;
-                let plan = PlanQuery::from_json(&query)?.plan(&stack).await?;
-                Ok((stack, plan))
-            };
-            let (answer, plan) = split(plan.await, |(_, plan)| PlanData::from(plan));
-            Plan { answer, plan: Mutex::new(plan) }
+    /// Starts the threads. `compute` computes functions: it takes a name and arguments as JSON text, and returns an
+    /// envelope.
+    #[new]
+    fn new(compute: Py<PyAny>) -> PyResult<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREAD_COUNT)
+            .thread_name("stackwright")
+            .enable_all()
+            .build()
+            .map_err(|error| PyRuntimeError::new_err(format!("the engine's threads did not start: {error}")))?;
+        let mailbox = Arc::new(Mailbox::new().map_err(|error| PyOSError::new_err(error.to_string()))?);
+        let parts = Parts {
+            handle: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+            host: Arc::new(PythonHost::new(Arc::clone(&mailbox), compute)),
+            mailbox,
+            session: Arc::default(),
+        };
+        Ok(Self { process: std::process::id(), parts: Arc::new(parts) })
+    }
+
+    /// What becomes readable when there is something to take.
+    fn fileno(&self) -> RawFd {
+        self.parts.mailbox.fileno()
+    }
+
+    /// Everything that came in: kind (0 settled, 1 call, 2 dropped), number, text, context.
+    fn take(&self) -> Vec<(u8, u64, Option<String>, Option<CallContext>)> {
+        let letter = |letter| match letter {
+            Letter::Settled { promise, text } => (SETTLED, promise, Some(text), None),
+            Letter::Call { number, ctx, request } => {
+                let ctx = CallContext::new(ctx, Arc::clone(&self.parts.mailbox), self.parts.handle.clone());
+                (CALL, number, Some(request), Some(ctx))
+            }
+            Letter::Dropped { number } => (DROPPED, number, None, None),
+        };
+        self.parts.mailbox.take().into_iter().map(letter).collect()
+    }
+
+    /// Opens the store and builds the engine. The promise is settled with the envelope of null.
+    fn open(&self, promise: u64, query: String) {
+        let (session, host) = (Arc::clone(&self.parts.session), Arc::clone(&self.parts.host) as Arc<dyn Host>);
+        self.settle(promise, async move {
+            let opened = async { OpenQuery::from_json(&query)?.open(&host).await };
+            envelope(opened.await.map(|opened| {
+                // Opened once only, by the package.
+                let _ = session.set(opened);
+            }))
+        });
+    }
+
+    /// Answers a `stackwright::ffi::Ask`. The promise is settled with an envelope.
+    fn ask(&self, promise: u64, text: String) {
+        let session = Arc::clone(&self.parts.session);
+        self.settle(promise, async move {
+            match session.get() {
+                Some(session) => session.ask(&text).await,
+                None => envelope::<()>(Err(Error::bug("the engine is not open"))),
+            }
+        });
+    }
+
+    /// Answers a `stackwright::ffi::Tell` with an envelope.
+    fn tell(&self, py: Python<'_>, text: &str) -> String {
+        py.detach(|| match self.session() {
+            Ok(session) => session.tell(text),
+            Err(error) => envelope::<()>(Err(error)),
         })
     }
 
-    /// Goes on with a run whose process died. Resolves to a `Run`.
-    fn resume<'py>(&self, py: Python<'py>, run: String, query: String) -> PyResult<Bound<'py, PyAny>> {
-        let stack = self.stack();
-        awaitable(py, async move {
-            begun(async { stack?.resume(run_id(&run)?, ApplyQuery::from_json(&query)?.into()).await }.await)
-        })
+    /// Takes the replies of calls: number and JSON text. Works from any thread.
+    fn reply(&self, number: u64, text: String) {
+        self.parts.host.reply(number, text);
     }
 
-    /// Resolves to the envelope of the id of the run that was begun and not ended, or of null.
-    fn unfinished_run<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stack = self.stack();
-        awaitable(py, async move {
-            let found = async { stack?.unfinished_run().await }.await;
-            envelope(found.map(|run| run.map(|run| run.id.to_string())))
-        })
+    /// Takes the name of the class of an exception that ended a call. Works from any thread.
+    fn raised(&self, number: u64, class: &str) {
+        self.parts.host.raised(number, class);
     }
 
-    /// Resolves to the envelope of what exists.
-    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stack = self.stack();
-        awaitable(py, async move {
-            let state = async { stack?.state().await }.await;
-            envelope(state.map(|state| RowData::all(&state)))
-        })
-    }
-}
-
-#[pymethods]
-impl Plan {
-    /// Carries the plan out, once. Resolves to a `Run` when it has begun.
-    fn apply<'py>(&self, py: Python<'py>, query: String) -> PyResult<Bound<'py, PyAny>> {
-        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| absent("plan"));
-        awaitable(py, async move {
-            let run = async {
-                let (stack, plan) = plan?;
-                stack.apply(plan, ApplyQuery::from_json(&query)?.into()).await
-            };
-            begun(run.await)
-        })
-    }
-}
-
-#[pymethods]
-impl Run {
-    /// Waits for the end. Resolves to the envelope of the report.
-    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let run = self.live.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| absent("run"));
-        awaitable(py, async move {
-            let report = async { run?.finish().await }.await;
-            envelope(report.map(|report| ReportData::from(&report)))
-        })
-    }
-
-    /// Asks the run to start nothing new and to finish what runs.
-    fn cancel(&self) {
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel();
+    /// Ends the threads. What still runs is dropped, as if the process had died.
+    fn close(&self, py: Python<'_>) {
+        if std::process::id() == self.process {
+            let runtime = self.parts.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+            py.detach(|| runtime.map(Runtime::shutdown_background));
         }
     }
-
-    /// Asks the run not to wait for what runs either.
-    fn cancel_now(&self) {
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel_now();
-        }
-    }
 }
 
-fn run_id(text: &str) -> Result<RunId> {
-    text.parse().map_err(|error| Error::bug(format!("`{text}` is not the id of a run")).because(error))
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if std::process::id() != self.process {
+            // Kept for ever: a store that is dropped waits for threads that are not there.
+            std::mem::forget(Arc::clone(&self.parts));
+            return;
+        }
+        if let Some(runtime) = self.parts.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
 }

@@ -1,72 +1,125 @@
 use std::{
+    collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use pyo3::{Py, PyAny, PyErr, PyResult, Python, pyclass, pymethods, types::PyTypeMethods as _};
+use pyo3::{Py, PyAny, PyErr, PyResult, Python, types::PyTypeMethods as _};
+use serde::Deserialize;
+use serde_json::Value as Json;
 use stackwright::{
     Error, Result,
-    ffi::{self, Host, Reply, Request, host_failed},
+    ffi::{self, Failure, FunctionCall, Host, Reply, Request, host_failed},
 };
 use tokio::sync::oneshot;
 
-use crate::{asyncio::EventLoop, context::CallContext, door::attach};
+use crate::{
+    door::attach,
+    mailbox::{Letter, Mailbox},
+};
 
-/// The function that performs calls, and the event loop that it belongs to: the engine calls from threads of its own.
+/// The types of a program in Python: calls become letters, answers come back by number.
 pub(crate) struct PythonHost {
-    dispatch: Py<PyAny>,
-    home: EventLoop,
+    mailbox: Arc<Mailbox>,
+    calls: Mutex<Calls>,
+    compute: Py<PyAny>,
 }
 
-/// What takes the answer of one call, once. Dropped without one, the call failed.
-#[pyclass(frozen)]
-pub(crate) struct Answer(Mutex<Option<oneshot::Sender<Result<String>>>>);
+#[derive(Default)]
+struct Calls {
+    last: u64,
+    waiting: HashMap<u64, oneshot::Sender<Result<String>>>,
+}
 
 impl PythonHost {
-    pub(crate) fn running(py: Python<'_>, dispatch: Py<PyAny>) -> PyResult<Self> {
-        Ok(Self { dispatch, home: EventLoop::running(py)? })
+    /// `compute` takes the name of a function and its arguments as JSON text, and returns an envelope as JSON text.
+    pub(crate) fn new(mailbox: Arc<Mailbox>, compute: Py<PyAny>) -> Self {
+        Self { mailbox, calls: Mutex::default(), compute }
     }
-}
 
-impl Answer {
-    fn give(&self, answer: Result<String>) {
-        if let Some(sender) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the reply of a call, as JSON text.
+    pub(crate) fn reply(&self, number: u64, text: String) {
+        self.give(number, Ok(text));
+    }
+
+    /// Takes the name of the class of an exception that says nothing of itself.
+    pub(crate) fn raised(&self, number: u64, class: &str) {
+        self.give(number, Err(host_failed(class)));
+    }
+
+    fn give(&self, number: u64, answer: Result<String>) {
+        let waiting = self.calls().waiting.remove(&number);
+        if let Some(sender) = waiting {
             // Where nobody waits any more, nobody is interested.
             drop(sender.send(answer));
         }
     }
 }
 
-#[pymethods]
-impl Answer {
-    /// Takes the reply, as JSON text.
-    fn reply(&self, text: String) {
-        self.give(Ok(text));
-    }
+/// Tells the other side when the engine stops waiting.
+struct Waiting<'a> {
+    host: &'a PythonHost,
+    number: u64,
+}
 
-    /// Takes the name of the class of an exception that says nothing of itself.
-    fn raised(&self, class: &str) {
-        self.give(Err(host_failed(class)));
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.host.calls().waiting.remove(&self.number).is_some() {
+            self.host.mailbox.post(Letter::Dropped { number: self.number });
+        }
     }
 }
 
 #[async_trait]
 impl Host for PythonHost {
     async fn call(&self, ctx: ffi::CallContext, request: Request) -> Result<Reply> {
-        let request = request.to_json()?;
+        let request = request.to_exact_json()?;
         let (sender, receiver) = oneshot::channel();
-        let answer = Answer(Mutex::new(Some(sender)));
-        attach(|py| self.home.soon(py, (&self.dispatch, CallContext::new(ctx), request, answer)).map_err(raised))
-            .unwrap_or_else(|| Err(host_failed("SystemExit")))?;
+        let number = {
+            let mut calls = self.calls();
+            calls.last += 1;
+            let number = calls.last;
+            calls.waiting.insert(number, sender);
+            number
+        };
+        let _waiting = Waiting { host: self, number };
+        self.mailbox.post(Letter::Call { number, ctx, request });
         let text = receiver.await.map_err(|_| host_failed("an exception"))??;
         Reply::from_json(&text)
     }
+
+    fn compute(&self, call: &FunctionCall) -> Result<Json> {
+        let name = format!("{}::{}", call.provider, call.name);
+        let arguments = Json::from(call.arguments.clone()).to_string();
+        let text = attach(|py| -> PyResult<String> { self.compute.call1(py, (name, arguments))?.extract(py) })
+            .unwrap_or_else(|| Err(PyErr::new::<pyo3::exceptions::PySystemExit, _>(())));
+        unwrap(&text.map_err(|error| host_failed(&class(&error)))?)
+    }
 }
 
-fn raised(error: PyErr) -> Error {
-    let class = attach(|py| error.get_type(py).name().map(|name| name.to_string()));
-    host_failed(class.and_then(PyResult::ok).as_deref().unwrap_or("an exception"))
+/// Reads an envelope.
+fn unwrap(text: &str) -> Result<Json> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Envelope {
+        Ok(Json),
+        Error(Failure),
+    }
+    match serde_json::from_str(text) {
+        Ok(Envelope::Ok(value)) => Ok(value),
+        Ok(Envelope::Error(failure)) => Err(failure.into()),
+        Err(_) => Err(Error::bug("an envelope has another shape")),
+    }
+}
+
+fn class(error: &PyErr) -> String {
+    let name = attach(|py: Python<'_>| error.get_type(py).name().map(|name| name.to_string()));
+    name.and_then(PyResult::ok).unwrap_or_else(|| "an exception".to_owned())
 }
 
 impl fmt::Debug for PythonHost {

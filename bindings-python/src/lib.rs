@@ -1,40 +1,46 @@
-//! The bridge between the engine and Python: a spike, to prove that the contracts carry over.
+//! The bridge between the engine and Python; `python/stackwright` stands on it.
 //!
 //! ```text
-//! stackwright_spike (this module) ─▶ stackwright::ffi ─▶ the engine, on tokio's threads
-//!        ▲ awaitables, JSON text                                   │ Host::call
-//!        └──── `dispatch(context, request, answer)` on the event loop ◀┘
+//! stackwright (package) ─▶ _native.Engine: ask, tell, reply ─▶ stackwright::ffi::Session, on the engine's threads
+//!        ▲ take()                                                        │ Host::call, answers
+//!        └────────────────────────── mailbox ◀────────────────────────────┘
 //! ```
 //!
-//! What crosses is JSON text and six classes with nothing but methods. No exception crosses: every answer is an
-//! envelope, `{"ok": …}` or `{"error": …}`, from which the package on top raises exceptions of its own.
-//! `docs/design/bindings-spike.md` says what it taught.
+//! What crosses is JSON text. No thread of the engine's goes into Python to deliver anything: it puts a letter into the
+//! mailbox and, where the box was empty, writes a byte that the event loop waits for. The loop takes all letters at
+//! once. So a busy engine wakes the loop once per turn and not once per call, never waits for the interpreter's lock,
+//! and cannot be caught in the interpreter when that ends. Functions of templates are the one exception ([`door`]),
+//! since an evaluation waits for them.
+//!
+//! No exception crosses: every answer is an envelope, `{"ok": …}` or `{"error": …}`, from which the package raises
+//! exceptions of its own.
 
-mod asyncio;
+#[cfg(not(unix))]
+compile_error!("the mailbox wakes event loops through a socket pair, which is written for Unix only");
+
 mod context;
 mod door;
 mod engine;
 mod host;
+mod mailbox;
+mod store;
 
 /// The native module.
 #[pyo3::pymodule]
-mod stackwright_spike {
+mod _native {
     #[pymodule_export]
-    use crate::{
-        context::CallContext,
-        engine::{Engine, Plan, Run, open},
-        host::Answer,
-    };
+    use crate::{context::CallContext, engine::Engine};
     use pyo3::{
         Bound, PyResult,
-        types::{PyAnyMethods as _, PyModule},
+        types::{PyAnyMethods as _, PyModule, PyModuleMethods as _},
         wrap_pyfunction,
     };
 
-    /// Shuts the door before the interpreter ends.
+    /// Says which engine it is, and shuts the door before the interpreter ends.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
         py.import("atexit")?.call_method1("register", (wrap_pyfunction!(crate::door::shut, py)?,))?;
         Ok(())
     }

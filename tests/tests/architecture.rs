@@ -36,7 +36,7 @@ const BINDINGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("bindings-node", &["stackwright-store-sqlite"]),
-    ("bindings-python", &["stackwright-store-sqlite"]),
+    ("bindings-python", &["stackwright-store-postgres", "stackwright-store-sqlite"]),
 ];
 
 /// What only a bridge may say: the crates that tie code to another language, and the attributes that need none.

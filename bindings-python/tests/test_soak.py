@@ -1,0 +1,158 @@
+"""Many calls: memory stays flat, and a call costs little. `SOAK_CALLS=100000 python test_soak.py` is the long form.
+
+Reads while planning are measured, since there is little of the engine around them: what is left of a plan without reads is
+taken off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import stackwright
+from stackwright import Engine
+
+CALLS = int(os.environ.get("SOAK_CALLS", "5000"))
+OBJECTS = 250
+# Caches of the store and of the allocator fill with what is written, and take a while to be full: few objects, many reads.
+SOAKED = 50
+
+
+@dataclass
+class Inputs:
+    name: str
+    size: int = 1
+
+
+@dataclass
+class Outputs:
+    id: str
+
+
+class Common:
+    Inputs, Outputs = Inputs, Outputs
+    calls = 0
+
+
+@stackwright.resource("soak_async")
+class Awaiting(Common):
+    async def create(self, want: Inputs) -> Outputs:
+        Common.calls += 1
+        return Outputs(want.name)
+
+    async def read(self, id: str) -> Outputs:
+        Common.calls += 1
+        return Outputs(id)
+
+    async def update(self) -> None:
+        Common.calls += 1
+
+    async def delete(self) -> None:
+        Common.calls += 1
+
+
+@stackwright.resource("soak_plain")
+class Blocking(Common):
+    def create(self, want: Inputs) -> Outputs:
+        Common.calls += 1
+        return Outputs(want.name)
+
+    def read(self, id: str) -> Outputs:
+        Common.calls += 1
+        return Outputs(id)
+
+    def update(self) -> None:
+        Common.calls += 1
+
+    def delete(self) -> None:
+        Common.calls += 1
+
+
+def template(kind: str, size: int, count: int = OBJECTS) -> dict[str, object]:
+    return {"resource": {kind: {"a": {"count": count, "name": "n${count.index}", "size": size}}}}
+
+
+@asynccontextmanager
+async def opened(kind: str, count: int = OBJECTS) -> AsyncIterator[stackwright.Stack]:
+    """A stack with objects. Its history is on the disk, where it may grow."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Engine(Path(folder) / "state.db", resources=[Awaiting, Blocking]) as engine:
+            stack = engine.stack("soak")
+            await (await stack.apply(template(kind, 1, count)))
+            yield stack
+
+
+def resident_kib() -> int:
+    gc.collect()
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+
+async def soak(kind: str, calls: int) -> tuple[int, int]:
+    """Makes so many calls of all verbs, and returns the memory in KiB after a quarter of them and at the end."""
+    async with opened(kind, SOAKED) as stack:
+        first, warm, size = Common.calls, 0, 1
+        while (made := Common.calls - first) < calls:
+            if not warm and made >= calls // 4:
+                warm = resident_kib()
+            size += 1
+            for _ in range(7):
+                await stack.plan(template(kind, size, SOAKED))
+            # A read and an update of each object.
+            await (await stack.apply(template(kind, size, SOAKED), parallelism=64))
+        return warm, resident_kib()
+
+
+async def cost(kind: str, at_once: int, calls: int) -> float:
+    """Returns the time of one call in µs, with so many in flight."""
+    async with opened(kind) as stack:
+        wanted = template(kind, 1)
+
+        async def plan(refresh: bool) -> float:
+            began = time.perf_counter()
+            await stack.plan(wanted, refresh=refresh, parallelism=at_once)
+            return time.perf_counter() - began
+
+        await plan(True)
+        rounds = max(1, calls // OBJECTS)
+        alone = min([await plan(False) for _ in range(min(rounds, 10))])
+        times = sorted([await plan(True) - alone for _ in range(rounds)])
+        return times[len(times) // 2] / OBJECTS * 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("kind", ["soak_async", "soak_plain"])
+async def test_memory_stays_flat(kind: str) -> None:
+    warm, end = await soak(kind, CALLS)
+    assert end < warm * 1.05, f"{warm} KiB after warming up, {end} KiB at the end"
+
+
+async def test_a_call_is_no_matter_of_milliseconds() -> None:
+    # Far above what is measured on a quiet machine: a busy one must not fail. A lost wake-up would take seconds.
+    assert await cost("soak_async", 16, 1000) < 20_000
+
+
+async def main() -> None:
+    print(f"{'':12}{'alone':>12}{'16 at once':>12}{'256 at once':>12}   µs for each call")
+    for kind in ("soak_async", "soak_plain"):
+        costs = [await cost(kind, at_once, CALLS // 10) for at_once in (1, 16, 256)]
+        print(f"{kind:12}" + "".join(f"{found:12.0f}" for found in costs))
+    for kind in ("soak_async", "soak_plain"):
+        warm, end = await soak(kind, CALLS)
+        print(f"{kind}: {Common.calls} calls so far; {warm} KiB after warming up, {end} KiB at the end")
+        if end >= warm * 1.05:
+            sys.exit("memory grows")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
