@@ -30,8 +30,8 @@ pub mod yaml;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use check::sensitive_output;
 pub use check::{SchemaSource, check};
+pub(crate) use check::{sensitive_output, sensitive_repetition};
 pub use graph::{StaticKind, StaticNode, drawn_graph, static_graph};
 pub use json::with_schema_blocks;
 pub use load::{FetchLimits, FetchedModule, FileKind, Files, LoadOptions, ModulePackage, ModuleRequest, ModuleSource};

@@ -320,11 +320,7 @@ impl Trouble {
                     .label(span, "depends on something that does not exist yet")
                     .help("apply what it depends on first (`-target`), or make it depend on values that are known, such as variables")
             }
-            Self::Sensitive(word) => {
-                Diagnostic::error("plan.repetition", format!("the `{word}` of `{name}` is sensitive"))
-                    .label(span, "would show in addresses")
-                    .help("take it from values that are not sensitive, or wrap what may be seen in `nonsensitive()`")
-            }
+            Self::Sensitive(word) => crate::template::sensitive_repetition(word, name, span),
             Self::Ephemeral(word) => ephemeral::repetition(word, name, span),
             Self::Wrong(word, what) => {
                 Diagnostic::error("plan.repetition", format!("the `{word}` of `{name}` {what}")).at(span).help(match word {

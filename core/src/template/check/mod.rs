@@ -34,7 +34,7 @@ use crate::error::{Diagnostic, Diagnostics};
 use super::model::{Module, Template};
 
 pub use source::SchemaSource;
-pub(crate) use types::sensitive_output;
+pub(crate) use types::{sensitive_output, sensitive_repetition};
 
 /// Checks a template against the types that are known. Reads nothing and asks no resource.
 ///

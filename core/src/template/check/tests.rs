@@ -582,6 +582,20 @@ fn what_modules_hand_out_is_judged_once_the_rest_is_known() {
 }
 
 #[test]
+fn what_would_show_in_addresses_is_told_before_anything_is_planned() {
+    let text = "variable \"s\" {\n sensitive = true\n type = string\n}\nvariable \"n\" {\n sensitive = true\n type = number\n}\n\
+                resource \"acme_vpc\" \"a\" {\n for_each = toset([\"x-${var.s}\"])\n}\nresource \"acme_vpc\" \"b\" {\n count = var.n\n}\n\
+                resource \"acme_vpc\" \"c\" {\n for_each = { k = var.s }\n cidr = each.value\n}\n";
+    refuse(
+        text,
+        &[
+            "10 plan.repetition <toset([\"x-${var.s}\"])> the `for_each` of `acme_vpc.a` is sensitive",
+            "13 plan.repetition <var.n> the `count` of `acme_vpc.b` is sensitive",
+        ],
+    );
+}
+
+#[test]
 fn no_instance_has_a_key_that_is_neither_a_number_nor_a_text() {
     let text = |key: &str| {
         format!("resource \"acme_vpc\" \"a\" {{\n count = 2\n}}\noutput \"o\" {{\n value = acme_vpc.a[{key}].id\n}}\n")

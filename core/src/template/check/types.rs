@@ -338,6 +338,9 @@ impl<'a> Walk<'a> {
                     if ephemeral::is_ephemeral(&value) {
                         self.problems.push(ephemeral::repetition("for_each", &of.to_string(), expr.span));
                     }
+                    if value.marks().contains(Marks::SENSITIVE) {
+                        self.problems.push(sensitive_repetition("for_each", &of.to_string(), expr.span));
+                    }
                     return self.for_each(&value, expr.span);
                 }
             }
@@ -349,6 +352,9 @@ impl<'a> Walk<'a> {
         let Some(value) = self.eval_as(module, &Here::nowhere(), expr, &Type::Number, "`count`") else { return };
         if ephemeral::is_ephemeral(&value) {
             self.problems.push(ephemeral::repetition("count", &of.to_string(), expr.span));
+        }
+        if value.is_sensitive() {
+            self.problems.push(sensitive_repetition("count", &of.to_string(), expr.span));
         }
         let fits = value.as_number().is_none_or(|number| number.as_usize().is_some());
         if value.is_null() || !fits {
@@ -487,6 +493,12 @@ fn misdeclared(output: &Output, value: &Value) -> Option<Diagnostic> {
 }
 
 /// Says that an output would show a secret.
+pub(crate) fn sensitive_repetition(word: &str, name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("plan.repetition", format!("the `{word}` of `{name}` is sensitive"))
+        .label(span, "would show in addresses")
+        .help("take it from values that are not sensitive, or wrap what may be seen in `nonsensitive()`")
+}
+
 pub(crate) fn sensitive_output(output: &Output) -> Diagnostic {
     Diagnostic::error("plan.sensitive_output", format!("output `{}` would show a sensitive value", output.name))
         .label(output.expr.span, "sensitive")
