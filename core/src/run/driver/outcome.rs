@@ -62,6 +62,11 @@ impl Dispatcher {
     fn ended(&mut self, step: &Step, end: End) -> Result<()> {
         match end {
             End::Dropped => self.dropped(step),
+            End::Unwritten => {
+                // Where it was on its way to the disk the writer has ended, and says itself why; that may be heard later.
+                self.machine.withdraw(step.id);
+                Ok(())
+            }
             End::Refused(error) if self.machine.may_start(step.id) => {
                 self.fail(step, vec![(&error).into()], RowFate::Untouched, Vec::new())
             }

@@ -53,6 +53,8 @@ pub(super) enum End {
     Ready(Result<Object>),
     /// Nothing came of it: the run stops, or its start was taken back.
     Dropped,
+    /// Nothing came of it: that it begins did not become durable, or was not wanted any more.
+    Unwritten,
 }
 
 /// What asking the world came to.
@@ -204,7 +206,10 @@ pub(super) async fn change(link: Link, job: Job, beginning: Beginning) {
             (prepared, durable)
         }
     };
-    if durable.await.is_err() || shared.hurry.is_cancelled() || !shared.guard.ensure().await {
+    if durable.await.is_err() {
+        return link.end(End::Unwritten);
+    }
+    if shared.hurry.is_cancelled() || !shared.guard.ensure().await {
         return;
     }
     if is_no_op(&job, &prepared)

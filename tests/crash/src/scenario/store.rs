@@ -97,7 +97,9 @@ pub(super) fn full(figures: &mut Figures, setting: &Setting) {
     fill_amid_apply(figures, setting, |figures, _, disk, working| {
         let ended = working.end();
         let codes = ended.codes();
-        figures.expect(codes.iter().any(|code| code == "store.unavailable"), || format!("it said {codes:?}"));
+        // What comes first: patience is at its end, or the lease is, which a full disk cannot renew.
+        let is_coded = codes.iter().any(|code| ["store.unavailable", "lease.lost"].contains(&code.as_str()));
+        figures.expect(is_coded && ended.text.contains("full"), || format!("it said {codes:?}: {}", ended.text));
         figures.note_codes(&codes);
         disk.make_room();
     });
