@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use stackwright::{
     event::Event,
     plan::{Level, Plan, RowUpdate, StepAction, StepId},
-    run::{Fact, OnFailure},
+    run::{Fact, OnFailure, RunReport},
     state::{ObjectId, Row, RowStatus, RunStatus, testing::Faults},
     value::Value,
 };
@@ -136,13 +136,18 @@ fn calm(scene: &Scene, seed: u64) -> (Result, u64, u64) {
 
 /// Lets a new process take the run up, unless its end is durable already.
 fn take_up(stage: &Stage, what: &str) -> RunStatus {
+    take_up_and_tell(stage, what).0
+}
+
+/// The same, with what the new process reports.
+fn take_up_and_tell(stage: &Stage, what: &str) -> (RunStatus, Option<RunReport>) {
     match stage.status() {
         None | Some(RunStatus::Running) => {
             let report = stage.process(Faults::none()).report();
             assert_eq!(stage.status(), Some(report.status), "{what}");
-            report.status
+            (report.status, Some(report))
         }
-        Some(status) => status,
+        Some(status) => (status, None),
     }
 }
 
@@ -499,7 +504,10 @@ fn sweep_rollback(scene: &Scene, seed: u64, address: &str) {
     let mut undone = 0;
     let mut check = |stage: &Stage, end: End, what: &str| {
         assert!(matches!(end, End::Died), "{what}: the process survived its death: {end:?}");
-        undone += u64::from(check_taken_up(stage, what));
+        let (is_undone, report) = check_taken_up(stage, what);
+        let is_told = report.is_none_or(|report| report.undone_count.is_some() == is_undone);
+        assert!(is_told, "{what}: the report does not say whether it was undone");
+        undone += u64::from(is_undone);
     };
     for write in 0..writes {
         for (faults, when) in [(Faults::die_before(write), "before"), (Faults::die_after(write), "after")] {
@@ -518,19 +526,15 @@ fn sweep_rollback(scene: &Scene, seed: u64, address: &str) {
 }
 
 /// Lets a new process take a run up that fails and is undone. Where the one before died between the refusal and its note,
-/// the call is made again, and then nobody refuses. Returns whether it was undone.
-fn check_taken_up(stage: &Stage, what: &str) -> bool {
-    match take_up(stage, what) {
-        RunStatus::Failed => {
-            check_undone(stage, what);
-            true
-        }
-        RunStatus::Succeeded => {
-            check_sound(stage, what);
-            false
-        }
+/// the call is made again, and then nobody refuses. Returns whether it was undone, and what the new process reports.
+fn check_taken_up(stage: &Stage, what: &str) -> (bool, Option<RunReport>) {
+    let (status, report) = take_up_and_tell(stage, what);
+    match status {
+        RunStatus::Failed => check_undone(stage, what),
+        RunStatus::Succeeded => check_sound(stage, what),
         status => panic!("{what}: {status:?}"),
     }
+    (status == RunStatus::Failed, report)
 }
 
 #[test]
@@ -542,6 +546,13 @@ fn a_crash_amid_a_rollback_is_taken_up() {
 
 #[test]
 fn what_was_made_anew_is_known_by_its_new_name() {
+    for by_whole in [false, true] {
+        check_new_name(by_whole);
+    }
+}
+
+/// The user refers to the object itself, or to the whole that it is.
+fn check_new_name(by_whole: bool) {
     let mut scene = Scene::new(&[
         Node::new(Kind::ReplaceCreateFirst),
         Node::new(Kind::Update).input(0),
@@ -568,7 +579,10 @@ fn what_was_made_anew_is_known_by_its_new_name() {
     let [old, user] = [0, 1].map(|idx| scene.rows[idx].object_id);
     let name = scene.rows[0].remote_id.clone().expect("an id");
     let row = &mut scene.rows[1];
-    row.dependencies = vec![old];
+    match by_whole {
+        true => row.wholes = vec!["toy_thing.n0".parse().expect("a target")],
+        false => row.dependencies = vec![old],
+    }
     row.attributes = Value::object(row.attributes.entries().map(|(key, value)| {
         let value = if &**key == "input" { Value::string(name.clone()) } else { value.clone() };
         (std::sync::Arc::clone(key), value)
@@ -582,7 +596,8 @@ fn what_was_made_anew_is_known_by_its_new_name() {
     let of = |address: &str| rows.iter().find(|row| row.address.to_string() == address).expect("a row");
     let (made, user_row) = (of("toy_thing.n0"), of("toy_thing.n1"));
     assert_ne!(made.object_id, old);
-    assert_eq!((user_row.object_id, &user_row.dependencies[..]), (user, &[made.object_id][..]));
+    let dependencies = if by_whole { vec![] } else { vec![made.object_id] };
+    assert_eq!((user_row.object_id, &user_row.dependencies), (user, &dependencies), "by a whole: {by_whole}");
     let input = user_row.attributes.attribute("input").and_then(Value::as_str).map(str::to_owned);
     assert_eq!((rows.len(), input), (2, made.remote_id.clone()));
 }
@@ -593,27 +608,93 @@ fn a_rollback_that_fails_is_stuck_and_says_every_cause() {
         Node::new(Kind::Create),
         Node::new(Kind::Create).input(0),
         Node::new(Kind::Update).needs(1, Level::Ready),
-        Node::new(Kind::Create).needs(2, Level::Ready),
+        // Another branch, which takes longer to undo.
+        Node::new(Kind::Create),
+        Node::new(Kind::Create).input(3),
+        Node::new(Kind::Create).input(4),
+        Node::new(Kind::Create).input(5),
+        Node::new(Kind::Create).needs(2, Level::Ready).needs(6, Level::Ready),
     ]);
     let stage = rolled_back(&scene, 0);
-    stage.world.fail("toy_thing.n3", "create", Fault::Refuse);
+    stage.world.fail("toy_thing.n7", "create", Fault::Refuse);
     stage.world.fail("toy_thing.n1", "delete", Fault::Refuse);
     let report = stage.process(Faults::none()).report();
     assert_eq!(report.status, RunStatus::Stuck);
-    let causes: Vec<_> =
-        report.problems.iter().map(|problem| (problem.address.as_str(), problem.error.code.as_str())).collect();
+    let causes: Vec<_> = report
+        .problems
+        .iter()
+        .map(|problem| {
+            let is_undoing = problem.error.context.iter().any(|(key, _)| key == "while");
+            (problem.address.as_str(), problem.error.code.as_str(), is_undoing)
+        })
+        .collect();
     assert_eq!(
         causes,
         [
-            ("toy_thing.n3", "resource.failed"),
-            ("toy_thing.n1", "resource.failed"),
-            ("rollback", "run.rollback_incomplete")
+            ("toy_thing.n7", "resource.failed", false),
+            ("toy_thing.n1", "resource.failed", true),
+            ("rollback", "run.rollback_incomplete", false)
         ]
     );
-    // What could be undone is: the update, and nothing below the object that stayed.
-    assert_eq!(report.undone_count, Some(1));
+    // What could be undone is: the update and the other branch, and nothing below the object that stayed.
+    assert_eq!(report.undone_count, Some(5));
     check_books(&stage, "stuck");
-    assert_eq!(stage.rows().len(), 3);
+    let left: BTreeSet<_> = stage.rows().iter().map(|row| row.address.to_string()).collect();
+    assert_eq!(left, ["toy_thing.n0", "toy_thing.n1", "toy_thing.n2"].map(str::to_owned).into());
+}
+
+/// The address is given back to the old object first: one that cannot be deleted again is left beside it.
+#[test]
+fn what_cannot_be_taken_back_does_not_stand_in_the_way() {
+    let scene = Scene::new(&[Node::new(Kind::ReplaceCreateFirst), Node::new(Kind::Update).input(0)]);
+    let old = scene.rows[0].object_id;
+    let stage = rolled_back(&scene, 0);
+    stage.world.fail("toy_thing.n1", "update", Fault::Refuse);
+    // First the old one, then the new one.
+    stage.world.fail("toy_thing.n0", "delete", Fault::Refuse);
+    stage.world.fail_again("toy_thing.n0", "delete", Fault::Refuse);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!(report.status, RunStatus::Stuck, "{:?}", report.problems);
+    check_books(&stage, "stuck");
+    let rows = stage.rows();
+    let of = |object: fn(ObjectId, ObjectId) -> bool| {
+        let of_n0 = rows.iter().filter(|row| row.address.to_string() == "toy_thing.n0");
+        of_n0.filter(|row| object(row.object_id, old)).map(|row| row.status).collect::<Vec<_>>()
+    };
+    assert_eq!(of(|object, old| object == old), [RowStatus::Current]);
+    assert_eq!(of(|object, old| object != old), [RowStatus::Deposed]);
+}
+
+/// Who stops a run wants it to end.
+#[test]
+fn what_was_stopped_is_not_undone() {
+    let scene = Scene::new(&[Node::new(Kind::Create), Node::new(Kind::Create).needs(0, Level::Ready)]);
+    let stage = rolled_back(&scene, 0);
+    stage.world.fail("toy_thing.n1", "create", Fault::Refuse);
+    let (end, _) = stage.watched(Faults::none(), &mut |event, canceller| {
+        if matches!(event, Event::StepStarted { address, .. } if address == "toy_thing.n1") {
+            canceller.cancel();
+        }
+    });
+    let report = end.report();
+    assert_eq!((report.status, report.undone_count), (RunStatus::Failed, None), "{:?}", report.problems);
+    check_books(&stage, "stopped");
+    assert_eq!(stage.rows().len(), 1);
+}
+
+/// Nobody knows from where it would have to be undone.
+#[test]
+fn what_nobody_can_tell_is_not_undone() {
+    let scene =
+        Scene::new(&[Node::new(Kind::Create), Node::new(Kind::Create).of_type("toy_blind").needs(0, Level::Ready)]);
+    let stage = rolled_back(&scene, 0);
+    stage.world.fail("toy_blind.n1", "create", Fault::LostBefore);
+    let report = stage.process(Faults::none()).report();
+    assert_eq!((report.status, report.undone_count), (RunStatus::Stuck, None));
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.error.code.as_str()).collect();
+    assert_eq!(codes, ["resource.uncertain"]);
+    let statuses: Vec<_> = stage.rows().iter().map(|row| row.status).collect();
+    assert_eq!(statuses, [RowStatus::Current, RowStatus::Uncertain]);
 }
 
 #[test]

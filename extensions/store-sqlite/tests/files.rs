@@ -189,6 +189,45 @@ async fn one_bit_never_hides_anything() {
     assert!(noticed * 2 > places.len(), "{noticed} of {}", places.len());
 }
 
+/// SQLite takes some of what is left of a short file for an empty one.
+#[tokio::test]
+async fn a_file_cut_off_within_its_first_page_is_never_a_new_one() {
+    let directory = directory();
+    let path = directory.path().join("state.db");
+    let store = SqliteStore::open(&path).await.expect("a new file");
+    begin(&store).await;
+    store.close().await.expect("closes");
+    let good = fs::read(&path).expect("a file");
+    for length in (1..130).chain((130..4096).step_by(97)).chain([511, 512, 513, 4095]) {
+        fs::write(&path, &good[..length]).expect("writes");
+        let error = refused(&path).await;
+        assert_eq!(error.code(), "store.corrupt", "{length} bytes: {error:?}");
+        assert_eq!(fs::read(&path).expect("a file"), good[..length], "{length} bytes are as they were");
+    }
+}
+
+/// A damaged number of a stack would hide its rows and its runs.
+#[tokio::test]
+async fn what_refers_to_nothing_is_damage() {
+    let directory = directory();
+    let path = directory.path().join("state.db");
+    let store = SqliteStore::open(&path).await.expect("a new file");
+    let lease = begin(&store).await;
+    store.commit(&lease, step(0, 8)).await.expect("a row and a fact");
+    store.close().await.expect("closes");
+    let good = fs::read(&path).expect("a file");
+    for change in ["UPDATE objects SET stack = 77", "UPDATE runs SET stack = 77", "UPDATE entries SET run = 77"] {
+        fs::write(&path, &good).expect("writes");
+        let connection = Connection::open(&path).expect("opens");
+        connection.pragma_update(None, "foreign_keys", false).expect("a pragma");
+        connection.execute_batch(change).expect(change);
+        connection.close().expect("closes");
+        let error = refused(&path).await;
+        assert_eq!(error.code(), "store.corrupt", "{change}: {error:?}");
+        assert!(error.report().contains("refers to nothing"), "{change}: {error:?}");
+    }
+}
+
 /// Without the check of the whole file, damage is noticed where it is read.
 #[tokio::test]
 async fn notices_damage_while_reading() {

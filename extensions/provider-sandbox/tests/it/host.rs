@@ -35,12 +35,17 @@ impl Host {
     }
 
     pub(crate) fn with_header(header: &str) -> Self {
+        Self::with_attempts(header, 60)
+    }
+
+    /// Each call is made so often before its failure is believed.
+    pub(crate) fn with_attempts(header: &str, attempts: u32) -> Self {
         let store = Arc::new(MemoryStore::new());
         let engine = Engine::builder()
             .shared_store(Arc::clone(&store) as _)
             .cipher(AesGcmCipher::new(Key::generate().expect("random bytes")))
             .provider(stackwright_provider_sandbox::provider())
-            .layer(Retry::up_to(60).pauses(Duration::from_millis(20), Duration::from_millis(500)))
+            .layer(Retry::up_to(attempts).pauses(Duration::from_millis(20), Duration::from_millis(500)))
             .build()
             .expect("a complete engine");
         Self { stack: engine.stack("tests", "sandbox"), store, header: header.to_owned() }

@@ -5,5 +5,6 @@ mod docs;
 mod host;
 mod life;
 mod memory;
+mod reticent;
 mod rules;
 mod trouble;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hyper::Method;
 use serde_json::json;
-use stackwright::{error::ErrorKind, stack::PlanOptions, state::RunStatus};
+use stackwright::{error::ErrorKind, run::Fact, stack::PlanOptions, state::RunStatus};
 
 use crate::{cloud::Cloud, host::Host};
 
@@ -99,7 +99,52 @@ async fn what_is_not_shown_yet_is_not_taken_for_absent() {
     host.apply(ALL).await;
     host.agrees_with(&cloud).await;
     assert_eq!(cloud.objects().await.len(), KINDS.len());
+    let calls = cloud.calls().await;
+    for kind in ["subnet", "security group", "bucket", "cluster", "DNS record"] {
+        assert_eq!(calls[&format!("create {kind}")], 1, "{kind} was waited for, not asked for again: {calls:?}");
+    }
     host.settled(ALL).await;
+}
+
+/// A create was lost before it was done, and meanwhile somebody else made something of the same name: that is theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stranger_made_meanwhile_is_not_taken_for_what_was_lost() {
+    let mut cloud = Cloud::with(&json!({ "latency_ms": 60_000 }), &[]);
+    let host = Host::new(&cloud);
+    let text = "resource \"sandbox_bucket\" \"b\" {\n name = \"wanted\"\n}";
+    let run = host.try_apply(text);
+    let meanwhile = async {
+        assert_eq!(cloud.ask(Method::GET, "admin/wait?point=taken&count=1", None).await.0, 200);
+        cloud.kill();
+        cloud.start_again();
+        // The engine asks only after the time that the cloud may hide things for.
+        cloud.turn(json!({ "latency_ms": 0 })).await;
+        let (status, answer) = cloud.make("buckets", json!({ "name": "wanted" })).await;
+        assert_eq!(status, 201, "{answer}");
+    };
+    let (report, ()) = tokio::join!(run, meanwhile);
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.error.code.as_str()).collect();
+    assert_eq!((report.status, &codes[..]), (RunStatus::Failed, &["sandbox.exists"][..]), "{report:?}");
+    assert_eq!(host.rows().await.len(), 0, "what a stranger made is in state");
+    assert_eq!(cloud.living().await.len(), 1);
+}
+
+/// What takes long to make is known by its id from the moment that the cloud says it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_are_written_down_before_the_object_is_made() {
+    let cloud = Cloud::new();
+    let host = Host::new(&cloud);
+    host.apply(ALL).await;
+    let run = host.stack.runs(1).await.expect("runs").remove(0);
+    let mut checkpoints = Vec::new();
+    for entry in host.stack.journal(run.id).await.expect("a journal") {
+        if let Fact::Checkpointed { id, .. } = entry.fact {
+            checkpoints.push(Some(id));
+        }
+    }
+    let rows = host.rows().await;
+    let cluster = rows.iter().find(|row| &*row.type_name == "sandbox_cluster").expect("a cluster");
+    assert_eq!(checkpoints, std::slice::from_ref(&cluster.remote_id));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
