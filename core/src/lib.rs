@@ -12,6 +12,7 @@ pub mod address;
 pub mod error;
 pub mod event;
 pub mod ffi;
+pub mod form;
 pub mod graph;
 pub mod plan;
 pub mod resource;

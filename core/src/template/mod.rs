@@ -11,6 +11,7 @@
 
 mod check;
 mod decode;
+pub(crate) mod document;
 pub(crate) mod ephemeral;
 pub mod eval;
 mod graph;

@@ -52,6 +52,7 @@ pub use console::console_print;
 pub use context::Context;
 pub use evaluator::{Evaluator, Findings};
 pub use files::{DirectoryFiles, FileAccess, NoFiles};
+pub(crate) use functions::compile_pattern;
 pub use functions::{Body, Call, Function, Functions, Parameter, TypeOf, builtin_functions};
 pub use options::{Budget, NotYet, Observation, ObservationKind, Options, SystemWorld, World};
 pub use problem::Problem;

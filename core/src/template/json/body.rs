@@ -33,6 +33,25 @@ pub(in crate::template) fn body_of(source: SourceId, text: &str, node: Node) -> 
     (body, reader.problems)
 }
 
+/// Returns the expression of a value whose strings are templates, and what is wrong with it.
+pub(in crate::template) fn expression_of(source: SourceId, node: &Node) -> (Expr, Vec<Diagnostic>) {
+    let mut reader = Reader { source, problems: Vec::new() };
+    let expr = reader.expression(node, 1);
+    (expr, reader.problems)
+}
+
+/// Returns what is wrong with objects, at any depth, that have a property twice.
+pub(in crate::template) fn repeated(node: &Node) -> Vec<Diagnostic> {
+    twice_inside(node)
+}
+
+/// Returns the expression that a string spells without `${` around it, and what is wrong with it.
+pub(in crate::template) fn code_of(source: SourceId, text: &Text) -> (Expr, Vec<Diagnostic>) {
+    let mut reader = Reader { source, problems: Vec::new() };
+    let expr = reader.embedded(text, 1, hcl::parse_expression);
+    (expr, reader.problems)
+}
+
 /// What a body belongs to, which decides what its properties are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {

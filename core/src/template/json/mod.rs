@@ -25,10 +25,11 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::template) use body::{body_of, parse_body};
+pub(in crate::template) use body::{body_of, code_of, expression_of, parse_body, repeated};
 pub(in crate::template) use document::{Document, document};
-pub(in crate::template) use node::{Kind, Node, Text};
+pub(crate) use node::{Kind, Node, Text};
 pub use print::print;
 pub(in crate::template) use print::write_string;
+pub(in crate::template) use reader::read;
 pub use schema::with_schema_blocks;
 pub(in crate::template) use values::parse_values;

@@ -4,13 +4,13 @@ use crate::error::Span;
 
 /// A value of a JSON or YAML text and where it stands.
 #[derive(Clone, Debug)]
-pub(in crate::template) struct Node {
-    pub(in crate::template) kind: Kind,
-    pub(in crate::template) span: Span,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) span: Span,
 }
 
 #[derive(Clone, Debug)]
-pub(in crate::template) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool(bool),
     /// As JSON writes it.
@@ -24,7 +24,7 @@ pub(in crate::template) enum Kind {
 }
 
 impl Node {
-    pub(in crate::template) fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "null",
             Kind::Bool(_) => "a bool",
@@ -39,18 +39,18 @@ impl Node {
 
 /// A string, and how places in it correspond to places in the text that it was read from.
 #[derive(Clone, Debug)]
-pub(in crate::template) struct Text {
-    pub(in crate::template) decoded: Arc<str>,
+pub(crate) struct Text {
+    pub(crate) decoded: Arc<str>,
     /// Quotes included.
-    pub(in crate::template) span: Span,
+    pub(crate) span: Span,
     /// Runs of bytes that stand in the text as they are: where each begins in `decoded`, and where in the text. The first
     /// begins at 0; there are more after escapes and line breaks.
-    pub(in crate::template) runs: Vec<(u32, u32)>,
+    pub(crate) runs: Vec<(u32, u32)>,
 }
 
 impl Text {
     /// Returns where an offset in the decoded text stands in the text that it was read from; inside of it in any case.
-    pub(in crate::template) fn place(&self, offset: u32) -> u32 {
+    pub(crate) fn place(&self, offset: u32) -> u32 {
         let idx = self.runs.partition_point(|(from, _)| *from <= offset);
         let (from, at) = idx.checked_sub(1).and_then(|idx| self.runs.get(idx)).copied().unwrap_or((0, self.span.start));
         (at + (offset - from)).clamp(self.span.start, self.span.end)

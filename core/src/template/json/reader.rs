@@ -10,7 +10,7 @@ const MAX_DEPTH: u32 = 200;
 /// Reads a JSON text. Reading stops at the first mistake: JSON has no place to go on from.
 ///
 /// Stricter than nothing, laxer than nothing: exactly RFC 8259, and a byte order mark is skipped.
-pub(super) fn read(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
+pub(in crate::template) fn read(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
     if u32::try_from(text.len()).is_err() {
         let message = format!("the text has {} bytes; {} are allowed", text.len(), u32::MAX);
         return Err(Diagnostic::error("syntax.size", message).at(Span::new(source, 0, 0)));

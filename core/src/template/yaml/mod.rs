@@ -29,4 +29,4 @@ mod scalar;
 mod tests;
 
 pub use print::print;
-pub(in crate::template) use reader::parse_body;
+pub(in crate::template) use reader::{parse_body, read};

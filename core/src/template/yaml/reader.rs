@@ -28,7 +28,7 @@ pub(in crate::template) fn parse_body(source: SourceId, text: &str) -> (Body, Ve
 }
 
 /// Reads a YAML text of one document. Reading stops at the first mistake, as what follows it could mean anything.
-fn read(source: SourceId, text: &str) -> Result<Node, Box<Diagnostic>> {
+pub(in crate::template) fn read(source: SourceId, text: &str) -> Result<Node, Box<Diagnostic>> {
     if u32::try_from(text.len()).is_err() {
         let message = format!("the text has {} bytes; {} are allowed", text.len(), u32::MAX);
         return Err(Diagnostic::error("syntax.size", message).at(Span::new(source, 0, 0)).into());

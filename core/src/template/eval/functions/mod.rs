@@ -53,5 +53,6 @@ pub(super) use clock::timestamp_at;
 pub(super) use function::{Action, Special};
 pub use function::{Body, Call, Function, Parameter, TypeOf};
 pub(super) use pattern::Pattern;
+pub(crate) use pattern::compile_pattern;
 pub use table::Functions;
 pub use tfvars::builtin_functions;

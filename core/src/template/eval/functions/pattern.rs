@@ -11,6 +11,16 @@ pub(in crate::template::eval) struct Pattern {
     pub(super) groups: Groups,
 }
 
+/// Returns a compiled regular expression in the dialect of the language, matched in linear time.
+///
+/// # Errors
+/// A fragment that says what is wrong with it.
+pub(crate) fn compile_pattern(text: &str) -> Result<Arc<Regex>, String> {
+    /// Bytes that it may take.
+    const MOST: usize = 1 << 18;
+    Pattern::compile(text, MOST).map(|pattern| pattern.regex).map_err(|problem| problem.message)
+}
+
 /// What a match yields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Groups {
