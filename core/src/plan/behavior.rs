@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{testing::*, *};
 use crate::{
     state::RowStatus,
-    value::{Marks, Value},
+    value::{Marks, Type, Value},
 };
 
 fn thing(name: &str, body: &str) -> String {
@@ -508,6 +508,16 @@ fn write_only_values_are_in_no_plan() {
     let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&world.types) as _).expect("a residue");
     let finalized = residue.finalize(&plan.steps[0]).expect("a configuration");
     assert_eq!(finalized.config.attribute("token"), Some(&Value::string("hunter2")));
+}
+
+#[test]
+fn a_secret_that_is_write_only_leaves_nothing_to_do() {
+    for set in ["\"hunter2\"", "sensitive(\"hunter2\")", "null"] {
+        World::default().settle(&thing("a", &format!("token = {set}")));
+        let plan = World::default().settle(&format!("resource \"free\" \"a\" {{\n pin = {set}\n}}"));
+        let after = plan.changes[0].after.as_ref().expect("an object");
+        assert_eq!(after.attribute("pin"), Some(&Value::null(Type::String).with_marks(Marks::SENSITIVE)), "{set}");
+    }
 }
 
 #[test]

@@ -143,14 +143,18 @@ pub(super) fn known_part(planned: &Value) -> Value {
 
 /// Marks what a resource type returned: by the schema, and wherever what was planned is marked.
 pub(super) fn remark(found: &Value, planned: Option<&Value>, schema: &Schema) -> Value {
-    let paths = planned.map(|planned| planned.unmark_deep_with_paths().1).unwrap_or_default();
-    let marked = if paths.is_empty() { found.clone() } else { found.mark_with_paths(&paths) };
-    schema.mark_sensitive(&marked)
+    schema.mark_sensitive(&as_planned(found, planned))
 }
 
 /// Returns an object as it may be stored: marked, write-only attributes and ephemeral parts null.
 pub(super) fn for_state(found: &Value, planned: Option<&Value>, schema: &Schema) -> Value {
-    storable(&schema.strip_write_only(&remark(found, planned, schema))).0
+    storable(&schema.storable(&as_planned(found, planned))).0
+}
+
+/// Marks a value wherever what was planned is marked.
+fn as_planned(found: &Value, planned: Option<&Value>) -> Value {
+    let paths = planned.map(|planned| planned.unmark_deep_with_paths().1).unwrap_or_default();
+    if paths.is_empty() { found.clone() } else { found.mark_with_paths(&paths) }
 }
 
 /// Returns the object with unmarked attributes, as a resource type may see it.
@@ -169,6 +173,19 @@ mod tests {
     fn check(approved: &Value, found: &Value, breaches: &[&str]) {
         let paths = refines(approved, found).err().unwrap_or_default();
         assert_eq!(paths.iter().map(ToString::to_string).collect::<Vec<_>>(), breaches, "{approved:?} → {found:?}");
+    }
+
+    #[test]
+    fn what_is_write_only_is_stored_as_nothing_and_as_secret_as_the_schema_says() {
+        let schema = Schema::new(0)
+            .attribute("open", crate::schema::Attribute::optional(Type::String).write_only())
+            .attribute("pin", crate::schema::Attribute::optional(Type::String).write_only().sensitive());
+        let (none, secret) = (Value::null(Type::String), Marks::SENSITIVE);
+        let given = |text| Value::string(text).with_marks(secret);
+        let planned = object(&[("open", given("hunter2")), ("pin", given("hunter3"))]);
+        let stored = object(&[("open", none.clone()), ("pin", none.with_marks(secret))]);
+        assert_eq!(for_state(&planned.unmark_deep().0, Some(&planned), &schema), stored);
+        assert_eq!(schema.storable(&stored), stored);
     }
 
     #[test]

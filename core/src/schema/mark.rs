@@ -51,6 +51,12 @@ impl Schema {
         })
     }
 
+    /// Returns an object as plans and state may have it: write-only attributes null, sensitive ones marked, also where
+    /// they are write-only too. Marks that a write-only value brought along go with it.
+    pub fn storable(&self, value: &Value) -> Value {
+        self.mark_sensitive(&self.strip_write_only(value))
+    }
+
     /// Returns an object in which computed attributes that are null are unknown instead: what a create may decide.
     pub fn set_unknowns_for_computed(&self, value: &Value) -> Value {
         self.block.set_unknowns_for_computed(value)

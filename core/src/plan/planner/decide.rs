@@ -34,8 +34,9 @@ impl Planner {
                 return Some(Stage::PlanNew);
             }
         }
-        let planned = instance.schema.strip_write_only(&planned);
-        let after = instance.schema.mark_sensitive(&planned.mark_with_paths(&marks));
+        // What is write-only is null from here on, and only as secret as the schema says, as it will be in state.
+        let after = instance.schema.storable(&planned.mark_with_paths(&marks));
+        let planned = after.unmark_deep().0;
         let was = self.prior_marked(instance);
         let mut outcome = Outcome {
             action: Action::NoOp,

@@ -413,8 +413,7 @@ pub(super) fn conformed(schema: &Schema, attributes: &Value, address: &Address, 
         let message = format!("`{address}`: the resource type `{type_name}` returned something that is not known");
         return Err(crate::Error::new(crate::ErrorKind::Bug, "resource.inconsistent", message));
     }
-    let stripped = schema.strip_write_only(&value);
-    Ok(schema.mark_sensitive(&stripped))
+    Ok(schema.storable(&value))
 }
 
 /// Returns the marks whose places are there: a mark must not spread because a part went.

@@ -44,6 +44,7 @@ fn free() -> Arc<Schema> {
                 .attribute("id", Attribute::computed(Type::String))
                 .attribute("input", Attribute::optional(Type::Any))
                 .attribute("output", Attribute::computed(Type::Any))
+                .attribute("pin", Attribute::optional(Type::String).write_only().sensitive())
                 .attribute("replace", Attribute::optional(Type::Any)),
         )
     }))
@@ -130,7 +131,8 @@ pub(super) fn plan_as_type(type_name: &str, request: PlanRequest) -> PlanRespons
         _ if input.is_null() => Value::null(Type::Any),
         _ => Value::unknown(input.ty()),
     };
-    let planned = Value::object([("id", id), ("input", input), ("output", output), ("replace", replace)]);
+    let pin = get(&proposed, "pin");
+    let planned = Value::object([("id", id), ("input", input), ("output", output), ("pin", pin), ("replace", replace)]);
     let requires_replace = if replaces { vec![Path::root().attr("replace")] } else { Vec::new() };
     PlanResponse { planned, requires_replace, private: None }
 }

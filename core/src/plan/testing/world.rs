@@ -306,7 +306,7 @@ impl World {
                     provider: Arc::clone(&change.provider),
                     schema_version: schema.version,
                     remote_id: Some(id),
-                    attributes: schema.mark_sensitive(&attributes.mark_with_paths(&marks)),
+                    attributes: schema.storable(&attributes.mark_with_paths(&marks)),
                     private: None,
                     dependencies: step.dependencies.clone(),
                     wholes: step.wholes.clone(),
