@@ -97,6 +97,17 @@ fn a_secret_message_is_not_told() {
 }
 
 #[test]
+fn blanks_around_a_message_are_not_told() {
+    let said = |text: &str| format!("\"{text}${{free.a.input == 1 ? \"\" : \"x\"}}\"");
+    let message = said("\\u00a0\\n two\\t");
+    let text = free("a", "input = 1")
+        + &check("c", &(assert("free.a.input == 2", &message) + &assert("free.a.input == 3", &said("\\n"))));
+    let plan = World::default().apply(&text);
+    assert_eq!(results(&plan.checks), ["check.c fail two"]);
+    assert_eq!(warnings(&plan.warnings), ["plan.check_failed: two", "plan.check_failed: a condition does not hold"]);
+}
+
+#[test]
 fn the_data_source_of_a_check_may_fail() {
     let broken = free("a", "input = 1")
         + &check("c", &(lookup("\"broken\"") + &assert("data.lookup.l.answer == \"x\"", "\"m\"")));

@@ -318,7 +318,9 @@ impl Table {
         }
         let hidden = !message.value.marks_deep().is_empty();
         let text = crate::value::convert(&message.value, &Type::String).ok();
-        let said = text.as_ref().and_then(Value::as_str).filter(|_| !hidden).map(ToOwned::to_owned);
+        // As Terraform has it: without the blanks around it, and one that is empty says nothing.
+        let text = text.as_ref().and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+        let said = text.filter(|_| !hidden).map(ToOwned::to_owned);
         let text = match &said {
             Some(text) => text.clone(),
             None if hidden => "a condition does not hold (its message holds a sensitive value)".to_owned(),

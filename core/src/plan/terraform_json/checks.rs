@@ -56,9 +56,7 @@ fn instance(instance: &CheckInstance) -> Json {
     let mut json = Map::new();
     json.insert("address".into(), Json::Object(address));
     json.insert("status".into(), json!(instance.status.as_str()));
-    // Terraform leaves out what says nothing.
-    let told = instance.problems.iter().filter(|message| !message.is_empty());
-    let problems: Vec<Json> = told.map(|message| json!({ "message": message })).collect();
+    let problems: Vec<Json> = instance.problems.iter().map(|message| json!({ "message": message })).collect();
     if !problems.is_empty() {
         json.insert("problems".into(), Json::Array(problems));
     }
