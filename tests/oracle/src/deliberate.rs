@@ -219,6 +219,8 @@ pub const RULES: &[Rule] = &[
                     .map(|ty| match ty {
                         Some(Type::Tuple(_) | Type::Object(_)) => 1,
                         Some(Type::List(_) | Type::Map(_)) => 2,
+                        // A splat whose elements fail is a list of nobody knows what, in an arm that is not taken.
+                        None if refused => 2,
                         _ => 0,
                     })
                     .into_iter()

@@ -212,6 +212,7 @@ impl Evaluator<'_> {
                 .label(collection.span, "is null")
                 .help("use `coalesce` or `try` to put an empty collection in place of null");
             self.report(problem);
+            *marks = Marks::NONE;
             return Walk::Unknown;
         }
         let mut of_condition = Marks::NONE;
@@ -259,6 +260,7 @@ impl Evaluator<'_> {
                 .label(collection.span, format!("is a {name}"))
                 .help("a collection is a list, set, tuple, map or object"),
         );
+        *marks = Marks::NONE;
         Walk::Unknown
     }
 

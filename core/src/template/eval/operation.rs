@@ -265,10 +265,13 @@ impl Evaluator<'_> {
             // What the other arm will be says nothing about what this one must become.
             return taken.clone().with_marks(marks);
         }
-        if has_failed {
-            return convert(taken, &ty).unwrap_or_else(|_| Value::unknown(ty)).with_marks(marks);
-        }
-        self.converted(taken.clone(), &ty, place).with_marks(marks)
+        let converted = convert(taken, &ty).unwrap_or_else(|error| {
+            if !has_failed {
+                self.report(Diagnostic::error("eval.type", error.to_string()).at(place));
+            }
+            Value::unknown(ty.without_optional())
+        });
+        converted.with_marks(marks)
     }
 
     /// Evaluates an arm; problems count only when it is certainly taken. Returns whether there were any.

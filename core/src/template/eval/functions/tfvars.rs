@@ -47,12 +47,12 @@ fn lay_out(text: &str) -> Result<String, Problem> {
 
 fn encode_tfvars(call: Call<'_>) -> Result<Value, Problem> {
     let value = call.value(0)?;
-    let Some(fields) = value.fields() else {
-        return Err(Problem::argument(0, "an object or a map is required, whose names become variables").value_free());
-    };
     if !value.is_wholly_known() {
         return Ok(Value::unknown(Type::String));
     }
+    let Some(fields) = value.fields() else {
+        return Err(Problem::argument(0, "an object or a map is required, whose names become variables").value_free());
+    };
     let mut out = String::new();
     for (name, value) in fields.iter() {
         if !is_identifier(name) {
