@@ -45,6 +45,7 @@ pub const RULES: &[Rule] = &[
         applies: |case| {
             matches!(&case.ours.outcome, Outcome::Error(message) if message.contains("an infinite number has no form"))
                 || case.ours.is_infinite
+                || matches!(&case.ours.outcome, Outcome::Value(text) if text.contains("=+Inf") || text.contains("=-Inf"))
         },
     },
     Rule {

@@ -50,7 +50,7 @@ impl Evaluator<'_> {
         let variables = Variables { key: each.key.as_ref(), value: &each.value };
         let source = Source { collection: &each.collection, condition: each.condition.as_ref() };
         let walk = self.walk(source, variables, &mut marks, frame, &mut |this, marks, frame| {
-            match this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
+            match this.keeps(each.condition.as_ref(), false, marks, &mut known, frame) {
                 Keeps::Yes => {}
                 Keeps::No => return,
                 Keeps::Perhaps => return this.touch(|this| this.expr(&each.body, frame)),
@@ -75,7 +75,7 @@ impl Evaluator<'_> {
         let variables = Variables { key: each.key.as_ref(), value: &each.value };
         let source = Source { collection: &each.collection, condition: each.condition.as_ref() };
         let walk = self.walk(source, variables, &mut marks, frame, &mut |this, marks, frame| {
-            match this.keeps(each.condition.as_ref(), marks, &mut known, frame) {
+            match this.keeps(each.condition.as_ref(), true, marks, &mut known, frame) {
                 Keeps::Yes => {}
                 Keeps::No => return,
                 Keeps::Perhaps => {
@@ -166,10 +166,12 @@ impl Evaluator<'_> {
         !is_pending && self.problem_count() == before && !self.is_exhausted()
     }
 
-    /// Asks the condition whether it lets an element in. `known` becomes false where that cannot be told.
+    /// Asks the condition whether it lets an element in. `known` becomes false where that cannot be told. One that is not
+    /// known yet and will be no bool is a problem only where `objects` are made, as in Terraform.
     fn keeps(
         &mut self,
         condition: Option<&Expr>,
+        objects: bool,
         marks: &mut Marks,
         known: &mut bool,
         frame: Option<&Frame<'_>>,
@@ -178,6 +180,9 @@ impl Evaluator<'_> {
         let (value, waits) = self.deciding(condition, frame);
         *marks |= value.marks_deep();
         let before = self.problem_count();
+        if objects && *known && !value.is_known() && convert(&value, &Type::Bool).is_err() {
+            self.no_condition(&value, condition.span);
+        }
         match self.condition(&value, condition.span) {
             Some(true) => Keeps::Yes,
             Some(false) => Keeps::No,

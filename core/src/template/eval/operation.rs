@@ -218,7 +218,6 @@ impl Evaluator<'_> {
             Some(false) => otherwise_failed,
             None => false,
         };
-        let untyped_null = |value: &Value| value.is_null() && value.ty() == Type::Any;
         // What is by far the most common needs no types to be built: `… ? x : null`.
         match decision {
             Some(true) if untyped_null(&otherwise) => return then.with_marks(marks),
@@ -248,9 +247,7 @@ impl Evaluator<'_> {
                 let open = is_open(&then) || is_open(&otherwise) || hides(&then) || hides(&otherwise);
                 return Value::unknown(if open { Type::Any } else { ty });
             }
-            if is_open(&then) || is_open(&otherwise) {
-                return Value::unknown(Type::Any).with_marks(marks);
-            }
+            let ty = if is_open(&then) || is_open(&otherwise) { Type::Any } else { ty };
             return undecided(&then, &otherwise, ty).with_marks(marks);
         };
         let (taken, other, place) = if decision {
@@ -340,9 +337,14 @@ impl Evaluator<'_> {
     }
 }
 
+/// Whether it takes on whatever type it has to. A marked one is a value like any other.
+fn untyped_null(value: &Value) -> bool {
+    value.is_null() && value.ty() == Type::Any && value.marks().is_empty()
+}
+
 /// Whether not even the type is known.
 fn is_open(value: &Value) -> bool {
-    !value.is_known() && value.ty() == Type::Any
+    value.ty() == Type::Any && !untyped_null(value)
 }
 
 /// What is known of the result while the condition is not.

@@ -334,10 +334,18 @@ fn zip_type(arguments: &[Value], _: &Context<'_>) -> Result<Type, Problem> {
             if keys.len() != types.len() {
                 return Err(uneven(keys.len(), types.len()));
             }
+            refuse_null_key(keys)?;
             let names = keys.elements().filter_map(Value::as_str).map(Arc::from);
             Ok(Type::object::<Arc<str>>(names.zip(types.iter().cloned())))
         }
         ty => Err(Problem::argument(1, format!("a list or tuple is required, not {}", ty.friendly_name()))),
+    }
+}
+
+fn refuse_null_key(keys: &Value) -> Result<(), Problem> {
+    match keys.elements().position(Value::is_null) {
+        Some(idx) => Err(Problem::argument(0, format!("key {idx} is null"))),
+        None => Ok(()),
     }
 }
 
@@ -354,9 +362,7 @@ fn zip(call: Call<'_>) -> Result<Value, Problem> {
     if keys.len() != values.len() {
         return Err(uneven(keys.len(), values.len()));
     }
-    if let Some(idx) = keys.elements().position(Value::is_null) {
-        return Err(Problem::argument(0, format!("key {idx} is null")));
-    }
+    refuse_null_key(keys)?;
     call.room(keys.len())?;
     let entries = keys.elements().filter_map(Value::as_str).map(Arc::<str>::from).zip(values.elements().cloned());
     let zipped = match call.returns {
