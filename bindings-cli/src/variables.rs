@@ -59,8 +59,9 @@ fn in_order(given: &Variables, folder: &Path) -> Result<Vec<VariableArgument>> {
     for kind in order_of_flags(std::env::args()) {
         let argument = match kind {
             Flag::Var => texts.next().map(|text| {
-                let (name, text) =
-                    name_and_text(text).ok_or_else(|| usage(format!("`-var {text}`: write `-var name=value`")))?;
+                let (name, text) = name_and_text(text).ok_or_else(|| {
+                    usage("`-var`: write `-var name=value`, without spaces before the sign".to_owned())
+                })?;
                 Ok::<_, Error>(VariableArgument::Text { name: name.to_owned(), text: text.to_owned() })
             }),
             Flag::File => paths.next().map(|path| {

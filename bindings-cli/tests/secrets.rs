@@ -256,8 +256,32 @@ fn no_command_tells_or_stores_what_is_ephemeral_in_postgres() {
 
 fn ephemeral(stage: &Stage) {
     // The values stand in a file that is none of the template's.
-    stage.write("sink/given.tfvars", &format!("token = \"{}\"\n", stage.secret));
-    stage.check(&["validate", "-json"], "", 0);
+    stage.write("sink/given.tfvars", &format!("token    = \"{}\"\n", stage.secret));
+    for arguments in [
+        &["init"][..],
+        &["fmt", "-check", "-diff"],
+        &["fmt", "-recursive"],
+        &["fmt", "sink/given.tfvars"],
+        &["convert", "-to=json", "main.tf"],
+        &["convert", "-to=yaml", "main.tf"],
+        &["validate", "-json"],
+    ] {
+        stage.check(arguments, "", 0);
+    }
+    // Files of values are not shown where something is wrong with them.
+    for (broken, of_fmt) in [
+        ("token = \"{}\" x", 1),
+        ("token = \"{}", 1),
+        ("token = {}", 1),
+        ("\"{}\" = token", 1),
+        ("token = [\"{}\", 1 + \"x\"]", 0),
+    ] {
+        let name = "sink/broken.tfvars";
+        stage.write(name, &(broken.replace("{}", &stage.secret) + "\n"));
+        stage.check(&["plan", &format!("-var-file={name}")], "", 1);
+        stage.check(&["plan", "-json", &format!("-var-file={name}")], "", 1);
+        stage.check(&["fmt", name], "", of_fmt);
+    }
     stage.check(&["plan", "-detailed-exitcode"], "", 2);
     stage.check(&["plan", "-json", "-var-file=sink/given.tfvars", "-out=saved.plan"], "", 0);
     stage.check(&["show", "saved.plan"], "", 0);

@@ -5,7 +5,7 @@ use std::{
 };
 
 use stackwright::{
-    error::{Error, ErrorKind, Result, Sources},
+    error::{Diagnostic, Error, ErrorKind, Result, Sources},
     template::hcl,
 };
 
@@ -69,8 +69,13 @@ fn one(session: &Session, path: &Path, arguments: &arguments::Fmt) -> Result<boo
 
 fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     let mut sources = Sources::new();
-    sources.add(name, text);
-    hcl::format(text).map_err(|problems| Error::from_diagnostics("template.invalid", problems)).in_sources(&sources)
+    let is_values = name.ends_with(".tfvars");
+    let _ = if is_values { sources.add_withheld(name, text) } else { sources.add(name, text) };
+    let refuse = |mut problems: Vec<Diagnostic>| {
+        problems.iter_mut().for_each(|problem| sources.conceal(problem));
+        Error::from_diagnostics("template.invalid", problems)
+    };
+    hcl::format(text).map_err(refuse).in_sources(&sources)
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

@@ -9,7 +9,8 @@ pub struct RenderOptions {
     pub color: bool,
 }
 
-/// Returns one diagnostic as text: message, place, the source line with the span underlined, help.
+/// Returns one diagnostic as text: message, place, the source line with the span underlined, help. Of sources that are
+/// withheld only the place is told.
 ///
 /// Ends with a newline. Cost is linear in the text before the span.
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, options: RenderOptions) -> String {
@@ -41,6 +42,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, options: RenderOptions
             place.line,
             place.column
         );
+        if sources.is_withheld(label.span.source) {
+            if !label.text.is_empty() {
+                let _ = writeln!(out, "  {} {}", paint.wrap("34", "="), label.text);
+            }
+            continue;
+        }
         let line = sources.text(label.span.source).lines().nth(place.line as usize - 1).unwrap_or("");
         let gutter = place.line.to_string();
         let pad = " ".repeat(gutter.len());
@@ -97,5 +104,9 @@ mod tests {
             text,
             "error[template.reference]: `vra` is not declared\n  --> main.tf:2:7\n   |\n 2 |   a = vra.x\n   |       ^^^ not found\n  help: did you mean `var`?\n"
         );
+        let id = sources.add_withheld("x.tfvars", "token = hunter2\n");
+        let diagnostic = Diagnostic::error("syntax.unexpected", "no value").label(Span::new(id, 8, 15), "here");
+        let text = render(&diagnostic.at(Span::new(id, 0, 5)), &sources, RenderOptions::default());
+        assert_eq!(text, "error[syntax.unexpected]: no value\n  --> x.tfvars:1:9\n  = here\n  ::: x.tfvars:1:1\n");
     }
 }

@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::Diagnostic;
+
 /// Names one text in a [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceId(pub u32);
@@ -58,6 +60,8 @@ pub struct LineColumn {
 struct Source {
     name: Arc<str>,
     text: Arc<str>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    withheld: bool,
 }
 
 /// The texts that spans point into, in the order in which they were added.
@@ -76,9 +80,39 @@ impl Sources {
 
     /// Adds a text under a name that people recognise (a path relative to the template) and returns its id.
     pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> SourceId {
+        self.push(Source { name: name.into(), text: text.into(), withheld: false })
+    }
+
+    /// Adds a text that may hold secrets, such as a file of values: places in it are told, its lines are never drawn.
+    pub fn add_withheld(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> SourceId {
+        self.push(Source { name: name.into(), text: text.into(), withheld: true })
+    }
+
+    fn push(&mut self, source: Source) -> SourceId {
         let id = SourceId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.list.push(Source { name: name.into(), text: text.into() });
+        self.list.push(source);
         id
+    }
+
+    /// Returns whether the lines of a source must not be drawn.
+    pub fn is_withheld(&self, id: SourceId) -> bool {
+        self.list.get(id.0 as usize).is_some_and(|source| source.withheld)
+    }
+
+    /// Takes out of a problem's words what they quote of a withheld source; what its reader makes of the source's text may
+    /// be part of a secret. Other problems stay as they are.
+    ///
+    /// # Complexity
+    /// O(bytes of the source) for each quotation.
+    pub fn conceal(&self, problem: &mut Diagnostic) {
+        let spans: Vec<Span> = problem.labels.iter().map(|label| label.span).collect();
+        for span in spans.into_iter().filter(|span| self.is_withheld(span.source)) {
+            let (text, part) = (self.text(span.source), self.slice(span));
+            let words = problem.labels.iter_mut().map(|label| &mut label.text).chain(problem.help.as_mut());
+            for words in words.chain([&mut problem.message]) {
+                *words = without_quotations(words, text, part);
+            }
+        }
     }
 
     /// Returns the name of a source, or `?` where the id is unknown.
@@ -130,6 +164,17 @@ impl Sources {
     }
 }
 
+/// Returns words without what stands between backticks in them and in a text as well, or is a part of it.
+fn without_quotations(words: &str, text: &str, part: &str) -> String {
+    let is_telling = |quoted: &str| quoted.chars().any(char::is_alphanumeric);
+    let pieces = words.split('`').enumerate().map(|(idx, piece)| match idx % 2 {
+        1 if is_telling(piece) && text.contains(piece) => "…".to_owned(),
+        1 if is_telling(part) => piece.replace(part, "…"),
+        _ => piece.to_owned(),
+    });
+    pieces.collect::<Vec<_>>().join("`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +187,22 @@ mod tests {
         assert_eq!(sources.position(Span::new(id, 10, 11)), LineColumn { line: 2, column: 4 });
         assert_eq!(sources.position(Span::new(id, 99, 99)), LineColumn { line: 3, column: 1 });
         assert_eq!(sources.slice(Span::new(id, 6, 9)), "bé");
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_quoted() {
+        let mut sources = Sources::new();
+        let open = sources.add("main.tf", "hunter2");
+        let shut = sources.add_withheld("x.tfvars", "hunter2\ntoken = }");
+        let check = |span: Span, message: &str, expect: &str| {
+            let mut problem = Diagnostic::error("x", message).label(span, message).help(message);
+            sources.conceal(&mut problem);
+            assert_eq!((&*problem.message, problem.help.as_deref()), (expect, Some(expect)));
+            assert_eq!(problem.labels[0].text, expect);
+        };
+        check(Span::new(open, 0, 7), "`hunter2` stands alone", "`hunter2` stands alone");
+        check(Span::new(shut, 0, 7), "write `hunter2 = value`", "write `… = value`");
+        check(Span::new(shut, 3, 3), "`hunter2` and `token`, not `}` or `a`", "`…` and `…`, not `}` or `a`");
+        assert!(sources.is_withheld(shut) && !sources.is_withheld(open) && !sources.is_withheld(SourceId(9)));
     }
 }

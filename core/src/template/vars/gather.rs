@@ -139,7 +139,8 @@ impl fmt::Display for Origin {
 /// is merged.
 ///
 /// The texts of files are added to `texts`, which spans then point into; give it the template's
-/// ([`Template::sources`](crate::template::Template::sources)).
+/// ([`Template::sources`](crate::template::Template::sources)). They may hold secrets: their lines are never drawn, and no
+/// problem quotes them.
 pub fn gather_variables(
     sources: &VariableSources,
     files: &Files,
@@ -178,9 +179,10 @@ pub fn gather_variables(
 }
 
 fn file(path: &str, text: &Arc<str>, raw: &mut RawVariables, texts: &mut Sources, problems: &mut Vec<Diagnostic>) {
-    let id = texts.add(path, Arc::clone(text));
-    let (body, found): (Body, _) =
+    let id = texts.add_withheld(path, Arc::clone(text));
+    let (body, mut found): (Body, _) =
         if has_json_extension(path) { json::parse_values(id, text) } else { hcl::parse(id, text) };
+    found.iter_mut().for_each(|problem| texts.conceal(problem));
     problems.extend(found);
     for block in &body.blocks {
         problems.push(
