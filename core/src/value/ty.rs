@@ -110,6 +110,16 @@ impl Type {
         }
     }
 
+    /// Returns whether an object type is in it, whose attributes have names. O(size of the type).
+    pub fn has_names(&self) -> bool {
+        match self {
+            Self::Any | Self::Bool | Self::Number | Self::String => false,
+            Self::List(element) | Self::Set(element) | Self::Map(element) => element.has_names(),
+            Self::Tuple(elements) => elements.iter().any(Self::has_names),
+            Self::Object(object) => !object.attributes.is_empty(),
+        }
+    }
+
     /// Returns the element type of a list, set or map.
     pub fn element(&self) -> Option<&Self> {
         match self {

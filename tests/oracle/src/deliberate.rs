@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use stackwright::{
-    template::syntax::{Call, Conditional, Expr, ExprKind, Ident, TemplatePart},
+    template::syntax::{BinaryOp, Call, Conditional, Expr, ExprKind, Ident, TemplatePart},
     value::{Type, Value, convert},
 };
 
@@ -54,6 +54,11 @@ pub const RULES: &[Rule] = &[
             case.their_error("panic")
                 || case.their_error("goroutine")
                 // Behind `try` and `can` nobody sees it.
+                // In an arm that is not taken neither.
+                || case.calls(
+                    |name, _| name == "slice",
+                    |case, call| case.value(&call.args[0]).is_some_and(|list| !list.is_known()),
+                )
                 || case.calls(
                     |name, count| name == "element" && count == 2,
                     |case, call| {
@@ -190,8 +195,16 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "digits of powers and logarithms",
         applies: |case| {
-            matches!(case.kind, Kind::Value | Kind::Accepted)
+            matches!(case.kind, Kind::Value | Kind::Accepted | Kind::Refinement)
                 && case.calls(|name, _| matches!(name, "pow" | "log"), |_, _| true)
+                && case.has_the_same_numbers()
+        },
+    },
+    Rule {
+        name: "digits of what is counted",
+        applies: |case| {
+            matches!(case.kind, Kind::Value | Kind::Refinement)
+                && divides(&case.ours.expr)
                 && case.has_the_same_numbers()
         },
     },
@@ -325,7 +338,15 @@ fn escapes_marks(text: &str) -> bool {
     text.split("\\u").skip(1).filter_map(code).any(|code| (0x300..0x370).contains(&code))
 }
 
-/// The text with thirteen digits of its numbers.
+/// Whether something is divided by something, or the remainder of that is taken.
+fn divides(expr: &Expr) -> bool {
+    let mut found =
+        matches!(&expr.kind, ExprKind::Binary(binary) if matches!(binary.op, BinaryOp::Divide | BinaryOp::Modulo));
+    expr.for_each_child(&mut |child, _| found |= divides(child));
+    found
+}
+
+/// The text with thirteen digits of its numbers; next to nothing is nothing.
 fn rounded(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -335,6 +356,7 @@ fn rounded(text: &str) -> String {
         let (number, behind) = number.split_at(end);
         out.push_str(before);
         match number.parse::<f64>() {
+            Ok(number) if number < 1e-15 => out.push_str(&format!("{:.12e}", 0.0)),
             Ok(number) => out.push_str(&format!("{number:.12e}")),
             Err(_) => out.push_str(number),
         }

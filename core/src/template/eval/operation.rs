@@ -243,7 +243,7 @@ impl Evaluator<'_> {
         let Some(decision) = decision else {
             if failed {
                 // Names in the type may be what is secret, and no mark would say so any more.
-                let hides = |arm: &Value| !arm.marks().is_empty() && !arm.ty().is_primitive();
+                let hides = |arm: &Value| !arm.marks().is_empty() && arm.ty().has_names();
                 let open = is_open(&then) || is_open(&otherwise) || hides(&then) || hides(&otherwise);
                 return Value::unknown(if open { Type::Any } else { ty });
             }
