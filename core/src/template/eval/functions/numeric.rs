@@ -34,15 +34,13 @@ pub(super) fn register(table: &mut Functions) {
         Function::new("log", "Returns the logarithm of a number to a base.")
             .takes([Parameter::new("num", Type::Number), Parameter::new("base", Type::Number)])
             .returns(Type::Number)
-            .computes(|call| {
-                from_float(float::ln(call.number(0).to_f64_lossy()) / float::ln(call.number(1).to_f64_lossy()))
-            }),
+            .computes(|call| from_float(float::ln(as_float(call, 0)?) / float::ln(as_float(call, 1)?))),
     );
     table.add(
         Function::new("pow", "Returns a number raised to a power.")
             .takes([Parameter::new("num", Type::Number), Parameter::new("power", Type::Number)])
             .returns(Type::Number)
-            .computes(|call| from_float(float::pow(call.number(0).to_f64_lossy(), call.number(1).to_f64_lossy()))),
+            .computes(|call| from_float(float::pow(as_float(call, 0)?, as_float(call, 1)?))),
     );
     let extreme = |name: &'static str, summary: &'static str| {
         Function::new(name, summary).then_any_number_of(Parameter::new("numbers", Type::Number)).returns(Type::Number)
@@ -73,6 +71,15 @@ pub(super) fn register(table: &mut Functions) {
             .returns(Type::Number)
             .computes(sum),
     );
+}
+
+/// Takes an argument as a double-precision number. One that is too large for that is refused, since it is not infinite.
+fn as_float(call: Call<'_>, idx: usize) -> Result<f64, Problem> {
+    let (number, float) = (call.number(idx), call.number(idx).to_f64_lossy());
+    if float.is_infinite() && !number.is_infinite() {
+        return Err(Problem::argument(idx, "a number between -1.8e308 and 1.8e308 is required"));
+    }
+    Ok(float)
 }
 
 fn from_float(value: f64) -> Result<Value, Problem> {
