@@ -15,6 +15,7 @@ pub mod ffi;
 pub mod form;
 pub mod graph;
 pub mod plan;
+pub mod pricing;
 pub mod resource;
 pub mod run;
 pub mod schema;

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["address", "value", "graph", "event"],
     &["schema", "template"],
-    &["form"],
+    &["form", "pricing"],
     &["resource", "state"],
     &["plan"],
     &["run"],

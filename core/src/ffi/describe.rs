@@ -77,6 +77,8 @@ pub struct TraitsData {
     pub call_timeout_ms: u64,
     /// See [`Traits::cost`].
     pub cost: u64,
+    /// See [`Traits::free`].
+    pub free: bool,
 }
 
 impl Default for TraitsData {
@@ -96,6 +98,7 @@ impl From<Traits> for TraitsData {
             ready_interval_ms: ms(traits.ready_interval),
             call_timeout_ms: ms(traits.call_timeout),
             cost: traits.cost,
+            free: traits.free,
         }
     }
 }
@@ -110,6 +113,7 @@ impl From<TraitsData> for Traits {
             ready_interval: Duration::from_millis(data.ready_interval_ms),
             call_timeout: Duration::from_millis(data.call_timeout_ms),
             cost: data.cost,
+            free: data.free,
         }
     }
 }

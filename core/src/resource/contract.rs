@@ -2,9 +2,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Context, EphemeralResource, Evidence, Object, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
+use super::{
+    Context, EphemeralResource, Evidence, Object, Outcome, PlanRequest, PlanResponse, QuoteItem, Readiness, Recovery,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
+    pricing::Prices,
     schema::Schema,
     template::eval::Function,
     value::Value,
@@ -30,6 +33,8 @@ pub struct Traits {
     pub call_timeout: Duration,
     /// A hint of how long making one takes, in any unit; the critical path is started first.
     pub cost: u64,
+    /// Whether its objects cost no money: [`Resource::quote`] then need not say so.
+    pub free: bool,
 }
 
 impl Default for Traits {
@@ -42,6 +47,7 @@ impl Default for Traits {
             ready_interval: Duration::from_millis(200),
             call_timeout: Duration::from_secs(1200),
             cost: 1,
+            free: false,
         }
     }
 }
@@ -136,6 +142,24 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
         let _ = (ctx, attributes);
         Err(upgrade_unsupported(version))
     }
+
+    /// Says what objects cost, many at a time: one answer for each, in their order. Must not change anything.
+    ///
+    /// What nobody can say is [`Prices::Unknown`], never nothing. By default that is everything, unless
+    /// [`Traits::free`] says that there is nothing to pay.
+    ///
+    /// # Errors
+    /// Whatever kept the type from asking; the prices of all items are unknown then.
+    async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
+        let _ = ctx;
+        Ok(unquoted(self.traits(), items))
+    }
+}
+
+/// Returns what [`Resource::quote`] answers by default.
+pub fn unquoted(traits: Traits, items: &[QuoteItem]) -> Vec<Prices> {
+    let each = |_| if traits.free { Prices::Free } else { Prices::unknown("its type names no prices") };
+    items.iter().map(each).collect()
 }
 
 /// Checks a configuration, then plans: the two are always asked together.

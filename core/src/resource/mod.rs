@@ -23,6 +23,7 @@ mod contract;
 mod ephemeral;
 pub mod layer;
 mod outcome;
+mod quote;
 mod registry;
 mod terraform_data;
 pub mod typed;
@@ -30,10 +31,11 @@ pub mod typed;
 pub use context::{CallInfo, Checkpoint, Context, Progress};
 pub(crate) use contract::checked_plan;
 pub use contract::{
-    DataSource, Provider, Resource, Traits, import_unsupported, recover_by_reading, upgrade_unsupported,
+    DataSource, Provider, Resource, Traits, import_unsupported, recover_by_reading, unquoted, upgrade_unsupported,
 };
 pub use ephemeral::{EphemeralResource, Opened, Renewed};
 pub use layer::Layer;
 pub use outcome::{Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery};
+pub use quote::{QuoteAsk, QuoteItem};
 pub use registry::{FIRST_REVISION, Kind, Registry};
 pub use terraform_data::TerraformData;

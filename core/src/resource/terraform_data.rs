@@ -51,7 +51,7 @@ impl Resource for TerraformData {
     }
 
     fn traits(&self) -> Traits {
-        Traits { idempotent_create: true, ready_at_once: true, ..Traits::default() }
+        Traits { idempotent_create: true, ready_at_once: true, free: true, ..Traits::default() }
     }
 
     async fn plan(&self, _ctx: &Context, request: PlanRequest) -> Result<PlanResponse> {

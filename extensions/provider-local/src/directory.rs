@@ -150,7 +150,7 @@ impl Resource for Directory {
     }
 
     fn traits(&self) -> Traits {
-        Traits { idempotent_create: true, ..Traits::default() }
+        Traits { idempotent_create: true, free: true, ..Traits::default() }
     }
 
     async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {

@@ -198,7 +198,7 @@ impl Resource for File {
     }
 
     fn traits(&self) -> Traits {
-        Traits { idempotent_create: true, ..Traits::default() }
+        Traits { idempotent_create: true, free: true, ..Traits::default() }
     }
 
     async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Effect, Error, Result},
+    pricing::Prices,
     resource::{
         Context, DataSource, EphemeralResource, Evidence, Object, Opened, Outcome, PlanRequest, PlanResponse,
-        Readiness, Recovery, Renewed, Resource, Traits,
+        QuoteItem, Readiness, Recovery, Renewed, Resource, Traits,
     },
     schema::Schema,
     value::Value,
@@ -57,6 +58,8 @@ pub enum Verb {
     Recover,
     /// `upgrade`.
     Upgrade,
+    /// `quote`.
+    Quote,
     /// `open`, of an ephemeral resource.
     Open,
     /// `renew`, of an ephemeral resource.
@@ -84,6 +87,7 @@ impl Verb {
             Self::Ready => "ready",
             Self::Recover => "recover",
             Self::Upgrade => "upgrade",
+            Self::Quote => "quote",
             Self::Open => "open",
             Self::Renew => "renew",
             Self::Close => "close",
@@ -246,6 +250,14 @@ impl<P: Policy> Resource for Layered<P> {
             Box::pin(async move { inner.upgrade(&ctx, version, attributes.clone()).await })
         };
         self.policy.around(ctx, Verb::Upgrade, self.traits(), &call).await
+    }
+
+    async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
+        let inner = &self.inner;
+        let call = |ctx: Context| -> BoxFuture<'_, Result<Vec<Prices>>> {
+            Box::pin(async move { inner.quote(&ctx, items).await })
+        };
+        self.policy.around(ctx, Verb::Quote, self.traits(), &call).await
     }
 }
 

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    pricing::Prices,
     resource::{
-        Context, Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, Readiness, Recovery, Resource,
-        Traits,
+        Context, Evidence, Object, ObjectState, Outcome, PlanRequest, PlanResponse, QuoteItem, Readiness, Recovery,
+        Resource, Traits,
     },
     schema::Schema,
     value::Value,
@@ -255,6 +256,10 @@ impl<R: TypedResource> Resource for Typed<R> {
             TypedRecovery::Absent => Recovery::Absent,
             TypedRecovery::CannotTell { reason } => Recovery::CannotTell { reason },
         })
+    }
+
+    async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
+        self.resource.quote(ctx, items).await
     }
 
     async fn upgrade(&self, ctx: &Context, version: u64, attributes: serde_json::Value) -> Result<Value> {

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    resource::{Context, Traits, upgrade_unsupported},
+    pricing::Prices,
+    resource::{Context, QuoteItem, Traits, unquoted, upgrade_unsupported},
 };
 
 /// A type of thing that the engine can manage, in terms of structs.
@@ -116,6 +117,14 @@ pub trait TypedResource: fmt::Debug + Sized + Send + Sync + 'static {
     ) -> Result<(Self::Inputs, Option<Self::Outputs>)> {
         let _ = (ctx, attributes);
         Err(upgrade_unsupported(version))
+    }
+
+    /// Says what objects cost, many at a time: see [`Resource::quote`](crate::resource::Resource::quote).
+    ///
+    /// Objects are values and not structs, since what is planned may not be known yet.
+    async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
+        let _ = ctx;
+        Ok(unquoted(self.traits(), items))
     }
 }
 

@@ -125,6 +125,7 @@ impl Resource for Process {
             ready_timeout: Duration::from_secs(LONGEST_READY_SECONDS + 60),
             ready_interval: Duration::from_millis(100),
             call_timeout: Duration::from_secs(3700),
+            free: true,
             ..Traits::default()
         }
     }

@@ -79,7 +79,7 @@ impl Resource for Id {
     }
 
     fn traits(&self) -> Traits {
-        Traits { idempotent_create: true, ..Traits::default() }
+        Traits { idempotent_create: true, free: true, ..Traits::default() }
     }
 
     async fn create(&self, _ctx: &Context, planned: Value) -> Outcome {

@@ -92,7 +92,7 @@ impl Resource for SelfSignedCert {
     }
 
     fn traits(&self) -> Traits {
-        Traits { idempotent_create: true, ..Traits::default() }
+        Traits { idempotent_create: true, free: true, ..Traits::default() }
     }
 
     async fn validate(&self, _ctx: &Context, config: &Value) -> Result<()> {
