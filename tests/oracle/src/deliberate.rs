@@ -227,7 +227,10 @@ pub const RULES: &[Rule] = &[
             let refused = case.kind == Kind::Accepted && case.their_error("result value has the wrong type: ");
             // What fails inside of an arm that is not taken leaves its type open.
             let (roots, nested) = conditionals(&case.ours.expr);
-            let met = if refused { [roots, nested].concat() } else { nested };
+            // What they convert twice may have lost everything by then.
+            let lost = case.kind == Kind::Refused
+                && matches!(&case.ours.outcome, Outcome::Error(message) if message.starts_with("eval.type"));
+            let met = if refused || lost { [roots, nested].concat() } else { nested };
             met.into_iter().any(|conditional| {
                 [&conditional.then, &conditional.otherwise]
                     .map(|arm| case.value(arm).map(|value| value.ty()))
@@ -241,12 +244,13 @@ pub const RULES: &[Rule] = &[
                     .into_iter()
                     .sum::<i32>()
                     == 3
-                    && case
-                        .value(&Expr {
-                            kind: ExprKind::Conditional(Box::new(conditional.clone())),
-                            span: case.ours.expr.span,
-                        })
-                        .is_some()
+                    && (lost
+                        || case
+                            .value(&Expr {
+                                kind: ExprKind::Conditional(Box::new(conditional.clone())),
+                                span: case.ours.expr.span,
+                            })
+                            .is_some())
             })
         },
     },
