@@ -178,6 +178,16 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "tabs in YAML",
+        applies: |case| {
+            matches!(case.kind, Kind::Accepted | Kind::Refused | Kind::Value)
+                && case.calls(
+                    |name, count| name == "yamldecode" && count == 1,
+                    |case, call| case.text_of(&bare(call).args[0]).is_some_and(|text| text.contains('\t')),
+                )
+        },
+    },
+    Rule {
         name: "years of five digits",
         applies: |case| {
             case.calls(

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use stackwright::{
     error::{Diagnostic, Diagnostics as _, SourceId},
     template::{
-        eval::{Evaluator, Observation, ObservationKind, Options, World as Sight},
+        eval::{Evaluator, NotYet, Observation, ObservationKind, Options, World as Sight},
         hcl,
         syntax::Expr,
     },
@@ -52,7 +52,7 @@ pub fn evaluate(world: &World, text: &str) -> Found {
 /// # Errors
 /// The first problem.
 pub fn validates(world: &World, expr: &Expr) -> Result<(), String> {
-    value(world.unplanned(), expr).map(drop)
+    seen(world.unplanned(), expr, &NotYet).map(drop)
 }
 
 /// Evaluates an expression that was read.
@@ -60,7 +60,11 @@ pub fn validates(world: &World, expr: &Expr) -> Result<(), String> {
 /// # Errors
 /// The first problem.
 pub fn value(world: &World, expr: &Expr) -> Result<Value, String> {
-    let options = Options { files: &world.files, world: &Planning, ..Options::default() };
+    seen(world, expr, &Planning)
+}
+
+fn seen(world: &World, expr: &Expr, sight: &dyn Sight) -> Result<Value, String> {
+    let options = Options { files: &world.files, world: sight, ..Options::default() };
     let mut evaluator = Evaluator::new(world, &world.functions, options);
     let value = evaluator.eval(expr);
     let problems = evaluator.finish().diagnostics;

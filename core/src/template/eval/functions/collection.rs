@@ -90,8 +90,9 @@ fn at_least(min: usize) -> Value {
 }
 
 fn coalesce(call: Call<'_>) -> Result<Value, Problem> {
-    for (idx, argument) in call.arguments.iter().enumerate() {
-        let value = convert(argument, call.returns).map_err(|error| Problem::argument(idx, error.to_string()))?;
+    for argument in call.arguments {
+        // As in Terraform: what only its type has in common with the others is passed over.
+        let Ok(value) = convert(argument, call.returns) else { continue };
         if !value.is_known() {
             return Ok(Value::unknown(call.returns.clone()));
         }
