@@ -1,185 +1,177 @@
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::mpsc;
 
+use napi::{
+    Status,
+    bindgen_prelude::FnArgs,
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
 use napi_derive::napi;
-use stackwright::{
-    Error, Result,
-    ffi::{ApplyQuery, EngineQuery, Host, PlanData, PlanQuery, ReportData, RowData, envelope},
-    run::Canceller,
-    stack::{self, Stack},
-    state::{
-        RunId,
-        cipher::{AesGcmCipher, KeyFile},
-    },
-};
-use stackwright_store_sqlite::SqliteStore;
+use stackwright_bridge::{Bell, Client, LiveCall};
 
-use crate::host::{Dispatch, NodeHost};
+/// What wakes the JavaScript thread. It does not keep Node alive by itself: the package does, while it awaits something.
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+/// Computes a function of templates on the JavaScript thread, while a thread of the engine waits.
+type Compute = ThreadsafeFunction<FnArgs<(String, String)>, String, FnArgs<(String, String)>, Status, false, true>;
 
-/// An engine over a SQLite file, and one stack of it.
+const SETTLED: u32 = 0;
+const CALL: u32 = 1;
+const DROPPED: u32 = 2;
+
+struct Waker(Wake);
+
+impl Bell for Waker {
+    fn ring(&self) {
+        // Refused only while Node ends, when nobody takes letters any more.
+        self.0.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}
+
+/// Something that came in.
+#[napi(object, object_from_js = false)]
+pub struct Letter {
+    /// 0: a promise was settled. 1: a call. 2: nobody waits for a call any more.
+    pub kind: u32,
+    /// The number of the promise or the call.
+    pub number: f64,
+    /// The envelope or the request.
+    pub text: Option<String>,
+    /// What is live about a call.
+    pub context: Option<CallContext>,
+}
+
+/// An engine with threads of its own.
 #[napi]
 pub struct Engine {
-    answer: String,
-    stack: Option<Stack>,
-}
-
-/// A plan that waits to be carried out once.
-#[napi]
-pub struct Plan {
-    answer: String,
-    plan: Mutex<Option<(Stack, stackwright::plan::Plan)>>,
-}
-
-/// A run that is under way on the engine's own task. Dropping it leaves it going.
-#[napi]
-pub struct Run {
-    answer: String,
-    canceller: Option<Canceller>,
-    live: Mutex<Option<stack::Run>>,
-}
-
-/// Opens the engine whose state and key lie in `folder`. `query` is an `EngineQuery` as JSON text; `dispatch` is an
-/// async function that takes a context and a request as JSON text and returns a reply as JSON text.
-#[napi]
-pub async fn open(folder: String, query: String, dispatch: Dispatch) -> Engine {
-    let host: Arc<dyn Host> = Arc::new(NodeHost::new(dispatch));
-    let (answer, stack) = split(build(Path::new(&folder), &query, &host).await, |_| ());
-    Engine { answer, stack }
-}
-
-async fn build(folder: &Path, query: &str, host: &Arc<dyn Host>) -> Result<Stack> {
-    let engine = EngineQuery::from_json(query)?
-        .builder(host)
-        .store(SqliteStore::open(folder.join("state.db")).await?)
-        .cipher(AesGcmCipher::new(KeyFile::open_or_create(folder.join("key"))?))
-        .build()?;
-    Ok(engine.stack("spike", "main"))
-}
-
-/// Returns what a host sees of a result, and the result itself.
-fn split<T, D: serde::Serialize>(result: Result<T>, show: impl FnOnce(&T) -> D) -> (String, Option<T>) {
-    match result {
-        Ok(value) => (envelope(Ok(show(&value))), Some(value)),
-        Err(error) => (envelope::<()>(Err(error)), None),
-    }
-}
-
-fn absent(what: &str) -> Error {
-    Error::bug(format!("there is no {what}: it was used up, or never came about"))
-}
-
-fn begun(result: Result<stack::Run>) -> Run {
-    let (answer, run) = split(result, |run| run.id().to_string());
-    Run { answer, canceller: run.as_ref().map(stack::Run::canceller), live: Mutex::new(run) }
-}
-
-impl Engine {
-    fn stack(&self) -> Result<Stack> {
-        self.stack.clone().ok_or_else(|| absent("engine"))
-    }
-
-    async fn make_plan(&self, query: &str) -> Result<(Stack, stackwright::plan::Plan)> {
-        let stack = self.stack()?;
-        let plan = PlanQuery::from_json(query)?.plan(&stack).await?;
-        Ok((stack, plan))
-    }
-
-    async fn make_run(&self, run: &str, query: &str) -> Result<stack::Run> {
-        self.stack()?.resume(run_id(run)?, ApplyQuery::from_json(query)?.into()).await
-    }
+    client: Client,
 }
 
 #[napi]
 impl Engine {
-    /// What came of opening it: an envelope.
-    #[napi(getter)]
-    pub fn answer(&self) -> String {
-        self.answer.clone()
-    }
-
-    /// Works out what is to be done. Resolves to a `Plan`.
-    #[napi]
-    pub async fn plan(&self, query: String) -> Plan {
-        let (answer, plan) = split(self.make_plan(&query).await, |(_, plan)| PlanData::from(plan));
-        Plan { answer, plan: Mutex::new(plan) }
-    }
-
-    /// Goes on with a run whose process died. Resolves to a `Run`.
-    #[napi]
-    pub async fn resume(&self, run: String, query: String) -> Run {
-        begun(self.make_run(&run, &query).await)
-    }
-
-    /// Resolves to the envelope of the id of the run that was begun and not ended, or of null.
-    #[napi]
-    pub async fn unfinished_run(&self) -> String {
-        let found = async { self.stack()?.unfinished_run().await }.await;
-        envelope(found.map(|run| run.map(|run| run.id.to_string())))
-    }
-
-    /// Resolves to the envelope of what exists.
-    #[napi]
-    pub async fn state(&self) -> String {
-        let state = async { self.stack()?.state().await }.await;
-        envelope(state.map(|state| RowData::all(&state)))
-    }
-}
-
-#[napi]
-impl Plan {
-    /// The envelope of what it comes to.
-    #[napi(getter)]
-    pub fn answer(&self) -> String {
-        self.answer.clone()
-    }
-
-    /// Carries the plan out, once. Resolves to a `Run` when it has begun.
-    #[napi]
-    pub async fn apply(&self, query: String) -> Run {
-        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| absent("plan"));
-        let run = async {
-            let (stack, plan) = plan?;
-            stack.apply(plan, ApplyQuery::from_json(&query)?.into()).await
+    /// Starts the threads. `wake` has `take` be called; `compute` takes a function's name and arguments and returns an
+    /// envelope.
+    #[napi(constructor)]
+    pub fn new(wake: Wake, compute: Compute) -> napi::Result<Self> {
+        let compute = move |name: &str, arguments: &str| {
+            let (sender, receiver) = mpsc::channel();
+            let given = FnArgs::from((name.to_owned(), arguments.to_owned()));
+            let status =
+                compute.call_with_return_value(given, ThreadsafeFunctionCallMode::NonBlocking, move |answer, _| {
+                    // The thread that asked waits; where it is gone, nobody is interested.
+                    let _ = sender.send(answer);
+                    Ok(())
+                });
+            if status != Status::Ok {
+                return Err(status.as_ref().to_owned());
+            }
+            match receiver.recv() {
+                Ok(Ok(text)) => Ok(text),
+                Ok(Err(error)) => Err(error.status.as_ref().to_owned()),
+                Err(_) => Err(Status::Closing.as_ref().to_owned()),
+            }
         };
-        begun(run.await)
+        let client = Client::new(Waker(wake), compute).map_err(|error| napi::Error::from_reason(error.to_string()))?;
+        Ok(Self { client })
     }
+
+    /// Everything that came in, in order.
+    #[napi]
+    pub fn take(&self) -> Vec<Letter> {
+        let letter = |letter| match letter {
+            stackwright_bridge::Letter::Settled { promise, text } => {
+                Letter { kind: SETTLED, number: promise as f64, text: Some(text), context: None }
+            }
+            stackwright_bridge::Letter::Call { number, ctx, request } => Letter {
+                kind: CALL,
+                number: number as f64,
+                text: Some(request),
+                context: Some(CallContext { live: self.client.live(ctx) }),
+            },
+            stackwright_bridge::Letter::Dropped { number } => {
+                Letter { kind: DROPPED, number: number as f64, text: None, context: None }
+            }
+        };
+        self.client.take().into_iter().map(letter).collect()
+    }
+
+    /// Opens the store and builds the engine. The promise is settled with the envelope of null.
+    #[napi]
+    pub fn open(&self, promise: f64, query: String) {
+        self.client.open(promise as u64, query);
+    }
+
+    /// Answers a `stackwright::ffi::Ask`. The promise is settled with an envelope.
+    #[napi]
+    pub fn ask(&self, promise: f64, text: String) {
+        self.client.ask(promise as u64, text);
+    }
+
+    /// Answers a `stackwright::ffi::Tell` with an envelope.
+    #[napi]
+    pub fn tell(&self, text: String) -> String {
+        self.client.tell(&text)
+    }
+
+    /// Takes the reply of a call, as JSON text.
+    #[napi]
+    pub fn reply(&self, number: f64, text: String) {
+        self.client.reply(number as u64, text);
+    }
+
+    /// Takes the name of the class of what was thrown and says nothing of itself.
+    #[napi]
+    pub fn raised(&self, number: f64, class: String) {
+        self.client.raised(number as u64, &class);
+    }
+
+    /// Settles the promise with the envelope of the name of one of the engine's threads.
+    #[napi]
+    pub fn thread(&self, promise: f64) {
+        self.client.thread(promise as u64);
+    }
+
+    /// Ends the threads. What still runs is dropped, as if the process had died.
+    #[napi]
+    pub fn close(&self) {
+        self.client.close();
+    }
+}
+
+/// Returns the name of the thread that calls.
+#[napi]
+pub(crate) fn current_thread() -> String {
+    let thread = std::thread::current();
+    format!("{} {:?}", thread.name().unwrap_or_default(), thread.id())
+}
+
+/// What is live about a call: the host can make facts durable, say how far it is, see that it should stop.
+#[napi]
+pub struct CallContext {
+    live: LiveCall,
 }
 
 #[napi]
-impl Run {
-    /// The envelope of its id.
+impl CallContext {
+    /// Makes the remote id durable. The promise is settled with an envelope.
+    #[napi]
+    pub fn checkpoint(&self, promise: f64, id: String, partial: Option<String>) {
+        self.live.checkpoint(promise as u64, id, partial);
+    }
+
+    /// Tells observers how far the call is.
+    #[napi]
+    pub fn progress(&self, message: String) {
+        self.live.progress(&message);
+    }
+
+    /// Whether the caller wants the call to end soon.
     #[napi(getter)]
-    pub fn answer(&self) -> String {
-        self.answer.clone()
+    pub fn is_cancelled(&self) -> bool {
+        self.live.is_cancelled()
     }
 
-    /// Waits for the end. Resolves to the envelope of the report.
+    /// Settles the promise with the envelope of whether the caller wants the call to end soon, once that or its end is so.
     #[napi]
-    pub async fn finish(&self) -> String {
-        let run = self.live.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| absent("run"));
-        let report = async { run?.finish().await }.await;
-        envelope(report.map(|report| ReportData::from(&report)))
+    pub fn cancelled(&self, promise: f64) {
+        self.live.cancelled(promise as u64);
     }
-
-    /// Asks the run to start nothing new and to finish what runs.
-    #[napi]
-    pub fn cancel(&self) {
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel();
-        }
-    }
-
-    /// Asks the run not to wait for what runs either.
-    #[napi]
-    pub fn cancel_now(&self) {
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel_now();
-        }
-    }
-}
-
-fn run_id(text: &str) -> Result<RunId> {
-    text.parse().map_err(|error| Error::bug(format!("`{text}` is not the id of a run")).because(error))
 }

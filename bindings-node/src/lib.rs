@@ -1,17 +1,14 @@
-//! The bridge between the engine and Node: a spike, to prove that the contracts carry over.
+//! The bridge between the engine and Node; the package in `lib/` stands on it.
 //!
 //! ```text
-//! stackwright.node (this addon) ─▶ stackwright::ffi ─▶ the engine, on tokio's threads
-//!        ▲ promises, JSON text                      │ Host::call
-//!        └──── `dispatch(context, request)` on the main thread ◀┘
+//! lib/bridge.js ─ ask, tell, reply ─▶ Engine (this addon) ─▶ stackwright_bridge::Client, on the engine's threads
+//!       ▲ take()                                    │ Bell: one wake of the JavaScript thread for many letters
+//!       └───────────────────────────────────────────┘
 //! ```
 //!
-//! What crosses is JSON text and four classes with nothing but methods. No error crosses, since a rejected promise
-//! keeps its message only: every answer is an envelope, `{"ok": …}` or `{"error": …}`, from which the package on top
-//! throws errors of its own. `docs/design/bindings-spike.md` says what it taught.
+//! What crosses is JSON text and two classes with nothing but methods. No error crosses: every answer is an envelope,
+//! `{"ok": …}` or `{"error": …}`, from which the package throws errors of its own.
 
-/// What a call is handed.
-pub mod context;
-/// Engines, plans and runs.
-pub mod engine;
-mod host;
+mod engine;
+
+pub use engine::{CallContext, Engine, Letter};
