@@ -151,11 +151,25 @@ test_python() {
     tested=$((tested + 1))
 }
 
+# Packs the package as it goes to a registry, installs it where nothing else is, and runs its tests away from the source tree.
+test_node() {
+    local tests=$work/node-tests
+    cp -r bindings-node "$work/node-package"
+    mkdir -p "$work/node-package/native"
+    place stackwright_node node-package/native/stackwright.node
+    (cd "$work/node-package" && npm pack --silent --pack-destination "$work" >/dev/null)
+    cp -r bindings-node/test "$tests"
+    (cd "$tests" && npm install --silent --no-audit --no-fund "$work"/stackwright-*.tgz)
+    (cd "$tests" && "$node" --test ./*.test.mjs)
+    (cd "$tests" && "$node" node_modules/typescript/bin/tsc -p types/tsconfig.json)
+    tested=$((tested + 1))
+}
+
 # The programs themselves and not what stands before them on PATH (version managers put scripts there): a signal has to
 # reach the process that runs the engine.
 python=$(python3 -c 'import sys; print(sys.executable if sys.version_info >= (3, 10) else "")' 2>/dev/null) || python=
-# Node-API 9 came with Node 18.17.
-node=$(node -p 'process.versions.napi >= 9 ? process.execPath : ""' 2>/dev/null) || node=
+node=$(node -p 'process.versions.node.split(".")[0] >= 20 ? process.execPath : ""' 2>/dev/null) || node=
+command -v npm >/dev/null 2>&1 || node=
 
 if [ -n "$node" ]; then
     # As `make build` does it, with the same features, so that nothing is built twice.
@@ -174,12 +188,12 @@ else
 fi
 
 if [ -n "$node" ]; then
-    place stackwright_node stackwright.node
-    export STACKWRIGHT_NATIVE=$work/stackwright.node
-    run=("$node" bindings-node/spike/spike.mjs)
+    test_node
+    export BUCKET_TEMPLATES=$PWD/tests/bindings
+    run=("$node" "$work/node-tests/killed/step.mjs")
     prove node
 else
-    skip "no node, 18.17 or newer, is on PATH" "it from nodejs.org or your system's packages (apt-get install nodejs)"
+    skip "no node, 20 or newer, with npm is on PATH" "it from nodejs.org or your system's packages (apt-get install nodejs npm)"
 fi
 
 say "bindings: $tested passed, 0 failed, $skipped skipped"

@@ -35,6 +35,7 @@ const HANDLER = {
     // A promise is recognised by `then`; an expression is none.
     if (name === 'then' || name === 'constructor') return name === 'then' ? undefined : Expression;
     if (typeof name === 'symbol') return undefined;
+    if (name === '*') return new Expression(`${target[TEXT]}[*]`);
     const text = /^(0|[1-9][0-9]*)$/.test(name) ? `${target[TEXT]}[${name}]` : NAME.test(name) ? `${target[TEXT]}.${name}` : `${target[TEXT]}[${JSON.stringify(name)}]`;
     return new Expression(text);
   },

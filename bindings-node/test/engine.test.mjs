@@ -172,14 +172,14 @@ test('expressions stand in values and in texts', () => {
   const template = new Template();
   const net = template.resource('acme_net', 'main', { cidr: '10.0.0.0/8' });
   const host = template.resource('acme_host', 'web', { count: 2, net: net.id, name: `web-${net.zone.name}`, first: net.subnets[0].id, odd: net.tags['a b'] });
-  template.local('all', [host, expression('upper("x")'), literal('${kept}')]);
+  template.local('all', [host['*'].id, host, expression('upper("x")'), literal('${kept}')]);
   template.module('m', { source: './m', net });
   assert.deepEqual(template.toJSON(), {
     resource: {
       acme_net: { main: { cidr: '10.0.0.0/8' } },
       acme_host: { web: { count: 2, net: '${acme_net.main.id}', name: 'web-${acme_net.main.zone.name}', first: '${acme_net.main.subnets[0].id}', odd: '${acme_net.main.tags["a b"]}' } },
     },
-    locals: { all: ['${acme_host.web}', '${upper("x")}', '$${kept}'] },
+    locals: { all: ['${acme_host.web[*].id}', '${acme_host.web}', '${upper("x")}', '$${kept}'] },
     module: { m: { source: './m', net: '${acme_net.main}' } },
   });
   assert.throws(() => template.resource('acme_net', 'main'), /has `acme_net.main` already/);

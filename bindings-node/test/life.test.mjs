@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import fs from 'node:fs/promises';
@@ -87,7 +88,8 @@ test('calls run side by side on the thread of JavaScript, the engine on its own'
   assert.equal(running, 8);
   await engine.close();
 
-  const { native } = await import('../lib/native.js').then(({ default: each }) => each);
+  const require = createRequire(import.meta.url);
+  const { native } = require(path.join(path.dirname(require.resolve('stackwright/package.json')), 'lib', 'native.js'));
   const letters = [];
   const raw = new native.Engine(() => letters.push(...raw.take()), () => '');
   raw.thread(1);

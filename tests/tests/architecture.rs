@@ -39,7 +39,8 @@ const BINDINGS: &[(&str, &[&str])] = &[
             "stackwright-store-sqlite",
         ],
     ),
-    ("bindings-node", &["stackwright-store-sqlite"]),
+    ("bindings-bridge", &["stackwright-store-postgres", "stackwright-store-sqlite"]),
+    ("bindings-node", &["stackwright-bridge"]),
     ("bindings-python", &["stackwright-store-postgres", "stackwright-store-sqlite"]),
 ];
 
