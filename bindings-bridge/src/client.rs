@@ -139,9 +139,10 @@ fn settle(
     let (mailbox, inner) = (Arc::clone(mailbox), handle.clone());
     drop(handle.spawn(async move {
         // On a task of its own, so that a panic settles the promise too.
-        let text = inner.spawn(answer).await.unwrap_or_else(|error| {
-            envelope::<()>(Err(Error::bug("the engine panicked").because(error)))
-        });
+        let text = inner
+            .spawn(answer)
+            .await
+            .unwrap_or_else(|error| envelope::<()>(Err(Error::bug("the engine panicked").because(error))));
         mailbox.post(Letter::Settled { promise, text });
     }));
 }

@@ -346,7 +346,14 @@ fn every_error_code_has_a_page() {
 fn every_code_in_the_sources_is_listed() {
     let known: BTreeSet<&str> = stackwright::error::CODES.iter().map(|info| info.code).collect();
     let mut paths = Vec::new();
-    for folder in ["core/src", "extensions", "bindings-bridge/src", "bindings-cli/src", "bindings-node/src", "bindings-python/src"] {
+    for folder in [
+        "core/src",
+        "extensions",
+        "bindings-bridge/src",
+        "bindings-cli/src",
+        "bindings-node/src",
+        "bindings-python/src",
+    ] {
         rust_files(&root().join(folder), &mut paths);
     }
     let mut unknown = BTreeSet::new();
