@@ -18,6 +18,7 @@
 //! * **Say what you know.** Errors say whether the world may have changed ([`Effect`](crate::error::Effect)); after
 //!   "unknown" the engine asks [`Resource::recover`] before it does anything else.
 
+pub mod conformance;
 mod context;
 mod contract;
 mod ephemeral;
