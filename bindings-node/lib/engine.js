@@ -14,6 +14,10 @@ const { Template, templateOf } = require('./template.js');
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
 const RELEASED = new FinalizationRegistry(({ bridge, operation }) => void bridge.deref()?.release(operation));
 
+// For other files of this package: how an engine is asked what its methods do not ask.
+const ASKED = new WeakMap();
+const askOf = (engine) => ASKED.get(engine);
+
 /**
  * Plans and applies templates with the types that it is given.
  *
@@ -31,6 +35,7 @@ class Engine {
   constructor(bridge, onEvent) {
     this.#bridge = bridge;
     this.#onEvent = onEvent;
+    ASKED.set(this, (name, question) => bridge.ask(name, question));
   }
 
   /** Opens the store and returns the engine. */
@@ -312,4 +317,4 @@ function keyOf(place, key) {
   throw new TypeError('say with `key` what seals secrets: the path of a key file, or 64 hexadecimal digits');
 }
 
-module.exports = { Engine, Stack };
+module.exports = { Engine, Stack, askOf };

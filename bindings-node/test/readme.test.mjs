@@ -9,7 +9,7 @@ import test from 'node:test';
 
 const place = path.join(path.dirname(createRequire(import.meta.url).resolve('stackwright/package.json')), 'README.md');
 const snippets = [...fs.readFileSync(place, 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text);
-const said = [/run_started[\s\S]*https:\/\/assets\.example\n$/, /^\{"variable":.*acme_host\.web/, /create acme_flaky\.a true\nrun\.failed true\n$/];
+const said = [/run_started[\s\S]*https:\/\/assets\.example\n$/, /^\{"variable":.*acme_host\.web/, /create acme_flaky\.a true\nrun\.failed true\n$/, /^1\d 0\n$/];
 
 assert.equal(snippets.length, said.length, 'each snippet has its answer here');
 for (const [idx, text] of snippets.entries()) {

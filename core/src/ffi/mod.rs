@@ -20,6 +20,7 @@
 //! * `Debug` of what carries attributes shows none of them.
 
 mod call;
+mod conform;
 mod context;
 mod data;
 mod describe;
@@ -33,6 +34,7 @@ mod session;
 mod view;
 
 pub use call::{Bytes, Call, Facts, Object, ObjectState, Outcome, PlanResponse, Readiness, Recovery, Reply, Request};
+pub use conform::{ConformQuery, FindingData};
 pub use context::CallContext;
 pub use data::HostDataSource;
 pub use describe::{DataDescriptor, TraitsData, TypeDescriptor};

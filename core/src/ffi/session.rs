@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApplyQuery, Bytes, ChangeView, Failure, GraphView, OutputView, PlanQuery, PlanView, Problem, ReportData, RunData,
-    StateData,
+    ApplyQuery, Bytes, ChangeView, ConformQuery, Failure, GraphView, OutputView, PlanQuery, PlanView, Problem,
+    ReportData, RunData, StateData,
     failure::enveloped,
     query::{address, attached, read, target},
 };
@@ -192,6 +192,11 @@ pub enum Ask {
         from: String,
         /// The address that it gets.
         to: String,
+    },
+    /// Holds a type of the host's against the contract of resource types: [`FindingData`](super::FindingData) each.
+    Conform {
+        /// Which type, and how its things are described.
+        query: ConformQuery,
     },
     /// Stops managing objects and leaves them alone: the addresses.
     ForgetRows {
@@ -375,6 +380,7 @@ impl Session {
             Ask::MoveAddress { stack, from, to } => {
                 json(self.stack(&stack).move_address(&address(&from)?, &address(&to)?).await?)
             }
+            Ask::Conform { query } => json(query.run(&self.engine.registry()).await?),
             Ask::ForgetRows { stack, target: covers } => {
                 let gone = self.stack(&stack).forget_rows(&target(&covers)?).await?;
                 json(gone.iter().map(ToString::to_string).collect::<Vec<_>>())

@@ -103,7 +103,12 @@ pub(super) async fn update_answer_lost(bench: &Bench<'_>) -> CaseResult {
         return Err(Stop::Wrong("`recover` does not find what was updated".to_owned()));
     };
     ensure(found.id == prior.id, || "`recover` found another object".to_owned())?;
-    bench.fits("recover", &planned, &found)?;
+    // A type that does not see what it was told repeats what was known; so does its `read`.
+    let read = bench.read(&after, &prior).await?;
+    let is_blind = read.is_some_and(|read| read.attributes.same(&found.attributes));
+    if !is_blind {
+        bench.fits("recover", &planned, &found)?;
+    }
     bench.delete(&thing, &found).await
 }
 

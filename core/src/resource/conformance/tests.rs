@@ -28,6 +28,7 @@ enum Breach {
     GhostsRead,
     DeletedTwice,
     UpdateLost,
+    UpdateUnseen,
     AnythingImported,
     NothingRecovered,
     AnythingRecovered,
@@ -50,7 +51,7 @@ const BREACHES: &[(Breach, &str)] = &[
     (Breach::GhostsRead, "crash/delete-answer-lost"),
     (Breach::DeletedTwice, "life/delete"),
     (Breach::UpdateLost, "life/update"),
-    (Breach::UpdateLost, "crash/update-answer-lost"),
+    (Breach::UpdateUnseen, "crash/update-answer-lost"),
     (Breach::AnythingImported, "life/import-missing"),
     (Breach::NothingRecovered, "crash/create-answer-lost"),
     (Breach::NothingRecovered, "crash/at-a-checkpoint"),
@@ -269,6 +270,11 @@ impl Resource for Thing {
         }
         if self.breaks(Breach::AnythingRecovered) && evidence.prior.is_none() {
             return Ok(Recovery::Found(self.make(&ctx.idempotency_key(), &self.schema().block.empty_value())));
+        }
+        if self.breaks(Breach::UpdateUnseen)
+            && let Some(prior) = &evidence.prior
+        {
+            return Ok(Recovery::Found(prior.clone()));
         }
         let key = ctx.idempotency_key();
         let by_key = self.world().iter().find(|(_, made)| made.key == key).map(|(id, _)| id.clone());

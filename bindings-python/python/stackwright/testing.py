@@ -1,0 +1,70 @@
+"""Tests of resource types: the conformance suite of the engine, for types that are written in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .engine import Engine
+from .resources import collect
+
+__all__ = ["Finding", "conform"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A case, and what became of it."""
+
+    case: str
+    """The case, such as `crash/same-key`."""
+    verdict: Literal["passed", "skipped", "failed"]
+    """What became of it."""
+    message: str | None
+    """Why it was skipped, or what the type did wrong."""
+
+
+async def conform(
+    resource: object,
+    *,
+    config: Mapping[str, object],
+    changed: Mapping[str, object] | None = None,
+    missing_id: str | None = None,
+    is_value: bool = False,
+    fault: str | None = None,
+    patience: float = 30.0,
+) -> list[Finding]:
+    """Holds a resource type against the contract that the engine relies on, and returns what became of each case.
+
+    Things are made, read, changed, imported and removed, one and many at once; answers are lost on purpose, and keys used
+    twice. A type passes when nothing is made twice and every verb says what is so. What was made is removed again: check that
+    your world is empty afterwards.
+
+    .. code-block:: python
+
+        await conform(Bucket(cloud), config={"name": "b{n}"}, changed={"name": "b{n}", "size": 2}, missing_id="b-none")
+        assert not cloud.buckets()
+
+    :param resource: the class, or an object of it.
+    :param config: what a template says of one thing. In texts `{n}` stands for a number: other numbers, other things.
+    :param changed: the same after a change that is made in place, for types that have `update`.
+    :param missing_id: an id that nothing has, written as one, for types that have `import_`.
+    :param is_value: nothing in the world says whether a thing exists, as with random values.
+    :param fault: an input that makes verbs misbehave as it says (`raise create`, `hang read`, …), for tests of the bridge.
+    :param patience: how long a call may take. Seconds.
+    :raises AssertionError: with all that the type did wrong.
+    """
+    query: dict[str, Any] = {
+        "type_name": collect("resource", [resource])[0].name,
+        "config": config,
+        "changed": changed,
+        "missing_id": missing_id,
+        "is_value": is_value,
+        "fault": fault,
+        "patience_ms": round(patience * 1000),
+    }
+    async with Engine("memory:", resources=[resource]) as engine:
+        found = [Finding(**each) for each in await engine._bridge.ask("conform", query=query)]  # pyright: ignore[reportPrivateUsage]
+    wrong = [f"\n  {each.case}: {each.message}" for each in found if each.verdict == "failed"]
+    assert not wrong, f"`{query['type_name']}` does not keep its contract:{''.join(wrong)}"
+    return found
