@@ -138,7 +138,7 @@ impl Engine {
 
 /// Returns the name of the thread that calls.
 #[napi]
-pub(crate) fn current_thread() -> String {
+pub fn current_thread() -> String {
     let thread = std::thread::current();
     format!("{} {:?}", thread.name().unwrap_or_default(), thread.id())
 }

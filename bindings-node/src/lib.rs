@@ -11,4 +11,4 @@
 
 mod engine;
 
-pub use engine::{CallContext, Engine, Letter};
+pub use engine::{CallContext, Engine, Letter, current_thread};

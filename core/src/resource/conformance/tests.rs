@@ -289,7 +289,7 @@ impl Harness for Thing {
         Arc::new(self.clone())
     }
 
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "thing"
     }
 
