@@ -148,6 +148,10 @@ def deliberate(key, theirs, there, here):
         # What resources compute has no type there yet; once it has, the arms agree.
         SKIPPED["types that are known later"] += 1
         return True
+    if there is None and here and here.get("why") in ("eval.infinite", "template.context") and story(number_of(name)).broken:
+        # Nobody evaluates it there: there are no instances.
+        SKIPPED["told without planning"] += 1
+        return True
     if name_of := refused_elsewhere(there, here):
         SKIPPED[name_of] += 1
         return True
@@ -316,9 +320,7 @@ def kept(state):
 
 def hidden(value, secret):
     """A value without its secrets: stackwright shows null in their place. Where a part of `input` is secret, all of `output` is
-    in stackwright; it is left out then."""
-    if isinstance(secret, dict) and has_secret(secret.get("input")) and isinstance(value, dict) and "output" in value:
-        secret = {**secret, "output": True}
+    in stackwright; it is left out then, also of objects that are part of others."""
     return masked(value, secret)
 
 
@@ -331,6 +333,8 @@ def masked(value, secret):
     if secret is True:
         return None
     if isinstance(secret, dict) and isinstance(value, dict):
+        if has_secret(secret.get("input")) and "output" in value:
+            secret = {**secret, "output": True}
         return {name: masked(part, secret.get(name)) for name, part in value.items()}
     if isinstance(secret, list) and isinstance(value, list):
         return [masked(part, flag) for part, flag in zip(value, secret)]
@@ -339,9 +343,17 @@ def masked(value, secret):
 
 def without_output(secret):
     """Flags without those of `output`, which is as secret as `input` in stackwright and never secret in Terraform."""
-    if isinstance(secret, dict):
-        return {name: flag for name, flag in secret.items() if name != "output"}
-    return secret
+    if not isinstance(secret, dict):
+        return secret
+    return {name: without_copies(flag) for name, flag in secret.items() if name != "output"}
+
+
+def without_copies(secret):
+    """The same below, where nobody knows what is a resource: only beside a secret `input`."""
+    if not isinstance(secret, dict):
+        return secret
+    flags = secret.items()
+    return {name: without_copies(flag) for name, flag in flags if name != "output" or not has_secret(secret.get("input"))}
 
 
 def write(folder, versions):
