@@ -104,7 +104,9 @@ impl Evaluator<'_> {
 
     fn interpolation(&mut self, expr: &Expr, span: Span, text: &mut Text, frame: Option<&Frame<'_>>) {
         let value = self.expr(expr, frame);
-        text.marks |= value.marks();
+        if !value.is_null() {
+            text.marks |= value.marks();
+        }
         match value.kind() {
             Kind::String(part) => self.append(text, part, span),
             Kind::Unknown(_) => text.known = false,
