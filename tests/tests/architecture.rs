@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["address", "value", "graph", "event"],
     &["schema", "template"],
     &["form", "pricing"],
+    &["catalog"],
     &["resource", "state"],
     &["plan"],
     &["run"],

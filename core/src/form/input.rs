@@ -2,7 +2,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::{Map, Value as Json};
 
-use crate::value::{Type, Value, from_json_value};
+use crate::{
+    error::{Diagnostics as _, Error, Result, SourceId},
+    template::document,
+    value::{Type, Value, from_json_value},
+};
 
 /// What was filled in and answered so far.
 ///
@@ -139,7 +143,7 @@ impl Inputs {
     ///
     /// # Errors
     /// A fragment for people: which part has the wrong shape.
-    pub fn from_json(json: &Json) -> Result<Self, String> {
+    pub fn from_json(json: &Json) -> std::result::Result<Self, String> {
         let Json::Object(parts) = json else { return Err("the inputs are no object".to_owned()) };
         let mut inputs = Self::default();
         for (name, part) in parts {
@@ -167,6 +171,18 @@ impl Inputs {
         }
         Ok(inputs)
     }
+}
+
+/// Reads a document with what is filled in, or answered: JSON where the name of the file ends in `.json`, otherwise YAML.
+/// Texts are what they are; nothing in them is evaluated.
+///
+/// # Errors
+/// `template.invalid` with the diagnostics; their places are in the text, whose number is 0.
+pub fn read_values(name: &str, text: &str) -> Result<Json> {
+    let refused = |problems| Error::from_diagnostics("template.invalid", problems);
+    let node = document::read(SourceId(0), name, text).map_err(|problem| refused(vec![*problem]))?;
+    let problems = document::repeated(&node);
+    if problems.has_errors() { Err(refused(problems)) } else { Ok(document::json_of(&node)) }
 }
 
 fn value_of(json: &Json) -> Value {

@@ -55,7 +55,7 @@ pub use eval::{eval, validate};
 pub use expression::{Expression, FieldPath};
 pub use field::{Field, Fields, Immutability, List, OnInactive};
 pub use format::Format;
-pub use input::{Answer, Choice, Context, Inputs, Phase};
+pub use input::{Answer, Choice, Context, Inputs, Phase, read_values};
 pub use lint::lint;
 pub use model::{Dialect, Form, Group, Preset, Step};
 pub use option::{AutoSelect, DataSource, OnStale, OptionItem, OptionSource, Options};

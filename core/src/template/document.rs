@@ -38,3 +38,18 @@ pub(crate) fn type_constraint(source: SourceId, text: &NodeText) -> (TypeConstra
     problems.list.extend(found);
     (constraint, problems.list)
 }
+
+/// Returns the JSON of a node, for shapes that serde reads.
+pub(crate) fn json_of(node: &Node) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match &node.kind {
+        NodeKind::Null => Json::Null,
+        NodeKind::Bool(value) => Json::Bool(*value),
+        NodeKind::Number(text) => serde_json::from_str(text).unwrap_or(Json::Null),
+        NodeKind::String(text) | NodeKind::Code(text) => Json::String(text.decoded.to_string()),
+        NodeKind::Array(items) => Json::Array(items.iter().map(json_of).collect()),
+        NodeKind::Object(entries) => {
+            Json::Object(entries.iter().map(|(name, node)| (name.decoded.to_string(), json_of(node))).collect())
+        }
+    }
+}

@@ -1,0 +1,198 @@
+use std::{path::Path, sync::Arc};
+
+use super::{Limits, Manifest, PackageFiles, Place, Version, folder, read};
+use crate::{
+    error::{Diagnostic, Diagnostics as _, Result, Sources},
+    form::{self, Form, Widgets},
+    pricing::Bundle,
+    template::{self, Files, Template, document},
+};
+
+/// The names that a manifest may have.
+const MANIFESTS: [&str; 3] = ["package.yaml", "package.yml", "package.json"];
+
+/// A package, read: its manifest, and everything that it names.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// What it says of itself; `None` where that cannot be read.
+    pub manifest: Option<Manifest>,
+    /// Its template. All places in the package are places in its [`sources`](Template::sources).
+    pub template: Template,
+    /// The form that is filled in to install it, bound to the template.
+    pub form: Form,
+    /// Whether the form follows from the template: the package has none.
+    pub form_is_derived: bool,
+    /// The forms of its actions, by the action's name.
+    pub action_forms: Vec<(Arc<str>, Form)>,
+    /// Its bundle rules.
+    pub bundles: Vec<Bundle>,
+    /// All of its files.
+    pub files: PackageFiles,
+}
+
+impl Package {
+    /// Reads the files of a package. Pure: nothing else is read.
+    ///
+    /// All problems are returned at once; a package whose reading gave an error must be used for nothing else. Whether its
+    /// parts fit each other is for [`lint`](super::lint) to say.
+    ///
+    /// # Complexity
+    /// O(bytes), and what reading template and forms costs.
+    pub fn read(files: PackageFiles, widgets: &Widgets) -> (Self, Vec<Diagnostic>) {
+        let mut problems = Vec::new();
+        let mut reader = Reader { files: &files, problems: &mut problems };
+        let found = MANIFESTS.iter().find_map(|name| Some((*name, reader.text(name)?)));
+        // The template's texts come first, so that their places are those of its own sources.
+        let shape = found.as_ref().and_then(|(name, text)| shape(name, text));
+        let folder = shape.as_deref().unwrap_or("template");
+        let template_files = reader.below(folder);
+        let (mut template, found_in_template) = Template::parse(&template_files, &template::Options::default());
+        reader.problems.extend(found_in_template);
+        let sources = template.sources_mut();
+        let mut manifest = None;
+        if let Some((name, text)) = found {
+            let source = sources.add(name, Arc::clone(&text));
+            match document::read(source, name, &text) {
+                Ok(node) => {
+                    reader.problems.extend(document::repeated(&node));
+                    manifest = read::manifest(&node, reader.problems);
+                }
+                Err(problem) => reader.problems.push(*problem),
+            }
+        } else {
+            let source = sources.add(MANIFESTS[0], "");
+            let problem = Diagnostic::error("package.manifest", "there is no `package.yaml`");
+            reader
+                .problems
+                .push(problem.at(read::nowhere(source)).help("write `stackwright package init` to begin one"));
+        }
+        let mut bundles = Vec::new();
+        let mut action_forms = Vec::new();
+        let mut given = None;
+        if let Some(manifest) = &manifest {
+            given = manifest.form.as_ref().and_then(|place| reader.form(place, widgets, sources));
+            for action in &manifest.actions {
+                let form = action.form.as_ref().and_then(|place| reader.form(place, widgets, sources));
+                action_forms.extend(form.map(|form| (Arc::clone(&action.name), form)));
+            }
+            if let Some(place) = &manifest.bundles {
+                bundles = reader.bundles(place, sources);
+            }
+        }
+        let form_is_derived = given.is_none();
+        let form = match given {
+            Some(mut form) => {
+                form.bind(template.root());
+                form
+            }
+            None => form::derive(template.root(), widgets),
+        };
+        problems.tidy();
+        (Self { manifest, template, form, form_is_derived, action_forms, bundles, files }, problems)
+    }
+
+    /// Reads a package from a folder. Names that begin with a dot are left out.
+    ///
+    /// # Errors
+    /// `catalog.unavailable` where something cannot be read; `catalog.archive` for links and paths that cannot be;
+    /// `catalog.too_large`.
+    pub fn from_dir(path: impl AsRef<Path>, widgets: &Widgets) -> Result<(Self, Vec<Diagnostic>)> {
+        Ok(Self::read(folder::read(path.as_ref(), Limits::default())?, widgets))
+    }
+
+    /// Returns the texts that places point into.
+    pub fn sources(&self) -> &Sources {
+        self.template.sources()
+    }
+
+    /// Returns name and version.
+    pub fn identity(&self) -> Option<(&Arc<str>, &Version)> {
+        self.manifest.as_ref().map(|manifest| (&manifest.name, &manifest.version))
+    }
+}
+
+/// Returns the folder that a manifest names, as far as can be said before it is really read.
+fn shape(name: &str, text: &str) -> Option<String> {
+    let node = document::read(crate::error::SourceId(0), name, text).ok()?;
+    let manifest = document::json_of(&node);
+    let path = manifest.get("template")?.as_str()?.trim_end_matches('/').trim_start_matches("./").to_owned();
+    Some(if path == "." { String::new() } else { path })
+}
+
+struct Reader<'a> {
+    files: &'a PackageFiles,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn text(&self, path: &str) -> Option<Arc<str>> {
+        std::str::from_utf8(self.files.get(path)?).ok().map(Arc::from)
+    }
+
+    /// Returns the texts in a folder of the package, with paths from there.
+    fn below(&self, folder: &str) -> Files {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let texts = self.files.iter().filter_map(|(path, bytes)| {
+            let path = path.strip_prefix(prefix.as_str())?;
+            Some((path, Arc::<str>::from(std::str::from_utf8(bytes).ok()?)))
+        });
+        Files::from_texts(texts)
+    }
+
+    /// Returns a file that the manifest names.
+    fn named(&mut self, place: &Place, what: &str) -> Option<Arc<str>> {
+        let text = self.text(&place.path);
+        if text.is_none() {
+            let is_there = self.files.contains_key(&place.path);
+            let problem = if is_there { "is no text" } else { "is not in the package" };
+            let message = format!("{what} `{}` {problem}", place.path);
+            self.problems.push(Diagnostic::error("package.file", message).at(place.span));
+        }
+        text
+    }
+
+    fn form(&mut self, place: &Place, widgets: &Widgets, sources: &mut Sources) -> Option<Form> {
+        let text = self.named(place, "the form")?;
+        let source = sources.add(Arc::clone(&place.path), Arc::clone(&text));
+        let (form, problems) = Form::parse(source, &place.path, &text, widgets);
+        self.problems.extend(problems);
+        Some(form)
+    }
+
+    fn bundles(&mut self, place: &Place, sources: &mut Sources) -> Vec<Bundle> {
+        let Some(text) = self.named(place, "the file of bundle rules") else { return Vec::new() };
+        let source = sources.add(Arc::clone(&place.path), Arc::clone(&text));
+        let node = match document::read(source, &place.path, &text) {
+            Ok(node) => node,
+            Err(problem) => {
+                self.problems.push(*problem);
+                return Vec::new();
+            }
+        };
+        self.problems.extend(document::repeated(&node));
+        let document::NodeKind::Array(items) = &node.kind else {
+            let problem = Diagnostic::error("package.bundle", "bundle rules are a list");
+            self.problems.push(problem.at(node.span));
+            return Vec::new();
+        };
+        let mut rules: Vec<Bundle> = Vec::with_capacity(items.len());
+        for item in items {
+            let read = serde_json::from_value::<Bundle>(document::json_of(item)).map_err(|error| error.to_string());
+            let problem = match read {
+                Ok(rule) if rules.iter().any(|known| known.id == rule.id) => {
+                    format!("the rule `{}` is there twice", rule.id)
+                }
+                Ok(rule) => match rule.check() {
+                    Ok(()) => {
+                        rules.push(rule);
+                        continue;
+                    }
+                    Err(error) => error.to_string(),
+                },
+                Err(error) => error,
+            };
+            self.problems.push(Diagnostic::error("package.bundle", problem).at(item.span));
+        }
+        rules
+    }
+}
