@@ -5,6 +5,10 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::TypedValueParser as _};
 use stackwright::template::Edition;
 
+mod package;
+
+pub(crate) use package::{App, Chosen, Filling, Package, Shelf};
+
 use crate::{
     location::StateLocation,
     session::{STACK_VARIABLE, STATE_VARIABLE},
@@ -129,6 +133,12 @@ pub(crate) enum Command {
     ForceUnlock(ForceUnlock),
     /// Replace the key that seals secrets, and seal what every stack of the state file holds again.
     RotateKey(RotateKey),
+    /// Make packages, and publish them.
+    #[command(subcommand)]
+    Package(Package),
+    /// Fill in the form of a package, and see what it costs.
+    #[command(subcommand)]
+    App(App),
     /// Print the version.
     Version(Version),
 }

@@ -107,6 +107,11 @@ impl Session {
         words.join(" ")
     }
 
+    /// Returns the tenant that the command line names.
+    pub(crate) fn tenant(&self) -> &str {
+        self.global.stack.split_once('/').map_or("local", |(tenant, _)| tenant)
+    }
+
     /// Reads the template in the folder.
     ///
     /// A folder without one is refused: planning it would mean to delete everything, which is what `destroy` is for.

@@ -35,6 +35,7 @@ const BINDINGS: &[(&str, &[&str])] = &[
     (
         "bindings-cli",
         &[
+            "stackwright-catalog-objects",
             "stackwright-provider-local",
             "stackwright-provider-sandbox",
             "stackwright-store-postgres",

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod app;
 mod apply;
 mod console;
 mod convert;
@@ -8,6 +9,7 @@ mod graph;
 mod import;
 mod init;
 mod output;
+mod package;
 mod plan;
 mod rotate;
 mod runs;
@@ -88,6 +90,8 @@ async fn carry_out(session: &Session, command: Command, style: Style) -> Result<
         Command::Runs(arguments) => runs::run(session, &arguments, style).await,
         Command::RotateKey(arguments) => rotate::run(session, &arguments, style).await,
         Command::ForceUnlock(arguments) => runs::force_unlock(session, &arguments).await,
+        Command::Package(arguments) => package::run(session, &arguments, style).await,
+        Command::App(arguments) => app::run(session, &arguments, style).await,
         Command::Version(arguments) => Ok(version::run(&arguments)),
         Command::Init(arguments) => init::run(session, &arguments).await,
     }
@@ -106,6 +110,8 @@ fn wants_json(command: &Command) -> bool {
             | crate::arguments::Runs::Show { json, .. }
             | crate::arguments::Runs::Abandon { json, .. },
         ) => *json,
+        Command::Package(crate::arguments::Package::Lint { json, .. })
+        | Command::App(crate::arguments::App::Form { json, .. } | crate::arguments::App::Quote { json, .. }) => *json,
         _ => false,
     }
 }

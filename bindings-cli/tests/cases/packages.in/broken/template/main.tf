@@ -1,0 +1,5 @@
+variable "stackwright_app" {}
+
+resource "terraform_data" "main" {
+  imput = var.size
+}
