@@ -156,8 +156,9 @@ fn fill(session: &Session, package: &Package, filling: &Filling, style: Style) -
     let mut asked = Vec::new();
     let mut state = form::eval(&package.form, &inputs, &context);
     for _ in 0..MAX_ROUNDS {
-        let is_answered = answer(&state, &answers, &mut inputs)?;
-        if !is_answered && !(may_ask && ask(&package.form, &state, &filling.locale, &mut inputs, &mut asked)?) {
+        let goes_on = answer(&state, &answers, &mut inputs)?
+            || (may_ask && ask(&package.form, &state, &filling.locale, &mut inputs, &mut asked)?);
+        if !goes_on {
             break;
         }
         state = form::eval(&package.form, &inputs, &context);

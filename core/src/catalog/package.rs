@@ -49,6 +49,9 @@ impl Package {
         let (mut template, found_in_template) = Template::parse(&template_files, &template::Options::default());
         reader.problems.extend(found_in_template);
         let sources = template.sources_mut();
+        if !folder.is_empty() {
+            sources.prefix_names(folder);
+        }
         let mut manifest = None;
         if let Some((name, text)) = found {
             let source = sources.add(name, Arc::clone(&text));

@@ -326,8 +326,6 @@ fn what_does_not_fit_is_told_with_its_place() {
     let mut expect = [
         "bundles.yaml:1 package.bundle <{ id: a, reason: r, effect: { kind: percent, percent: \"101\" } }> the bundle `a` takes 101 percent off; 0 to 100 are possible",
         "bundles.yaml:2 package.bundle <{ id: b }> missing field `reason`",
-        "main.tf:2 package.system <variable \"stackwright_app_ids\"> the platform sets no variable `stackwright_app_ids`",
-        "main.tf:3 package.system <variable \"stackwright_app_tags\"> the platform sets `stackwright_app_tags` to map of string",
         "package.yaml:1 package.secret <> `id` is a private key: everybody who installs the package can read it",
         "package.yaml:1 package.secret <> `old.tfstate` is the state of an installation, with its secrets: everybody who installs the package can read it",
         "package.yaml:10 package.action <a> there are two actions `a`",
@@ -336,6 +334,8 @@ fn what_does_not_fit_is_told_with_its_place() {
         "package.yaml:5 package.file <charts/none> `charts/none` is no chart: it has no `Chart.yaml`",
         "package.yaml:7 package.plan <smal> the form has no preset `smal`",
         "package.yaml:9 package.action <terraform_data.mian> the template has no resource `terraform_data.mian`",
+        "template/main.tf:2 package.system <variable \"stackwright_app_ids\"> the platform sets no variable `stackwright_app_ids`",
+        "template/main.tf:3 package.system <variable \"stackwright_app_tags\"> the platform sets `stackwright_app_tags` to map of string",
     ];
     expect.sort_unstable();
     assert_eq!(lines, expect);

@@ -115,6 +115,13 @@ impl Sources {
         }
     }
 
+    /// Puts a folder before the names of all sources that there are: `main.tf` becomes `template/main.tf`.
+    pub(crate) fn prefix_names(&mut self, folder: &str) {
+        for source in &mut self.list {
+            source.name = format!("{folder}/{}", source.name).into();
+        }
+    }
+
     /// Returns the name of a source, or `?` where the id is unknown.
     pub fn name(&self, id: SourceId) -> &str {
         self.list.get(id.0 as usize).map_or("?", |source| &source.name)
