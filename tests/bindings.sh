@@ -34,7 +34,7 @@ skip() {
 }
 
 # Says whether a language is to be tried.
-wanted() { [[ " ${LANGUAGES:-python node} " == *" $1 "* ]]; }
+wanted() { [[ " ${LANGUAGES:-python node jvm} " == *" $1 "* ]]; }
 
 # Counts the lines of a log that match.
 count() { grep -cE "$1" "$2" || true; }
@@ -166,21 +166,56 @@ test_node() {
     (cd "$tests" && npm install --silent --no-audit --no-fund "$work"/stackwright-*.tgz)
     (cd "$tests" && "$node" --test ./*.test.mjs)
     (cd "$tests" && "$node" node_modules/typescript/bin/tsc -p types/tsconfig.json)
+    # The example, from a copy of its own.
+    cp -r examples/console-node "$work/console-node"
+    (cd "$work/console-node" && npm install --silent --no-audit --no-fund --no-save "$work"/stackwright-*.tgz && "$node" --test)
     tested=$((tested + 1))
 }
+
+# Builds and installs the jar as its README says, and runs its tests from a project that knows nothing but the jar.
+test_jvm() {
+    local tests=$work/jvm-tests number
+    OUT=$work/jvm bindings-uniffi/install.sh "$built"
+    # What else is written for the bridge. Nothing stands on it.
+    local other library
+    for library in "$work"/jvm/native/*/*; do
+        for other in swift ruby; do
+            "$built/stackwright-uniffi-generator" "$other" "$library" bindings-uniffi/uniffi.toml "$work/$other"
+            grep -q 'class EngineHandle' "$work/$other"/stackwright_uniffi.* || fail "no $other was written"
+        done
+    done
+    cp -r bindings-uniffi/test "$tests"
+    # Each snippet of the README is a file of its own.
+    mkdir -p "$tests/target/snippets"
+    awk -v folder="$tests/target/snippets" '
+        /^```$/ { inside = 0 }
+        inside { print > file }
+        /^```kotlin$/ { inside = 1; file = folder "/Snippet" ++number ".kt"; print "package snippet" number "\n" > file }
+    ' bindings-uniffi/README.md
+    (cd "$tests" && mvn --batch-mode --quiet test dependency:build-classpath -Dmdep.outputFile="$work/jvm-classpath" -Dmdep.includeScope=test)
+    # The example, from a copy of its own.
+    cp -r examples/backend-kotlin "$work/backend-kotlin"
+    (cd "$work/backend-kotlin" && mvn --batch-mode --quiet test)
+    tested=$((tested + 1))
+}
+
+export STACKWRIGHT_CASES=$PWD/tests/cases/stacks
 
 # The programs themselves and not what stands before them on PATH (version managers put scripts there): a signal has to
 # reach the process that runs the engine.
 python=$(python3 -c 'import sys; print(sys.executable if sys.version_info >= (3, 10) else "")' 2>/dev/null) || python=
 node=$(node -p 'process.versions.node.split(".")[0] >= 20 ? process.execPath : ""' 2>/dev/null) || node=
 command -v npm >/dev/null 2>&1 || node=
+java=$(java -XshowSettings:properties -version 2>&1 | awk '$1 == "java.specification.version" && $3 >= 17 { print "java" }') || java=
+{ command -v mvn && command -v javac; } >/dev/null 2>&1 || java=
 
 wanted python || python=none
 wanted node || node=none
+wanted jvm || java=none
 
 if [ -n "${BUILT:-}" ]; then
     built=$BUILT
-elif [[ -n $node && $node != none ]]; then
+elif [[ -n $node && $node != none || -n $java && $java != none ]]; then
     # As `make build` does it, with the same features, so that nothing is built twice.
     "$CARGO" build --quiet --workspace --bins --lib
     built=${CARGO_TARGET_DIR:-target}/debug
@@ -207,6 +242,18 @@ elif [ -n "$node" ]; then
     prove node
 else
     skip "no node, 20 or newer, with npm is on PATH" "it from nodejs.org or your system's packages (apt-get install nodejs npm)"
+fi
+
+if [ "$java" = none ]; then
+    say "left out: jvm"
+elif [ -n "$java" ]; then
+    test_jvm
+    export BUCKET_TEMPLATES=$PWD/tests/bindings
+    run=(java -cp "$work/jvm-tests/target/test-classes:$(cat "$work/jvm-classpath")" killed.StepKt)
+    prove jvm
+else
+    skip "no JDK, 17 or newer, with Maven is on PATH" \
+        "it from adoptium.net and maven.apache.org or your system's packages (apt-get install default-jdk-headless maven)"
 fi
 
 say "bindings: $tested passed, 0 failed, $skipped skipped"

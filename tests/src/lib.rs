@@ -5,4 +5,5 @@
 pub mod postgres;
 pub mod process;
 pub mod scene;
+pub mod thing;
 pub mod world;

@@ -44,6 +44,7 @@ const BINDINGS: &[(&str, &[&str])] = &[
     ),
     ("bindings-node", &[]),
     ("bindings-python", &["stackwright-store-postgres", "stackwright-store-sqlite"]),
+    ("bindings-uniffi", &[]),
 ];
 
 /// What only a bridge may say: the crates that tie code to another language, and the attributes that need none.
@@ -273,7 +274,8 @@ fn bindings_import_core_and_the_extensions_that_they_chose() {
             assert!(crate_folder.is_dir(), "{folder} chose {extension}, which is no extension");
         }
         // What bridges have in common stands between them and the engine.
-        let engine = if *folder == "bindings-node" { "stackwright-bridge" } else { "stackwright" };
+        let has_bridge = ["bindings-node", "bindings-uniffi"].contains(folder);
+        let engine = if has_bridge { "stackwright-bridge" } else { "stackwright" };
         wanted.insert(engine.to_owned());
         assert_eq!(found, wanted, "what {folder} depends on");
     }
@@ -355,6 +357,7 @@ fn every_code_in_the_sources_is_listed() {
         "bindings-cli/src",
         "bindings-node/src",
         "bindings-python/src",
+        "bindings-uniffi/src",
     ] {
         rust_files(&root().join(folder), &mut paths);
     }
