@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use super::{Engine, StateView};
 use crate::{
     error::{Error, ErrorKind, Result},
+    plan::Plan,
     state::{
         Lease, Row, RowRecord, StackKey, Store,
         codec::{Output, Sealer, decode_checks, decode_outputs, decode_row},
@@ -116,6 +117,15 @@ impl Stack {
         let inner = &self.engine.inner;
         let holder = format!("{} ({operation})", inner.holder);
         self.store().acquire(&self.key, &holder, inner.clock.now(), inner.lease_ttl).await
+    }
+
+    /// Refuses a plan that was made for another stack. Whose it is is not said.
+    pub(super) fn refuse_foreign(&self, plan: &Plan) -> Result<()> {
+        if plan.stack == self.key {
+            return Ok(());
+        }
+        let message = format!("the plan was made for another stack than `{}`", self.key);
+        Err(Error::new(ErrorKind::InvalidInput, "plan.stale", message))
     }
 
     /// Refuses to go on while a run of this stack was begun and not ended.

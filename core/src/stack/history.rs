@@ -113,7 +113,7 @@ impl Stack {
         result.and(released)
     }
 
-    async fn load_run(&self, run: RunId) -> Result<RunRecord> {
+    pub(super) async fn load_run(&self, run: RunId) -> Result<RunRecord> {
         let record = self.store().load_run(run).await?.filter(|record| record.stack == self.key);
         record.ok_or_else(|| Error::new(ErrorKind::NotFound, "run.unknown", format!("`{}` has no run {run}", self.key)))
     }

@@ -1,7 +1,7 @@
 //! The façade: what a host calls.
 //!
 //! ```text
-//! Engine (types, layers, store, cipher, clock)
+//! Engine (types, layers, store, cipher, clock) ── Tenant
 //!   └── Stack (tenant, name) ── validate · plan · apply · refresh · import · destroy · outputs · state · runs
 //!         └── Run (events, cancel, finish)
 //! ```
@@ -18,6 +18,7 @@ mod history;
 mod planning;
 mod quoting;
 mod run;
+mod tenant;
 mod variables;
 mod view;
 
@@ -28,4 +29,5 @@ pub use handle::Stack;
 pub use planning::{Import, PlanOptions};
 pub use quoting::QuoteOptions;
 pub use run::{ApplyOptions, Run};
+pub use tenant::Tenant;
 pub use view::{OpenCall, RunView, StateView};

@@ -75,11 +75,12 @@ impl Stack {
     /// the quote names it in [`Quote::unpriced`]. Nothing is changed.
     ///
     /// # Errors
-    /// `run.cancelled`; those of [`pricing::Error`](crate::pricing::Error) where prices or rules cannot be.
+    /// `plan.stale` for the plan of another stack; `run.cancelled`; those of [`pricing::Error`](crate::pricing::Error) where prices or rules cannot be.
     ///
     /// # Complexity
     /// O(n) questions' items, n instances; one call of a type for each hundred.
     pub async fn quote(&self, plan: &Plan, options: QuoteOptions) -> Result<Quote> {
+        self.refuse_foreign(plan)?;
         let registry = self.engine.registry();
         let (mut items, batches) = questions(plan, &registry);
         let asking = stream::iter(batches)

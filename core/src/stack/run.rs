@@ -123,13 +123,7 @@ impl Stack {
     pub async fn apply(&self, mut plan: Plan, options: ApplyOptions) -> Result<Run> {
         variables::give(&mut plan, &options.variables)?;
         variables::check_given(&plan)?;
-        if plan.stack != self.key {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "plan.stale",
-                format!("the plan is for stack `{}`, not for `{}`", plan.stack, self.key),
-            ));
-        }
+        self.refuse_foreign(&plan)?;
         let lease = self.acquire("apply").await?;
         match self.begin(plan, options, &lease).await {
             Ok(run) => Ok(run),
@@ -182,6 +176,8 @@ impl Stack {
             variables::give(&mut plan, &options.variables)?;
             Ok(plan)
         };
+        // A run of another stack is as unknown as one that never was.
+        self.load_run(run).await?;
         let resume = Resume::load(self.store(), run, &sealer, open).await?;
         let record = self.store().load_stack(&self.key).await?;
         let lineage = record.map(|record| record.lineage).or(resume.plan().lineage).unwrap_or_else(Lineage::mint);

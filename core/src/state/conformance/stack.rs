@@ -110,5 +110,16 @@ pub(super) async fn isolation(harness: &dyn Harness) -> CaseResult {
     shop.commit(delete(1)).await?;
     store.forget_stack(&shop.lease).await?;
     same("rows of the other", &store.load_rows(&other).await?, &vec![row(1, 1, "other")])?;
-    same("stacks", &store.list_stacks(None).await?.len(), &1)
+    same("stacks", &store.list_stacks(None).await?.len(), &1)?;
+    // Tenants that look alike, or that one might take for a pattern.
+    for tenant in ["ACMES", "acmes ", "acme_", "acme%", "acmés", "acme\u{301}s", "*", ""] {
+        let key = StackKey::new(tenant, "hop");
+        same("rows that nobody wrote", &store.load_rows(&key).await?, &vec![])?;
+        same("stacks of a tenant without any", &store.list_stacks(Some(tenant)).await?.len(), &0)?;
+        let lease = store.acquire(&key, "first", NOW, TTL).await?;
+        store.commit(&lease, Commit { stack: Some(outputs(tenant)), ..put(row(1, 1, tenant)) }).await?;
+        same("rows of the other", &store.load_rows(&other).await?, &vec![row(1, 1, "other")])?;
+        same("stacks of the tenant", &store.list_stacks(Some(tenant)).await?.len(), &1)?;
+    }
+    Ok(())
 }
