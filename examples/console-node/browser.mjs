@@ -18,15 +18,18 @@ export class Browser {
   #waiting = new Map();
   #profile = fs.mkdtempSync(path.join(os.tmpdir(), 'chromium-'));
   #session;
+  // Pages that are there, and who waits for one.
+  #loads = new Map();
 
   constructor(program) {
-    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-pipe', `--user-data-dir=${this.#profile}`, '--window-size=1280,720'];
+    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--remote-debugging-pipe', `--user-data-dir=${this.#profile}`, '--window-size=1280,720'];
     this.#process = spawn(program, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
     let text = '';
     this.#process.stdio[4].setEncoding('utf8').on('data', (part) => {
       const messages = (text + part).split('\0');
       text = messages.pop();
-      for (const { id, result, error } of messages.map((message) => JSON.parse(message))) {
+      for (const { id, result, error, method, params } of messages.map((message) => JSON.parse(message))) {
+        if (method === 'Page.lifecycleEvent' && params.name === 'load') this.#loaded(params.loaderId);
         const waits = this.#waiting.get(id);
         this.#waiting.delete(id);
         if (error) waits?.reject(new Error(error.message));
@@ -46,8 +49,20 @@ export class Browser {
     const { targetId } = await this.#ask('Target.createTarget', { url: 'about:blank' });
     ({ sessionId: this.#session } = await this.#ask('Target.attachToTarget', { targetId, flatten: true }));
     await this.#ask('Page.enable');
-    await this.#ask('Page.navigate', { url });
-    await this.evaluate('new Promise((resolve) => document.readyState === "complete" ? resolve() : addEventListener("load", resolve))');
+    await this.#ask('Page.setLifecycleEventsEnabled', { enabled: true });
+    await this.visit(url);
+  }
+
+  /** Goes to an address, as a person who comes there for the first time; returns once the page is there. */
+  async visit(url) {
+    const { loaderId } = await this.#ask('Page.navigate', { url });
+    // It may have been said before the answer came.
+    if (!this.#loads.has(loaderId)) await new Promise((resolve) => this.#loads.set(loaderId, resolve));
+  }
+
+  #loaded(id) {
+    this.#loads.get(id)?.();
+    this.#loads.set(id, undefined);
   }
 
   /** Returns what an expression comes to, promises awaited. */

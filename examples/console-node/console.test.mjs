@@ -21,28 +21,41 @@ function folder(t) {
 }
 
 async function shown(t, options) {
-  const place = folder(t);
+  const place = fs.mkdtempSync(path.join(os.tmpdir(), 'console-'));
   const server = await serve({ folder: place, ...options });
-  t.after(() => server.close());
   const browser = new Browser(program);
-  t.after(() => browser.close());
+  t.after(async () => {
+    await browser.close();
+    await server.close();
+    fs.rmSync(place, { recursive: true, force: true });
+  });
   await browser.open(server.address);
-  return { browser, place };
+  return { browser, place, address: server.address };
 }
 
-/** Clicks, and waits until the page says how it went. */
-const clicked = (browser, button, status) =>
+/** Waits until something is so in the page. */
+const until = (browser, condition) =>
   browser.evaluate(`new Promise((resolve) => {
+    const look = () => (${condition}) && resolve();
+    new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    look();
+  })`);
+
+/** Clicks as soon as it can be clicked, and waits until the page says how it went. */
+async function clicked(browser, button, status) {
+  await until(browser, `!document.querySelector('[data-ask=${button}]').disabled`);
+  return browser.evaluate(`new Promise((resolve) => {
     const status = document.querySelector('#status');
     const look = () => new RegExp(${JSON.stringify(status)}).test(status.textContent) && resolve(status.textContent);
     new MutationObserver(look).observe(status, { childList: true });
     document.querySelector('[data-ask=${button}]').click();
   })`);
+}
 
 const states = (browser) => browser.evaluate(`Object.fromEntries([...document.querySelectorAll('.node')].map((node) => [node.dataset.address, node.dataset.state]))`);
 
 test('a stack is planned, applied and destroyed in a page', { skip, timeout: 120_000 }, async (t) => {
-  const { browser, place } = await shown(t);
+  const { browser, place, address } = await shown(t);
   assert.equal(await clicked(browser, 'plan', 'planned'), '7 steps planned');
   assert.deepEqual(new Set(Object.values(await states(browser))), new Set(['waiting']));
   // What is needed by way of another need is not drawn: folder to four pages, those to the index, that to the archive.
@@ -58,8 +71,8 @@ test('a stack is planned, applied and destroyed in a page', { skip, timeout: 120
   assert.deepEqual(fs.readdirSync(path.join(place, 'site')).length, 5);
 
   // Whoever comes late sees the same.
-  await browser.evaluate('location.reload()').catch(() => {});
-  await browser.evaluate(`new Promise((resolve) => { const look = () => (document.querySelector('#status')?.textContent === 'succeeded' ? resolve() : requestAnimationFrame(look)); look(); })`);
+  await browser.visit(address);
+  await until(browser, "document.querySelector('#status').textContent === 'succeeded'");
   assert.deepEqual(await states(browser), done);
   if (process.env.SCREENSHOTS) await browser.screenshot(path.join(process.env.SCREENSHOTS, 'done.png'));
 
@@ -84,13 +97,17 @@ test('what fails is seen where it failed', { skip, timeout: 120_000 }, async (t)
 });
 
 test('a run is followed while it goes on', { skip, timeout: 120_000 }, async (t) => {
-  const { browser } = await shown(t, { pause: 150 });
+  let goOn;
+  const seen = new Promise((resolve) => (goOn = resolve));
+  t.after(() => goOn());
+  const { browser } = await shown(t, { linger: async ({ typeName }) => typeName === 'site_page' && seen });
   await clicked(browser, 'apply', 'running');
-  // The pages are written at the same time.
-  await browser.evaluate(`new Promise((resolve) => { const look = () => (document.querySelectorAll('[data-state=running]').length >= 2 ? resolve() : requestAnimationFrame(look)); look(); })`);
+  // The pages are written at the same time, and none is done before this has been seen.
+  await until(browser, "document.querySelectorAll('[data-state=running]').length === 4");
   assert.equal(await browser.evaluate('document.querySelector("[data-ask=apply]").disabled'), true);
   if (process.env.SCREENSHOTS) await browser.screenshot(path.join(process.env.SCREENSHOTS, 'running.png'));
-  await browser.evaluate(`new Promise((resolve) => { const look = () => (document.querySelector('#status').textContent === 'succeeded' ? resolve() : requestAnimationFrame(look)); look(); })`);
+  goOn();
+  await until(browser, "document.querySelector('#status').textContent === 'succeeded'");
 });
 
 test('the types conform', async (t) => {

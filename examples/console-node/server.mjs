@@ -3,6 +3,7 @@
 import * as fs from 'node:fs';
 import * as http from 'node:http';
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Engine, StackwrightError, Template } from 'stackwright';
 import { siteTypes } from './site.mjs';
 
@@ -97,9 +98,9 @@ async function answer(shown, request, response) {
 }
 
 /** Serves a console of the site below a folder; returns its address and how to close it. */
-export async function serve({ folder, port = 0, pause = 0, template = Template.fromPath(new URL('site.tf', import.meta.url)) }) {
+export async function serve({ folder, port = 0, linger, template = Template.fromPath(new URL('site.tf', import.meta.url)) }) {
   fs.mkdirSync(folder, { recursive: true });
-  const engine = await Engine.open({ store: path.join(folder, 'state.db'), resources: siteTypes(folder, { pause }) });
+  const engine = await Engine.open({ store: path.join(folder, 'state.db'), resources: siteTypes(folder, { linger }) });
   const shown = new Console(engine.stack('console/site'), template);
   const server = http.createServer((request, response) => {
     answer(shown, request, response).catch((error) => {
@@ -119,6 +120,6 @@ export async function serve({ folder, port = 0, pause = 0, template = Template.f
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const { address } = await serve({ folder: process.argv[2] ?? 'site-data', port: 8080, pause: 700 });
+  const { address } = await serve({ folder: process.argv[2] ?? 'site-data', port: 8080, linger: () => sleep(700) });
   console.log(`look at ${address}`);
 }

@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { AlreadyExistsError, InvalidInputError, Planned, UNKNOWN, defineResource, s } from 'stackwright';
@@ -14,11 +13,11 @@ const orGone = (error) => {
   return null;
 };
 
-/** Returns the types of sites below a folder. `pause` is how many milliseconds longer each takes, for people who watch. */
-export function siteTypes(root, { pause = 0 } = {}) {
+/** Returns the types of sites below a folder. Each call waits for what `linger` returns, for people who watch. */
+export function siteTypes(root, { linger = async () => {} } = {}) {
   const say = async (ctx, words) => {
     ctx.progress(words);
-    if (pause > 0) await sleep(pause);
+    await linger(ctx);
   };
 
   const folder = defineResource({
