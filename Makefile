@@ -45,13 +45,13 @@ unit: ## Unit, property, literate, conformance and crash tests.
 	$(if $(SEED),PROPTEST_RNG_SEED=$(SEED)) $(CARGO) test --workspace --quiet
 
 .PHONY: bindings
-bindings: setup ## The Python package and its example from a wheel; types in Python and Node through apply, SIGKILL and resume.
+bindings: setup ## The packages for Python, Node and the JVM and their examples; types in each through apply, SIGKILL and resume.
 	@tests/bindings.sh
 
 CALLS ?= 100000
 
 .PHONY: soak
-soak: setup ## CALLS=100000 calls of types in Python: memory, and what one costs (minutes; the short form runs with the bindings).
+soak: setup ## CALLS=100000 calls of types in Python, Node and Kotlin (LANGUAGES="python node jvm"): memory, and what one costs (minutes; the short form runs with the bindings).
 	@tests/soak.sh $(CALLS)
 
 .PHONY: doc

@@ -16,6 +16,13 @@ tested=0
 skipped=0
 
 say() { printf '%s\n' "$*"; }
+
+# Says how long a part took.
+since=$SECONDS
+took() {
+    say "took: $1: $((SECONDS - since)) s"
+    since=$SECONDS
+}
 fail() { say "bindings: $*" >&2; exit 1; }
 
 work=$(mktemp -d)
@@ -124,6 +131,7 @@ prove() {
     step "$work/$language-cancel" verify
     [ "$(count '^cancelled ' "$work/$language-cancel/log")" = 1 ] || fail "$language: the call did not see the cancellation"
     say "ok: $language: cancelling drains, and the rest follows"
+    took "$language: killed and resumed"
     tested=$((tested + 1))
 }
 
@@ -145,13 +153,16 @@ test_python() {
         --no-deps --wheel-dir "$work/wheels" ./bindings-python
     "$venv/bin/pip" --quiet --disable-pip-version-check install "$work"/wheels/stackwright-*.whl \
         -r bindings-python/tests/requirements.txt
+    took "python: the package"
     cp -r bindings-python/tests "$work/python-tests"
     cp bindings-python/README.md "$work/python-tests"
     (cd "$work/python-tests" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -c pytest.ini -p no:cacheprovider)
+    took "python: its tests"
     # The example, from a copy of its own.
     "$venv/bin/pip" --quiet --disable-pip-version-check install -r examples/paas-python/requirements.txt
     cp -r examples/paas-python "$work/paas-python"
     (cd "$work/paas-python" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -q -p no:cacheprovider)
+    took "python: the example"
     tested=$((tested + 1))
 }
 
@@ -164,11 +175,14 @@ test_node() {
     (cd "$work/node-package" && npm pack --silent --pack-destination "$work" >/dev/null)
     cp -r bindings-node/test "$tests"
     (cd "$tests" && npm install --silent --no-audit --no-fund "$work"/stackwright-*.tgz)
+    took "node: the package"
     (cd "$tests" && "$node" --test ./*.test.mjs)
     (cd "$tests" && "$node" node_modules/typescript/bin/tsc -p types/tsconfig.json)
+    took "node: its tests"
     # The example, from a copy of its own.
     cp -r examples/console-node "$work/console-node"
     (cd "$work/console-node" && npm install --silent --no-audit --no-fund --no-save "$work"/stackwright-*.tgz && "$node" --test)
+    took "node: the example"
     tested=$((tested + 1))
 }
 
@@ -184,6 +198,7 @@ test_jvm() {
             grep -q 'class EngineHandle' "$work/$other"/stackwright_uniffi.* || fail "no $other was written"
         done
     done
+    took "jvm: the package"
     cp -r bindings-uniffi/test "$tests"
     # Each snippet of the README is a file of its own.
     mkdir -p "$tests/target/snippets"
@@ -193,9 +208,11 @@ test_jvm() {
         /^```kotlin$/ { inside = 1; file = folder "/Snippet" ++number ".kt"; print "package snippet" number "\n" > file }
     ' bindings-uniffi/README.md
     (cd "$tests" && mvn --batch-mode --quiet test dependency:build-classpath -Dmdep.outputFile="$work/jvm-classpath" -Dmdep.includeScope=test)
+    took "jvm: its tests"
     # The example, from a copy of its own.
     cp -r examples/backend-kotlin "$work/backend-kotlin"
     (cd "$work/backend-kotlin" && mvn --batch-mode --quiet test)
+    took "jvm: the example"
     tested=$((tested + 1))
 }
 
@@ -219,6 +236,7 @@ elif [[ -n $node && $node != none || -n $java && $java != none ]]; then
     # As `make build` does it, with the same features, so that nothing is built twice.
     "$CARGO" build --quiet --workspace --bins --lib
     built=${CARGO_TARGET_DIR:-target}/debug
+    took "the libraries"
 fi
 
 if [ "$python" = none ]; then

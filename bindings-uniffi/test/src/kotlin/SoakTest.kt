@@ -145,9 +145,8 @@ class SoakTest {
 
 fun main(arguments: Array<String>) {
     val count = arguments.first().toInt()
-    val (one, some, many) = listOf(1, 16, 256).map { cost(it, count / 10) }
-    println("kotlin       alone %.0f, 16 at once %.0f, 256 at once %.0f µs for each call".format(one, some, many))
+    println("%-12s".format("kotlin") + listOf(1, 16, 256).joinToString("") { "%12.0f".format(cost(it, count / 10)) })
     val seen = soak(count)
-    println("kotlin       ${count / 2} calls each: ${seen.joinToString("; ")}")
+    println("%-12s".format("kotlin") + "memory after ${count / 2} calls each: ${seen.joinToString("; ")}")
     check(isFlat(seen)) { "memory grows" }
 }
