@@ -158,11 +158,14 @@ test_python() {
     cp bindings-python/README.md "$work/python-tests"
     (cd "$work/python-tests" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -c pytest.ini -p no:cacheprovider)
     took "python: its tests"
-    # The example, from a copy of its own.
-    "$venv/bin/pip" --quiet --disable-pip-version-check install -r examples/paas-python/requirements.txt
-    cp -r examples/paas-python "$work/paas-python"
-    (cd "$work/paas-python" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -q -p no:cacheprovider)
-    took "python: the example"
+    # The examples, from copies of their own.
+    local example
+    for example in paas-python notebook; do
+        "$venv/bin/pip" --quiet --disable-pip-version-check install -r "examples/$example/requirements.txt"
+        cp -r "examples/$example" "$work/$example"
+        (cd "$work/$example" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -q -p no:cacheprovider)
+    done
+    took "python: the examples"
     tested=$((tested + 1))
 }
 
