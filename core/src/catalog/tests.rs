@@ -147,6 +147,15 @@ async fn nothing_is_read_that_was_changed() {
     swap("1.0.0.seal.json", "2.0.0.seal.json");
     let error = catalog.fetch("app", Some(&version("1.0.0")), &viewer).await.expect_err("another version");
     assert_eq!(error.code(), "catalog.tampered");
+    // Another archive of the same version, sealed by the publisher as well: the index says which of the two it is.
+    let files = files(&[("package.yaml", "name: app\n"), ("template/main.tf", "another")]);
+    let other = Built::new("app", &version("1.0.0"), &files, Limits::default(), &key).await.expect("built");
+    objects.edit(|objects| {
+        objects.insert("packages/app/1.0.0.tar".to_owned(), Arc::clone(&other.archive));
+        objects.insert("packages/app/1.0.0.seal.json".to_owned(), other.envelope.to_bytes().into());
+    });
+    let error = catalog.fetch("app", Some(&version("1.0.0")), &viewer).await.expect_err("another content");
+    assert_eq!(error.code(), "catalog.tampered");
     swap("index.json", "2.0.0.seal.json");
     let error = catalog.index("app").await.expect_err("a seal is no index");
     assert_eq!(error.code(), "catalog.signature");

@@ -265,6 +265,7 @@ mod tests {
     fn a_split_gives_everything_away_and_no_more() {
         assert_eq!(split(100, &[1, 1, 1]), Some(vec![34, 33, 33]));
         assert_eq!(split(2, &[1, 2, 1]), Some(vec![1, 1, 0]));
+        assert_eq!(split(2, &[1, 5, 6]), Some(vec![0, 1, 1]), "what is left goes to the largest rest");
         assert_eq!(split(5, &[0, 5]), Some(vec![0, 5]));
         assert_eq!(split(0, &[3]), Some(vec![0]));
         assert_eq!(split(1, &[0, 0]), None);

@@ -263,6 +263,15 @@ fn an_accepted_quote_holds_within_its_tolerance() {
     let open = Item { after: Prices::unknown("gone from the list"), ..item("a.b", LineChange::New, Vec::new()) };
     let open = Quote::of(basket(vec![open], Vec::new())).expect("a quote");
     assert_eq!(check(&open, 100), Err("pricing.changed".to_owned()));
+    let back = |amount: &str| {
+        let refund = Prices::Known(vec![Price::once("x", cny(amount))]);
+        let item = Item { refund, ..item("a.b", LineChange::Gone, Vec::new()) };
+        Quote::of(basket(vec![item], Vec::new())).expect("a quote")
+    };
+    let promised =
+        |fresh: &str| back("10.00").still_holds(&back(fresh), NOW, Tolerance { percent: Decimal::whole(50) });
+    assert!(promised("10.00").is_ok() && promised("10.01").is_ok());
+    assert_eq!(promised("9.99").expect_err("less comes back").code(), "pricing.changed");
     let over = accepted.still_holds(&accepted, accepted.expires_at, Tolerance::NONE);
     assert_eq!(over.expect_err("over").code(), "pricing.expired");
 }
