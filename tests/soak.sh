@@ -44,6 +44,8 @@ if wanted jvm; then
 fi
 
 printf '%-12s%12s%12s%12s   µs for each call\n' '' alone '16 at once' '256 at once'
+# What a call costs before any language is involved.
+"${CARGO:-cargo}" run --quiet --release -p stackwright-benches --bin calls
 ! wanted python || (cd "$work" && SOAK_CALLS=$calls venv/bin/python test_soak.py)
 ! wanted node || (cd "$work/node" && SOAK_CALLS=$calls node --expose-gc soak.test.mjs)
 # shellcheck disable=SC2086 # They are several.
