@@ -104,6 +104,7 @@ pub const CODES: &[CodeInfo] = &[
     info("host.wrong_loop", "an engine is used from another event loop than the one that it belongs to"),
     info("lease.held", "somebody else is working on the stack"),
     info("lease.lost", "the lease was taken over, broken or given back"),
+    info("ledger.broken", "entries of a ledger were changed, dropped or put in"),
     info("local.base64", "a text is not Base64"),
     info("local.certificate", "a certificate cannot be made"),
     info("local.changed", "something was changed since the plan was made"),

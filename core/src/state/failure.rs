@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LeaseToken, ObjectId, RunId, StackKey};
+use super::{LeaseToken, LedgerKey, ObjectId, RunId, StackKey};
 use crate::{
     error::{Error, ErrorKind, Retry},
     event::Timestamp,
@@ -88,6 +88,20 @@ pub fn journal_gap(stack: &StackKey, run: RunId, seq: u64, end: u64) -> Error {
     conflict(stack, "a journal entry leaves a gap before it")
         .context("run", run)
         .context("entry", seq)
+        .context("expected", end)
+}
+
+/// Returns `store.conflict` for a record of a ledger that is there with another body.
+pub fn record_differs(ledger: &LedgerKey, seq: u64) -> Error {
+    let message = "somebody else appended to the ledger first: a record is stored already, and differs";
+    Error::new(ErrorKind::Conflict, "store.conflict", message).context("ledger", ledger).context("record", seq)
+}
+
+/// Returns `store.conflict` for a record of a ledger whose predecessor is missing; `end` is the number that is next.
+pub fn ledger_gap(ledger: &LedgerKey, seq: u64, end: u64) -> Error {
+    Error::new(ErrorKind::Conflict, "store.conflict", "a record leaves a gap before it in the ledger")
+        .context("ledger", ledger)
+        .context("record", seq)
         .context("expected", end)
 }
 

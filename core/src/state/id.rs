@@ -84,6 +84,31 @@ impl StackKey {
     }
 }
 
+/// Names a ledger: whose it is, what it is about, and what it is called there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerKey {
+    /// The tenant.
+    pub tenant: Arc<str>,
+    /// What its records are about, such as `installation`.
+    pub kind: Arc<str>,
+    /// The name, unique in the tenant and kind.
+    pub name: Arc<str>,
+}
+
+impl LedgerKey {
+    /// Returns the key of the ledger `name` about `kind` in `tenant`.
+    pub fn new(tenant: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { tenant: tenant.into(), kind: kind.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for LedgerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.tenant, self.name)
+    }
+}
+
 impl fmt::Display for StackKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.tenant, self.name)

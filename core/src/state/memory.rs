@@ -1,15 +1,15 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 
 use super::{
-    Commit, EntryRecord, Lease, LeaseToken, ObjectId, RowRecord, RowWrite, RunId, RunRecord, SegmentRecord, StackKey,
-    StackRecord, StackWrite, Store, failure,
+    Commit, EntryRecord, Lease, LeaseToken, LedgerKey, LedgerRecord, ObjectId, RowRecord, RowWrite, RunId, RunRecord,
+    SegmentRecord, StackKey, StackRecord, StackWrite, Store, failure,
 };
 use crate::{error::Result, event::Timestamp};
 
@@ -25,6 +25,8 @@ pub struct MemoryStore {
 struct Data {
     stacks: BTreeMap<StackKey, Stack>,
     runs: BTreeMap<RunId, Run>,
+    /// The bodies of each ledger, in order.
+    ledgers: BTreeMap<LedgerKey, Vec<Arc<[u8]>>>,
     /// The newest token that was handed out, over all stacks.
     last_token: u64,
     /// Runs added so far; their order.
@@ -163,6 +165,25 @@ impl Data {
             Some(record) if record.stack == *stack => Ok(()),
             _ => Err(failure::unknown_run(stack, run)),
         }
+    }
+
+    /// Works out what `records` add to a ledger, without changing anything.
+    fn prepare_append(&self, ledger: &LedgerKey, records: Vec<LedgerRecord>) -> Result<Vec<Arc<[u8]>>> {
+        let stored = self.ledgers.get(ledger).map_or(&[][..], Vec::as_slice);
+        let mut tail: Vec<Arc<[u8]>> = Vec::new();
+        for LedgerRecord { seq, body } in records {
+            let end = (stored.len() + tail.len()) as u64;
+            if seq > end {
+                return Err(failure::ledger_gap(ledger, seq, end));
+            }
+            let idx = seq as usize;
+            match stored.get(idx).or_else(|| tail.get(idx.saturating_sub(stored.len()))) {
+                Some(there) if *there == body => {}
+                Some(_) => return Err(failure::record_differs(ledger, seq)),
+                None => tail.push(body),
+            }
+        }
+        Ok(tail)
     }
 
     fn apply(&mut self, key: &StackKey, changes: Changes) {
@@ -306,6 +327,31 @@ impl Store for MemoryStore {
         Ok(self.data().runs.get(&run).map(|run| run.journal.clone()).unwrap_or_default())
     }
 
+    async fn append(&self, ledger: &LedgerKey, records: Vec<LedgerRecord>) -> Result<()> {
+        let mut data = self.data();
+        let tail = data.prepare_append(ledger, records)?;
+        if !tail.is_empty() {
+            data.ledgers.entry(ledger.clone()).or_default().extend(tail);
+        }
+        Ok(())
+    }
+
+    async fn load_ledger(&self, ledger: &LedgerKey, from: u64) -> Result<Vec<LedgerRecord>> {
+        let data = self.data();
+        let bodies = data.ledgers.get(ledger).map_or(&[][..], Vec::as_slice);
+        let skipped = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok((from..)
+            .zip(bodies.iter().skip(skipped))
+            .map(|(seq, body)| LedgerRecord { seq, body: body.clone() })
+            .collect())
+    }
+
+    async fn list_ledgers(&self, tenant: Option<&str>, kind: &str) -> Result<Vec<LedgerKey>> {
+        let data = self.data();
+        let is_wanted = |key: &&LedgerKey| *key.kind == *kind && tenant.is_none_or(|tenant| *key.tenant == *tenant);
+        Ok(data.ledgers.keys().filter(is_wanted).cloned().collect())
+    }
+
     async fn forget_stack(&self, lease: &Lease) -> Result<()> {
         let mut data = self.data();
         data.check_lease(lease)?;
@@ -322,8 +368,6 @@ impl Store for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::state::{
         conformance::{self, Harness},

@@ -10,8 +10,12 @@
 //! MemoryStore · SQLite · PostgreSQL
 //! ```
 //!
-//! A store never sees a secret and never looks into a body. Everything that changes goes through one call,
+//! A store never sees a secret and never looks into a body. Everything of a stack that changes goes through one call,
 //! [`Store::commit`]: atomic, fenced by a [`Lease`], idempotent.
+//!
+//! Beside stacks a tenant has *ledgers*: append-only lists outside any run, for what belongs to no single stack or outlives
+//! it (who installed what, who may do what). [`Ledger`] seals and chains their entries; [`Store::append`] lets exactly one
+//! of several writers have each number.
 
 mod check;
 pub mod cipher;
@@ -20,6 +24,7 @@ pub mod conformance;
 mod dependency;
 pub mod failure;
 mod id;
+mod ledger;
 mod memory;
 mod row;
 mod store;
@@ -29,11 +34,12 @@ mod whole;
 
 pub use check::{CheckInstance, CheckKind, CheckResult, CheckStatus};
 pub use dependency::{Dependencies, splice};
-pub use id::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
+pub use id::{LeaseToken, LedgerKey, Lineage, ObjectId, RunId, StackKey};
+pub use ledger::{Head, Ledger, LedgerDraft, LedgerEntry, LedgerHistory};
 pub use memory::MemoryStore;
 pub use row::{Row, RowStatus};
 pub use store::{
-    Commit, EntryRecord, Lease, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord, StackWrite,
-    Store,
+    Commit, EntryRecord, Lease, LedgerRecord, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord,
+    StackWrite, Store,
 };
 pub use whole::{Whole, Wholes};

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{LeaseToken, Lineage, ObjectId, RunId, StackKey};
+use super::{LeaseToken, LedgerKey, Lineage, ObjectId, RunId, StackKey};
 use crate::{error::Result, event::Timestamp};
 
 /// What a store keeps of a stack beside its rows.
@@ -107,6 +107,15 @@ pub struct EntryRecord {
     /// Its number in the run, from 0, without gaps.
     pub seq: u64,
     /// The encoded fact.
+    pub body: Arc<[u8]>,
+}
+
+/// One record of a ledger; never changes once written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerRecord {
+    /// Its number in the ledger, from 0, without gaps.
+    pub seq: u64,
+    /// The encoded record.
     pub body: Arc<[u8]>,
 }
 
@@ -222,7 +231,26 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Returns a run's journal in order.
     async fn load_journal(&self, run: RunId) -> Result<Vec<EntryRecord>>;
 
-    /// Removes a stack's record, rows, runs and journals. The lease must be held; its token stays remembered.
+    /// Appends to a ledger: all of `records`, or nothing of them. Returns only when they are durable.
+    ///
+    /// A ledger belongs to a tenant, not to a stack: no lease guards it. What guards it is the number of each record: of
+    /// several that append the same number at once, exactly one succeeds.
+    ///
+    /// # Idempotency
+    /// A record that is there already with the same body is left alone.
+    ///
+    /// # Errors
+    /// `store.conflict` when a record is there with another body, or a number leaves a gap.
+    async fn append(&self, ledger: &LedgerKey, records: Vec<LedgerRecord>) -> Result<()>;
+
+    /// Returns the records of a ledger from number `from` on, in order; none where nothing was appended.
+    async fn load_ledger(&self, ledger: &LedgerKey, from: u64) -> Result<Vec<LedgerRecord>>;
+
+    /// Returns the ledgers about `kind` of a tenant (or of all), ordered by tenant and name. One that nothing was appended
+    /// to is none.
+    async fn list_ledgers(&self, tenant: Option<&str>, kind: &str) -> Result<Vec<LedgerKey>>;
+
+    /// Removes a stack's record, rows, runs and journals. Ledgers stay. The lease must be held; its token stays remembered.
     ///
     /// # Errors
     /// `lease.lost`; `store.conflict` while rows are left.

@@ -3,7 +3,7 @@ use std::str::FromStr;
 use stackwright::{
     Error,
     error::{Effect, ErrorKind, Retry},
-    state::{Lease, StackKey, failure},
+    state::{Lease, LedgerKey, StackKey, failure},
 };
 use tokio_postgres::{
     Error as PgError,
@@ -188,8 +188,23 @@ pub(crate) fn refused(lease: &Lease, error: &DbError) -> Error {
         "SW012" => Some(foreign_run(key, word(0))),
         _ => None,
     };
-    let unread = || Error::bug("a function of the PostgreSQL store refused in words that nobody knows");
-    mapped.unwrap_or_else(|| unread().because(error.message().to_owned())).effect(Effect::None)
+    mapped.unwrap_or_else(|| unread(error)).effect(Effect::None)
+}
+
+/// Returns what a refusal to append to a ledger means.
+pub(crate) fn refused_record(key: &LedgerKey, error: &DbError) -> Error {
+    let words: Vec<&str> = error.detail().unwrap_or_default().split(' ').collect();
+    let mapped = match error.code().code() {
+        "SW013" => words.first().and_then(|word| read(word)).map(|seq| failure::record_differs(key, seq)),
+        "SW014" => pair(&words).map(|(seq, end)| failure::ledger_gap(key, seq, end)),
+        _ => None,
+    };
+    mapped.unwrap_or_else(|| unread(error)).effect(Effect::None)
+}
+
+fn unread(error: &DbError) -> Error {
+    let unread = Error::bug("a function of the PostgreSQL store refused in words that nobody knows");
+    unread.because(error.message().to_owned())
 }
 
 /// Returns `store.conflict` for a run of another stack.

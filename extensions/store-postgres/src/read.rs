@@ -1,8 +1,8 @@
 use stackwright::{
     Result,
     state::{
-        EntryRecord, Lease, LeaseToken, Lineage, ObjectId, RowRecord, RunId, RunRecord, RunStatus, SegmentRecord,
-        StackKey, StackRecord, failure,
+        EntryRecord, Lease, LeaseToken, LedgerKey, LedgerRecord, Lineage, ObjectId, RowRecord, RunId, RunRecord,
+        RunStatus, SegmentRecord, StackKey, StackRecord, failure,
     },
 };
 use tokio_postgres::Row;
@@ -20,6 +20,8 @@ pub(crate) struct Reads {
     pub(crate) runs: String,
     pub(crate) segments: String,
     pub(crate) journal: String,
+    pub(crate) ledger: String,
+    pub(crate) ledgers: String,
 }
 
 impl Reads {
@@ -47,6 +49,15 @@ impl Reads {
             ),
             journal: format!(
                 "SELECT seq, body FROM {s}.entries WHERE run = (SELECT id FROM {s}.runs WHERE run = $1) ORDER BY seq"
+            ),
+            ledger: format!(
+                "SELECT seq, body FROM {s}.ledger_records
+                 WHERE ledger = (SELECT id FROM {s}.ledgers WHERE kind = $1 AND tenant = $2 AND name = $3) AND seq >= $4
+                 ORDER BY seq"
+            ),
+            ledgers: format!(
+                "SELECT tenant, kind, name FROM {s}.ledgers
+                 WHERE kind = $1 AND ($2::text IS NULL OR tenant = $2) ORDER BY tenant, name"
             ),
         }
     }
@@ -101,4 +112,12 @@ pub(crate) fn segment_record(run: RunId, row: &Row) -> Result<SegmentRecord> {
 
 pub(crate) fn entry_record(run: RunId, row: &Row) -> Result<EntryRecord> {
     Ok(EntryRecord { run, seq: number(row, 0)?, body: bytes(row, 1)? })
+}
+
+pub(crate) fn ledger_record(row: &Row) -> Result<LedgerRecord> {
+    Ok(LedgerRecord { seq: number(row, 0)?, body: bytes(row, 1)? })
+}
+
+pub(crate) fn ledger_key(row: &Row) -> Result<LedgerKey> {
+    Ok(LedgerKey::new(string(row, 0)?, string(row, 1)?, string(row, 2)?))
 }

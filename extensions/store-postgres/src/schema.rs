@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What brings a schema from version `idx` to `idx + 1`. Never changed once released, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// The version that this program reads and writes.
 const VERSION: i32 = MIGRATIONS.len() as i32;

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use stackwright::{
     Result,
     event::Timestamp,
-    state::{Commit, EntryRecord, Lease, RowRecord, RunId, RunRecord, SegmentRecord, StackKey, StackRecord, Store},
+    state::{
+        Commit, EntryRecord, Lease, LedgerKey, LedgerRecord, RowRecord, RunId, RunRecord, SegmentRecord, StackKey,
+        StackRecord, Store,
+    },
 };
 use tokio::runtime::Handle;
 use tokio_postgres::{Row, types::ToSql};
@@ -167,6 +170,21 @@ impl Store for PostgresStore {
 
     async fn load_journal(&self, run: RunId) -> Result<Vec<EntryRecord>> {
         self.ask(&self.inner.reads.journal, &[&uuid(run)], |row| read::entry_record(run, row)).await
+    }
+
+    async fn append(&self, ledger: &LedgerKey, records: Vec<LedgerRecord>) -> Result<()> {
+        self.inner.writes.append(ledger, &records).await
+    }
+
+    async fn load_ledger(&self, ledger: &LedgerKey, from: u64) -> Result<Vec<LedgerRecord>> {
+        // Beyond what a number of the database can be, there is nothing.
+        let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
+        let parameters: [&(dyn ToSql + Sync); 4] = [&&*ledger.kind, &&*ledger.tenant, &&*ledger.name, &from];
+        self.ask(&self.inner.reads.ledger, &parameters, read::ledger_record).await
+    }
+
+    async fn list_ledgers(&self, tenant: Option<&str>, kind: &str) -> Result<Vec<LedgerKey>> {
+        self.ask(&self.inner.reads.ledgers, &[&kind, &tenant], read::ledger_key).await
     }
 
     async fn forget_stack(&self, lease: &Lease) -> Result<()> {

@@ -9,15 +9,15 @@ use std::{
 use stackwright::{
     Error, Result,
     event::Timestamp,
-    state::{Commit, Lease, LeaseToken, StackKey, failure},
+    state::{Commit, Lease, LeaseToken, LedgerKey, LedgerRecord, StackKey, failure},
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
     batch::Batch,
-    convert::{column, millis, number, string, text},
-    error::refused,
+    convert::{column, millis, number, signed, string, text},
+    error::{refused, refused_record},
     link::{Failed, Link},
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Writes {
     free: String,
     forget: String,
     commit: String,
+    append: String,
 }
 
 impl Writes {
@@ -49,6 +50,7 @@ impl Writes {
             free: call("free_1", 3),
             forget: call("forget_1", 5),
             commit: call("commit_1", 25),
+            append: call("append_1", 5),
             writer: Uuid::new_v4(),
             last_number: AtomicI64::new(0),
             link,
@@ -123,6 +125,24 @@ impl Writes {
         let mut list: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &name, &token, &self.writer, &number];
         list.extend(parameters.list());
         self.send(lease, &self.commit, &list).await.map(drop)
+    }
+
+    /// Appends all of these to a ledger, or nothing of them.
+    pub(crate) async fn append(&self, key: &LedgerKey, records: &[LedgerRecord]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let (tenant, kind, name) = (&*key.tenant, &*key.kind, &*key.name);
+        for part in [tenant, kind, name] {
+            text("the name of a ledger", part)?;
+        }
+        let seqs = records.iter().map(|record| signed(record.seq)).collect::<Result<Vec<i64>>>()?;
+        let bodies: Vec<&[u8]> = records.iter().map(|record| &*record.body).collect();
+        let sent = self.link.query(&self.append, &[&tenant, &kind, &name, &seqs, &bodies]).await;
+        sent.map(drop).map_err(|failed| match failed {
+            Failed::Refused(error) => refused_record(key, &error),
+            Failed::Because(error) => error,
+        })
     }
 
     async fn send(&self, lease: &Lease, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {

@@ -5,7 +5,11 @@ mod common;
 
 use common::{begin, client, key, open, options, put, row};
 use futures_util::future::join_all;
-use stackwright::{Error, error::Retry, state::Store};
+use stackwright::{
+    Error,
+    error::Retry,
+    state::{LedgerKey, LedgerRecord, Store},
+};
 use stackwright_store_postgres::{Migrations, PostgresOptions, PostgresStore};
 use stackwright_tests::postgres::{Server, fresh_schema, shared};
 
@@ -42,7 +46,7 @@ async fn many_may_open_a_new_schema_at_once() {
             .await
             .expect("asks")
             .get(0);
-        assert_eq!(done, 1, "each migration once");
+        assert_eq!(done, 2, "each migration once");
     }
 }
 
@@ -111,6 +115,40 @@ async fn refuses_a_newer_schema_and_tables_that_are_gone() {
     assert_eq!(store.load_rows(&key("shop")).await.expect_err("no schema").code(), "store.corrupt");
 }
 
+fn ledger() -> LedgerKey {
+    LedgerKey::new("acme", "note", "shop")
+}
+
+fn record(seq: u64, text: &str) -> LedgerRecord {
+    LedgerRecord { seq, body: text.as_bytes().into() }
+}
+
+/// A schema that an older program made gets what is new, and keeps what it has.
+#[tokio::test]
+async fn an_old_schema_is_brought_up_to_date() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema();
+    sql(
+        server,
+        &format!(
+            "CREATE SCHEMA {schema}; SET search_path TO {schema}, pg_temp; {}
+             CREATE TABLE stackwright_migrations (version integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
+             INSERT INTO stackwright_migrations (version) VALUES (1);
+             INSERT INTO stacks (tenant, name, lineage, body) VALUES
+                 ('acme', 'old', '00000000-0000-0000-0000-000000000007', '{{}}')",
+            include_str!("../src/schema/0001.sql")
+        ),
+    )
+    .await;
+    let error = refused(options(&server.url(&schema)).migrations(Migrations::Expect)).await;
+    assert_eq!(error.code(), "store.unavailable", "nobody migrated: {error:?}");
+    let store = open(&server.url(&schema)).await;
+    assert!(store.load_stack(&key("old")).await.expect("reads").is_some(), "what was there is there");
+    store.append(&ledger(), vec![record(0, "x")]).await.expect("appends");
+    assert_eq!(store.load_ledger(&ledger(), 0).await.expect("reads"), [record(0, "x")]);
+    PostgresStore::open_with(options(&server.url(&schema)).migrations(Migrations::Expect)).await.expect("up to date");
+}
+
 /// What `docs/stores/postgres.md` tells to grant is enough, and a role that has it may not change tables.
 #[tokio::test]
 async fn a_user_with_the_documented_privileges_can_work() {
@@ -136,6 +174,8 @@ async fn a_user_with_the_documented_privileges_can_work() {
     let store = PostgresStore::open_with(expect()).await.expect("enough to work");
     let lease = begin(&store, "shop").await;
     store.commit(&lease, put(1, 1)).await.expect("commits");
+    store.append(&ledger(), vec![record(0, "x")]).await.expect("appends");
+    assert_eq!(store.load_ledger(&ledger(), 0).await.expect("reads"), [record(0, "x")]);
     store.renew(&lease, common::now(), common::TTL).await.expect("renews");
     assert_eq!(store.load_rows(&key("shop")).await.expect("reads"), [row(1, 1)]);
     store.commit(&lease, common::delete(1)).await.expect("deletes");

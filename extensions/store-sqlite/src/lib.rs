@@ -29,6 +29,7 @@
 //! # Ok(()) }
 //! ```
 
+mod append;
 mod error;
 mod open;
 mod options;

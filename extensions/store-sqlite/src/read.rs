@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, types::Type};
 use stackwright::{
     event::Timestamp,
     state::{
-        EntryRecord, Lease, LeaseToken, Lineage, ObjectId, RowRecord, RunId, RunRecord, RunStatus, SegmentRecord,
-        StackKey, StackRecord,
+        EntryRecord, Lease, LeaseToken, LedgerKey, LedgerRecord, Lineage, ObjectId, RowRecord, RunId, RunRecord,
+        RunStatus, SegmentRecord, StackKey, StackRecord,
     },
 };
 
@@ -91,6 +91,26 @@ pub(crate) fn journal(connection: &Connection, run: RunId) -> Read<Vec<EntryReco
     )?;
     let read = |row: &Row<'_>| Ok(EntryRecord { run, seq: number(row, 0)?, body: bytes(row, 1)? });
     statement.query_map([run.as_u128().to_be_bytes()], read)?.collect()
+}
+
+pub(crate) fn ledger(connection: &Connection, key: &LedgerKey, from: u64) -> Read<Vec<LedgerRecord>> {
+    // Beyond what a number of the database can be, there is nothing.
+    let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, body FROM ledger_records
+         WHERE ledger = (SELECT id FROM ledgers WHERE kind = ?1 AND tenant = ?2 AND name = ?3) AND seq >= ?4
+         ORDER BY seq",
+    )?;
+    let read = |row: &Row<'_>| Ok(LedgerRecord { seq: number(row, 0)?, body: bytes(row, 1)? });
+    statement.query_map((&*key.kind, &*key.tenant, &*key.name, from), read)?.collect()
+}
+
+pub(crate) fn ledgers(connection: &Connection, tenant: Option<&str>, kind: &str) -> Read<Vec<LedgerKey>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT tenant, kind, name FROM ledgers WHERE kind = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY tenant, name",
+    )?;
+    let read = |row: &Row<'_>| Ok(LedgerKey::new(text(row, 0)?, text(row, 1)?, text(row, 2)?));
+    statement.query_map((kind, tenant), read)?.collect()
 }
 
 fn stack_record(row: &Row<'_>) -> Read<StackRecord> {

@@ -5,7 +5,8 @@ use stackwright::{
     Result,
     event::Timestamp,
     state::{
-        Commit, EntryRecord, Lease, RowRecord, RowWrite, RunId, RunRecord, SegmentRecord, StackKey, StackRecord, Store,
+        Commit, EntryRecord, Lease, LedgerKey, LedgerRecord, RowRecord, RowWrite, RunId, RunRecord, SegmentRecord,
+        StackKey, StackRecord, Store,
     },
 };
 
@@ -141,6 +142,22 @@ impl Store for SqliteStore {
 
     async fn load_journal(&self, run: RunId) -> Result<Vec<EntryRecord>> {
         self.inner.readers.call(move |connection| read::journal(connection, run)).await
+    }
+
+    async fn append(&self, ledger: &LedgerKey, records: Vec<LedgerRecord>) -> Result<()> {
+        let ledger = ledger.clone();
+        let size = records.iter().map(|record| record.body.len()).sum();
+        self.inner.writer.call(size, move |work| work.append_records(&ledger, &records)).await
+    }
+
+    async fn load_ledger(&self, ledger: &LedgerKey, from: u64) -> Result<Vec<LedgerRecord>> {
+        let ledger = ledger.clone();
+        self.inner.readers.call(move |connection| read::ledger(connection, &ledger, from)).await
+    }
+
+    async fn list_ledgers(&self, tenant: Option<&str>, kind: &str) -> Result<Vec<LedgerKey>> {
+        let (tenant, kind) = (tenant.map(ToOwned::to_owned), kind.to_owned());
+        self.inner.readers.call(move |connection| read::ledgers(connection, tenant.as_deref(), &kind)).await
     }
 
     async fn forget_stack(&self, lease: &Lease) -> Result<()> {

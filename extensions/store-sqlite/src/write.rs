@@ -386,11 +386,11 @@ impl<'a> Work<'a> {
         self.sql(|connection| connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0)))
     }
 
-    fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize> {
+    pub(crate) fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize> {
         self.sql(|connection| connection.prepare_cached(sql)?.execute(parameters))
     }
 
-    fn sql<T>(&self, call: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(crate) fn sql<T>(&self, call: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         call(self.connection).map_err(|error| storage(self.path, &error))
     }
 }
@@ -404,6 +404,6 @@ fn expiry(now: Timestamp, ttl: Duration) -> Timestamp {
     Timestamp(now.plus(ttl).0.min(i64::MAX.unsigned_abs()))
 }
 
-fn signed(number: u64) -> Result<i64> {
+pub(crate) fn signed(number: u64) -> Result<i64> {
     i64::try_from(number).map_err(|_| Error::bug("a number is too large to be stored").context("number", number))
 }

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use stackwright::{
     Error,
     error::Retry,
-    state::{StackKey, Store},
+    state::{LedgerKey, LedgerRecord, StackKey, Store},
 };
 use stackwright_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
@@ -111,6 +111,34 @@ async fn refuses_a_newer_schema() {
     assert_eq!(error.code(), "store.version", "{error:?}");
     assert!(error.report().contains("found=1000"), "{error:?}");
     assert_eq!(fs::read(&path).expect("a file"), before);
+}
+
+/// A file that an older program made gets what is new, and keeps what it has.
+#[tokio::test]
+async fn an_old_file_is_brought_up_to_date() {
+    let directory = directory();
+    let path = directory.path().join("state.db");
+    let old = Connection::open(&path).expect("opens");
+    old.execute_batch(include_str!("../src/schema/0001.sql")).expect("the first tables");
+    old.execute_batch(
+        "INSERT INTO stacks (tenant, name, lineage, body)
+         VALUES ('acme', 'old', x'00000000000000000000000000000007', x'7b7d')",
+    )
+    .expect("a stack");
+    old.pragma_update(None, "application_id", 0x5357_7374).expect("a pragma");
+    old.pragma_update(None, "user_version", 1).expect("a pragma");
+    drop(old);
+    let key = LedgerKey::new("acme", "note", "shop");
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path).await.expect("an old file");
+        assert!(store.load_stack(&StackKey::new("acme", "old")).await.expect("reads").is_some());
+        store.append(&key, vec![LedgerRecord { seq: 0, body: b"x"[..].into() }]).await.expect("appends");
+        assert_eq!(store.load_ledger(&key, 0).await.expect("reads").len(), 1);
+        store.close().await.expect("closes");
+    }
+    let version: i32 =
+        Connection::open(&path).expect("opens").query_row("PRAGMA user_version", [], |row| row.get(0)).expect("asks");
+    assert_eq!(version, 2);
 }
 
 /// Damage is noticed when the file is opened or when the damaged part is read, and never answered with other data.

@@ -13,11 +13,14 @@
 //! with.
 
 mod document;
+mod ledger;
 mod output;
 mod row;
 mod sealer;
 
 pub use document::{Document, Format};
+pub use ledger::ChainHash;
+pub(in crate::state) use ledger::{decode_ledger_entry, encode_ledger_entry};
 pub use output::{Output, decode_checks, decode_outputs, encode_outputs, encode_stack};
 pub use row::{decode_row, encode_row};
 pub use sealer::{RecordSealer, Sealer};

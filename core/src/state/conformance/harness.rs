@@ -2,7 +2,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{commit, lease, stack, volume};
+use super::{commit, lease, ledger, stack, volume};
 use crate::{
     error::{Error, Result},
     event::Timestamp,
@@ -121,6 +121,18 @@ pub fn cases() -> Vec<Case> {
         "stack/runs" => stack::runs,
         "stack/forget" => stack::forget,
         "stack/isolation" => stack::isolation,
+        "ledger/append" => ledger::append,
+        "ledger/repeat" => ledger::repeat,
+        "ledger/differs" => ledger::differs,
+        "ledger/gap" => ledger::gap,
+        "ledger/all-or-nothing" => ledger::all_or_nothing,
+        "ledger/list" => ledger::list,
+        "ledger/isolation" => ledger::isolation,
+        "ledger/outlives-stacks" => ledger::outlives_stacks,
+        "ledger/race" => ledger::race,
+        "ledger/across-processes" => ledger::across_processes,
+        "ledger/many" => ledger::many,
+        "ledger/reopen" => ledger::reopen,
         "volume/big-bodies" => volume::big_bodies,
         "volume/many-rows" => volume::many_rows,
         "volume/concurrent-commits" => volume::concurrent_commits,

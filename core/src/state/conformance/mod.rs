@@ -27,6 +27,7 @@ mod commit;
 mod fixture;
 mod harness;
 mod lease;
+mod ledger;
 mod stack;
 mod volume;
 

@@ -15,7 +15,8 @@ use crate::{
     error::{Effect, Error, Result},
     event::Timestamp,
     state::{
-        Commit, EntryRecord, Lease, RowRecord, RunId, RunRecord, SegmentRecord, StackKey, StackRecord, Store, failure,
+        Commit, EntryRecord, Lease, LedgerKey, LedgerRecord, RowRecord, RunId, RunRecord, SegmentRecord, StackKey,
+        StackRecord, Store, failure,
     },
 };
 
@@ -30,6 +31,8 @@ pub enum WriteKind {
     Release,
     /// [`Store::break_lease`].
     BreakLease,
+    /// [`Store::append`].
+    Append,
     /// [`Store::forget_stack`].
     ForgetStack,
 }
@@ -265,6 +268,18 @@ impl Store for FaultyStore {
 
     async fn load_journal(&self, run: RunId) -> Result<Vec<EntryRecord>> {
         self.read(self.inner.load_journal(run)).await
+    }
+
+    async fn append(&self, ledger: &LedgerKey, records: Vec<LedgerRecord>) -> Result<()> {
+        self.write(WriteKind::Append, None, self.inner.append(ledger, records)).await
+    }
+
+    async fn load_ledger(&self, ledger: &LedgerKey, from: u64) -> Result<Vec<LedgerRecord>> {
+        self.read(self.inner.load_ledger(ledger, from)).await
+    }
+
+    async fn list_ledgers(&self, tenant: Option<&str>, kind: &str) -> Result<Vec<LedgerKey>> {
+        self.read(self.inner.list_ledgers(tenant, kind)).await
     }
 
     async fn forget_stack(&self, lease: &Lease) -> Result<()> {
