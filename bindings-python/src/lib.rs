@@ -1,7 +1,7 @@
 //! The bridge between the engine and Python; `python/stackwright` stands on it.
 //!
 //! ```text
-//! stackwright (package) ─▶ _native.Engine: ask, tell, reply ─▶ stackwright::ffi::Session, on the engine's threads
+//! stackwright (package) ─▶ _native.Engine: ask, tell, reply ─▶ stackwright_bridge::Client, on the engine's threads
 //!        ▲ take()                                                        │ Host::call, answers
 //!        └────────────────────────── mailbox ◀────────────────────────────┘
 //! ```
@@ -18,12 +18,10 @@
 #[cfg(not(unix))]
 compile_error!("the mailbox wakes event loops through a socket pair, which is written for Unix only");
 
+mod bell;
 mod context;
 mod door;
 mod engine;
-mod host;
-mod mailbox;
-mod store;
 
 /// The native module.
 #[pyo3::pymodule]

@@ -43,7 +43,7 @@ const BINDINGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("bindings-node", &[]),
-    ("bindings-python", &["stackwright-store-postgres", "stackwright-store-sqlite"]),
+    ("bindings-python", &[]),
     ("bindings-uniffi", &[]),
 ];
 
@@ -274,7 +274,7 @@ fn bindings_import_core_and_the_extensions_that_they_chose() {
             assert!(crate_folder.is_dir(), "{folder} chose {extension}, which is no extension");
         }
         // What bridges have in common stands between them and the engine.
-        let has_bridge = ["bindings-node", "bindings-uniffi"].contains(folder);
+        let has_bridge = ["bindings-node", "bindings-python", "bindings-uniffi"].contains(folder);
         let engine = if has_bridge { "stackwright-bridge" } else { "stackwright" };
         wanted.insert(engine.to_owned());
         assert_eq!(found, wanted, "what {folder} depends on");
