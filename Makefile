@@ -19,7 +19,7 @@ setup: ## Checks that a Rust toolchain and a C compiler are there, and says how 
 
 .PHONY: build
 build: setup ## Builds the library, the program `stackwright` and the examples.
-	$(CARGO) build --workspace --bins --lib
+	$(CARGO) everything
 
 .PHONY: demo
 demo: build ## Brings up the guestbook on this machine and prints its address.

@@ -6,7 +6,7 @@
 # creation stands still at a chosen point; another process goes on; then the folder and the state must agree.
 #
 # A language that this machine does not have is left out, with a message; with CI=true that is a failure. LANGUAGES="node"
-# tries some only; BUILT=folder takes the libraries from there instead of building them.
+# tries some only; BUILT=folder takes the libraries for Node and the JVM from there instead of building them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -144,13 +144,13 @@ place() {
     fail "$library was built, but it is not in $built"
 }
 
-# Builds the wheel as `pip install .` does, but without optimising it, installs it where nothing else is, and runs its tests
-# away from the source tree.
+# Builds the wheel as `pip install .` does, but of the library that was built with the others, which is not optimised; installs
+# it where nothing else is, and runs its tests away from the source tree.
 test_python() {
     local venv=$work/venv
     "$python" -m venv "$venv"
-    MATURIN_PEP517_ARGS="--profile dev" "$venv/bin/pip" --quiet --disable-pip-version-check wheel \
-        --no-deps --wheel-dir "$work/wheels" ./bindings-python
+    CARGO_FOR_REAL=$CARGO CARGO=$PWD/tests/cargo_once.sh MATURIN_PEP517_ARGS="--profile dev" \
+        "$venv/bin/pip" --quiet --disable-pip-version-check wheel --no-deps --wheel-dir "$work/wheels" ./bindings-python
     "$venv/bin/pip" --quiet --disable-pip-version-check install "$work"/wheels/stackwright-*.whl \
         -r bindings-python/tests/requirements.txt
     took "python: the package"
@@ -235,12 +235,17 @@ wanted jvm || java=none
 
 if [ -n "${BUILT:-}" ]; then
     built=$BUILT
-elif [[ -n $node && $node != none || -n $java && $java != none ]]; then
-    # As `make build` does it, with the same features, so that nothing is built twice.
-    "$CARGO" build --quiet --workspace --bins --lib
+else
+    # As `make build` does it.
+    "$CARGO" everything --quiet
     built=${CARGO_TARGET_DIR:-target}/debug
     took "the libraries"
 fi
+
+# Maven's repository is a folder of ours: the jar is installed as its README says, and nobody's home is touched.
+mkdir -p "${CARGO_TARGET_DIR:-target}/maven"
+MAVEN_OPTS="${MAVEN_OPTS:-} -Dmaven.repo.local=$(cd "${CARGO_TARGET_DIR:-target}/maven" && pwd)"
+export MAVEN_OPTS
 
 if [ "$python" = none ]; then
     say "left out: python"

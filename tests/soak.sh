@@ -10,6 +10,11 @@ trap 'rm -rf "$work"' EXIT
 
 wanted() { [[ " ${LANGUAGES:-python node jvm} " == *" $1 "* ]]; }
 
+# Maven's repository is a folder of ours.
+mkdir -p "${CARGO_TARGET_DIR:-target}/maven"
+MAVEN_OPTS="${MAVEN_OPTS:-} -Dmaven.repo.local=$(cd "${CARGO_TARGET_DIR:-target}/maven" && pwd)"
+export MAVEN_OPTS
+
 python=$(python3 -c 'import sys; print(sys.executable)')
 if [ -n "${BUILT:-}" ]; then
     built=$(cd "$BUILT" && pwd)
