@@ -136,6 +136,8 @@ async fn apply(store: Arc<dyn Store>, plan: Arc<Plan>) {
         finalizer: Box::new(KnownFinalizer::new(Arc::clone(&plan))),
         plan,
         rows: Vec::new(),
+        seller: None,
+        orders: Vec::new(),
         calls: Arc::new(registry),
         bus: Bus::new(Arc::clone(&clock)),
         clock,

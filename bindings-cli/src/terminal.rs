@@ -232,6 +232,20 @@ impl Progress {
                 self.close(address);
                 self.finish(address, action, *outcome, message.as_deref(), code.as_deref(), *elapsed_ms);
             }
+            Event::OrderPlaced { line_count, due, .. } => {
+                let due =
+                    if due.is_empty() { "nothing is due now".to_owned() } else { format!("{} due", due.join(", ")) };
+                self.say(&format!("Ordered: {line_count} lines, {due}."));
+            }
+            Event::OrderPaid { .. } => self.say("Paid; waiting for delivery."),
+            Event::OrderCancelled { .. } => self.say("The order was taken back; nothing was paid."),
+            Event::OrderDelivered { address, .. } => {
+                self.say(&format!("{}: delivered", self.style.paint("1", address)));
+            }
+            Event::OrderRefunded { address, amount, .. } => {
+                let amount = if amount.is_empty() { "nothing was due".to_owned() } else { amount.join(", ") };
+                self.say(&format!("{}: paid back: {amount}", self.style.paint("1", address)));
+            }
             Event::CancelRequested { running } => {
                 self.say(&format!(
                     "Stopping: {running} running steps are finished, none is started. Interrupt again to stop at once."

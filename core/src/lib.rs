@@ -15,6 +15,7 @@ pub mod event;
 pub mod ffi;
 pub mod form;
 pub mod graph;
+pub mod order;
 pub mod plan;
 pub mod pricing;
 pub mod resource;

@@ -5,5 +5,6 @@
 pub mod postgres;
 pub mod process;
 pub mod scene;
+pub mod shop;
 pub mod thing;
 pub mod world;

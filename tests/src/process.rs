@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use stackwright::{
     error::Result,
     event::{Bus, Clock, Event, Timestamp},
+    order::OrderRequest,
     plan::codec,
     resource::Registry,
     run::{Canceller, Driver, DriverParts, Entry, Options, Resume, RunReport, decode_entry},
@@ -22,6 +23,7 @@ use stackwright::{
 
 use crate::{
     scene::{Scene, stack},
+    shop::Shop,
     world::World,
 };
 
@@ -89,6 +91,8 @@ pub struct Stage {
     pub run: RunId,
     /// How runs are carried out.
     pub options: Options,
+    /// What is ordered, where the shop is open.
+    pub orders: Option<Vec<OrderRequest>>,
 }
 
 /// What a watcher of events may do.
@@ -103,7 +107,7 @@ impl Stage {
         let run = RunId::from_u128(7);
         world.set_witness(Arc::clone(&disk), run, sealer());
         let options = Options { parallelism: 3, grace: Duration::from_millis(100), ..Options::default() };
-        let stage = Self { scene: scene.clone(), world, disk, run, options };
+        let stage = Self { scene: scene.clone(), world, disk, run, options, orders: None };
         stage.store_rows();
         stage
     }
@@ -212,6 +216,8 @@ impl Stage {
             lineage: Lineage::from_u128(1),
             plan: Arc::clone(&self.scene.plan),
             rows: records.iter().map(|record| decode_row(record, &sealer())).collect::<Result<_>>()?,
+            seller: self.orders.as_ref().map(|_| Arc::new(Shop::new(&self.world)) as _),
+            orders: self.orders.clone().unwrap_or_default(),
             calls: Arc::new(registry),
             finalizer: self.scene.finalizer(),
             bus: Bus::new(Arc::clone(&clock)),

@@ -263,6 +263,7 @@ impl Builder {
                 private: None,
                 dependencies,
                 wholes: Vec::new(),
+                order_lines: Vec::new(),
                 create_before_destroy: node.kind == Kind::ReplaceCreateFirst,
                 prevent_destroy: false,
                 ready: node.kind != Kind::Wait,

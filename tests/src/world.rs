@@ -27,6 +27,8 @@ use stackwright::{
     value::{Type, Value},
 };
 
+use crate::shop::ShopState;
+
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -104,8 +106,8 @@ pub struct Thing {
 const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
 
 #[derive(Default)]
-struct Inner {
-    things: BTreeMap<String, Thing>,
+pub(crate) struct Inner {
+    pub(crate) things: BTreeMap<String, Thing>,
     created: BTreeMap<String, u32>,
     reads: u32,
     fickle: bool,
@@ -120,6 +122,7 @@ struct Inner {
     process: Option<Arc<FaultyStore>>,
     witness: Option<(Arc<MemoryStore>, RunId, Sealer)>,
     complaints: Vec<String>,
+    pub(crate) shop: ShopState,
 }
 
 /// The cloud.
@@ -134,7 +137,7 @@ impl World {
         Arc::new(Self { seed, inner: Mutex::default() })
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -234,12 +237,12 @@ impl World {
         self.inner().log.push(happening);
     }
 
-    fn complain(&self, what: String) {
+    pub(crate) fn complain(&self, what: String) {
         self.inner().complaints.push(what);
     }
 
     /// Counts a call and returns which fault it has, if any; only the first two calls of a verb have one.
-    fn begin(&self, ctx: &Context, verb: &'static str) -> Option<Fault> {
+    pub(crate) fn begin(&self, ctx: &Context, verb: &'static str) -> Option<Fault> {
         let mut inner = self.inner();
         inner.now = ctx.clock().now();
         let address = ctx.info().address.to_string();
@@ -280,11 +283,23 @@ impl World {
     }
 
     /// Takes a time that depends on the seed, the address, the verb and how often it was called.
-    async fn linger(&self, ctx: &Context, verb: &'static str, part: u8) {
+    pub(crate) async fn linger(&self, ctx: &Context, verb: &'static str, part: u8) {
         let count = self.call_count(&ctx.info().address, verb);
         let mut hash = DefaultHasher::new();
         (self.seed, &ctx.info().address, verb, count, part).hash(&mut hash);
         ctx.clock().sleep(Duration::from_millis(hash.finish() % 40)).await;
+    }
+
+    /// Counts a change of the world that was made elsewhere, and dies right after it, if it is time to.
+    pub(crate) async fn touch(&self, ctx: &Context) {
+        self.effect(ctx, |_, _| ()).await;
+    }
+
+    /// Returns what the journal on disk says.
+    pub(crate) async fn journal(&self) -> Vec<Fact> {
+        let Some((disk, run, sealer)) = self.inner().witness.clone() else { return Vec::new() };
+        let journal = disk.load_journal(run).await.unwrap_or_default();
+        journal.iter().filter_map(|record| decode_entry(record, &sealer).ok()).map(|entry| entry.fact).collect()
     }
 
     /// Complains unless the journal on disk says that this very step was started.
@@ -373,7 +388,7 @@ fn failed(effect: Effect) -> Error {
 }
 
 /// Ends a call the way its fault says: before its effect (`true`) or after it.
-async fn strike(fault: Option<Fault>, before: bool) -> Option<Error> {
+pub(crate) async fn strike(fault: Option<Fault>, before: bool) -> Option<Error> {
     match (fault?, before) {
         (Fault::Refuse, true) => Some(failed(Effect::None)),
         (Fault::LostBefore, true) | (Fault::LostAfter, false) => Some(failed(Effect::Unknown)),
@@ -418,6 +433,7 @@ impl Resource for Toy {
     async fn create(&self, ctx: &Context, planned: Value) -> Outcome {
         let fault = self.world.begin(ctx, "create");
         self.check_planned(ctx, &planned);
+        self.world.check_paid(ctx);
         self.world.check_witness(ctx, "create").await;
         self.world.linger(ctx, "create", 0).await;
         if let Some(error) = strike(fault, true).await {

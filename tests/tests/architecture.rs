@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog"],
     &["resource", "state"],
     &["plan"],
+    &["order"],
     &["run"],
     &["stack"],
     &["ffi"],

@@ -231,6 +231,8 @@ async fn no_call_reaches_what_another_tenant_has() {
             stranger.refused("journal", mine.journal(run).await, "run.unknown").await;
             stranger.refused("segments", mine.segments(run).await, "run.unknown").await;
             stranger.refused("open_calls", mine.open_calls(run).await, "run.unknown").await;
+            stranger.refused("orders_of", mine.orders_of(run).await, "run.unknown").await;
+            stranger.refused("settle_orders", mine.settle_orders(run).await, "run.unknown").await;
             stranger.refused("abandon", mine.abandon(run).await, "run.unknown").await;
             stranger.refused("resume", mine.resume(run, ApplyOptions::default()).await, "run.unknown").await;
         }

@@ -179,6 +179,7 @@ fn detail(fact: &Fact) -> Option<String> {
             Conclusion::Repeatable => "may be repeated".to_owned(),
             Conclusion::CannotTell { reason } => format!("nobody can tell: {reason}"),
         }),
+        Fact::Order { fact } => Some(fact.name().to_owned()),
         Fact::Finished { status } => Some(status.as_str().to_owned()),
         _ => None,
     }

@@ -131,6 +131,43 @@ pub enum Event {
         /// How long it took, in milliseconds.
         elapsed_ms: u64,
     },
+    /// What was accepted was ordered, and is not paid yet.
+    OrderPlaced {
+        /// The key of the order.
+        order: String,
+        /// What the seller calls it.
+        id: String,
+        /// How many lines it has.
+        line_count: u64,
+        /// What is to be paid now, as text with its currency, once for each currency.
+        due: Vec<String>,
+    },
+    /// An order was paid.
+    OrderPaid {
+        /// The key of the order.
+        order: String,
+    },
+    /// An order that was not paid was taken back.
+    OrderCancelled {
+        /// The key of the order.
+        order: String,
+    },
+    /// What a line of an order pays for may be made.
+    OrderDelivered {
+        /// The address of its instance.
+        address: String,
+        /// What the seller calls the line.
+        line: String,
+    },
+    /// A line of an order was paid back.
+    OrderRefunded {
+        /// The address of its instance.
+        address: String,
+        /// What the seller calls the line.
+        line: String,
+        /// How much, as text with its currency, once for each currency.
+        amount: Vec<String>,
+    },
     /// Somebody asked the run to stop; running steps are finished, none is started.
     CancelRequested {
         /// How many steps are still running.

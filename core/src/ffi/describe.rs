@@ -79,6 +79,8 @@ pub struct TraitsData {
     pub cost: u64,
     /// See [`Traits::free`].
     pub free: bool,
+    /// See [`Traits::ordered_apart`].
+    pub ordered_apart: bool,
 }
 
 impl Default for TraitsData {
@@ -99,6 +101,7 @@ impl From<Traits> for TraitsData {
             call_timeout_ms: ms(traits.call_timeout),
             cost: traits.cost,
             free: traits.free,
+            ordered_apart: traits.ordered_apart,
         }
     }
 }
@@ -114,6 +117,7 @@ impl From<TraitsData> for Traits {
             call_timeout: Duration::from_millis(data.call_timeout_ms),
             cost: data.cost,
             free: data.free,
+            ordered_apart: data.ordered_apart,
         }
     }
 }

@@ -248,6 +248,7 @@ fn destroying_opens_what_configurations_of_providers_need() {
             private: None,
             dependencies: Vec::new(),
             wholes: Vec::new(),
+            order_lines: Vec::new(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

@@ -1,6 +1,6 @@
 //! Whether what was accepted is still what is asked.
 
-use super::{Charge, Decimal, Quote};
+use super::{Charge, Decimal, Money, Quote};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::Timestamp,
@@ -39,17 +39,15 @@ impl Quote {
             let accepted = self.total(total.bucket, &total.currency).map_or(Decimal::ZERO, |total| total.net);
             let digits = total.bucket.digits(&total.currency);
             if total.net > accepted.max(accepted.times_over(factor, hundred, digits)?) {
-                return changed(format!(
-                    "{} {} is asked {}; {} {} was accepted",
-                    total.net, total.currency, total.bucket, accepted, total.currency
-                ));
+                let [asked, accepted] = [total.net, accepted].map(|amount| Money::of(amount, &total.currency));
+                return changed(format!("{asked} is asked {}; {accepted} was accepted", total.bucket));
             }
         }
         for total in &self.totals {
             let due = fresh.total(total.bucket, &total.currency).map_or(Decimal::ZERO, |total| total.refund);
             if due < total.refund {
-                let (promised, currency) = (total.refund, &total.currency);
-                return changed(format!("{due} {currency} comes back; {promised} {currency} was promised"));
+                let [due, promised] = [due, total.refund].map(|amount| Money::of(amount, &total.currency));
+                return changed(format!("{due} comes back; {promised} was promised"));
             }
         }
         if let Some(new) = fresh.unpriced.iter().find(|one| !self.unpriced.contains(one)) {

@@ -35,6 +35,9 @@ pub struct Traits {
     pub cost: u64,
     /// Whether its objects cost no money: [`Resource::quote`] then need not say so.
     pub free: bool,
+    /// Whether each of its objects is ordered by itself, right before it is made, and not together with everything else that
+    /// a run orders.
+    pub ordered_apart: bool,
 }
 
 impl Default for Traits {
@@ -48,6 +51,7 @@ impl Default for Traits {
             call_timeout: Duration::from_secs(1200),
             cost: 1,
             free: false,
+            ordered_apart: false,
         }
     }
 }

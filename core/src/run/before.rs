@@ -36,6 +36,9 @@ pub struct Before<V = Value> {
     pub dependencies: Vec<ObjectId>,
     /// What it referred to as a whole.
     pub wholes: Vec<Target>,
+    /// The order lines that paid for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order_lines: Vec<Arc<str>>,
     /// Whether a replacement is created first.
     pub create_before_destroy: bool,
     /// Whether the template forbade to delete it.
@@ -59,6 +62,7 @@ impl From<&Row> for Before {
             private: row.private,
             dependencies: row.dependencies,
             wholes: row.wholes,
+            order_lines: row.order_lines,
             create_before_destroy: row.create_before_destroy,
             prevent_destroy: row.prevent_destroy,
             ready: row.ready,
@@ -82,6 +86,7 @@ impl Before {
             private: before.private,
             dependencies: before.dependencies,
             wholes: before.wholes,
+            order_lines: before.order_lines,
             create_before_destroy: before.create_before_destroy,
             prevent_destroy: before.prevent_destroy,
             ready: before.ready,
@@ -105,6 +110,7 @@ impl<V> Before<V> {
             private: self.private,
             dependencies: self.dependencies,
             wholes: self.wholes,
+            order_lines: self.order_lines,
             create_before_destroy: self.create_before_destroy,
             prevent_destroy: self.prevent_destroy,
             ready: self.ready,

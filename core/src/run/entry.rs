@@ -155,6 +155,7 @@ mod tests {
             private: Some(b"hunter2"[..].into()),
             dependencies: Vec::new(),
             wholes: Vec::new(),
+            order_lines: vec!["L-1".into()],
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

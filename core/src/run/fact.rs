@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Before;
 use crate::{
     error::{Effect, Error, ErrorKind},
+    order::OrderFact,
     plan::StepId,
     state::{ObjectId, RunStatus},
     value::Value,
@@ -230,6 +231,11 @@ pub enum Fact<V = Value> {
         /// How many steps the segment has.
         step_count: u32,
     },
+    /// Something happened to its orders.
+    Order {
+        /// What.
+        fact: OrderFact,
+    },
     /// Somebody asked the run to stop.
     CancelRequested,
     /// Another process took the run up.
@@ -258,6 +264,7 @@ impl<V> Fact<V> {
             Self::RunStarted { .. }
             | Self::RollbackStarted { .. }
             | Self::Drawn { .. }
+            | Self::Order { .. }
             | Self::CancelRequested
             | Self::Resumed
             | Self::Finished { .. } => None,
@@ -280,6 +287,7 @@ impl<V> Fact<V> {
             Self::Failed { .. } => "failed",
             Self::Skipped { .. } => "skipped",
             Self::RollbackStarted { .. } => "rollback_started",
+            Self::Order { .. } => "order",
             Self::CancelRequested => "cancel_requested",
             Self::Resumed => "resumed",
             Self::Finished { .. } => "finished",
@@ -309,6 +317,7 @@ impl<V> Fact<V> {
             Self::Failed { step, errors, row } => Fact::Failed { step, errors, row },
             Self::Skipped { step } => Fact::Skipped { step },
             Self::RollbackStarted { step_count } => Fact::RollbackStarted { step_count },
+            Self::Order { fact } => Fact::Order { fact },
             Self::CancelRequested => Fact::CancelRequested,
             Self::Resumed => Fact::Resumed,
             Self::Finished { status } => Fact::Finished { status },

@@ -95,6 +95,12 @@ pub trait Finalizer: Send {
         Ok(None)
     }
 
+    /// Returns the order lines that pay for what a step restores or makes anew; `None` where it does neither.
+    fn paid_with(&self, step: &Step) -> Option<Vec<Arc<str>>> {
+        let _ = step;
+        None
+    }
+
     /// Evaluates the root outputs once every step ended well. Marked.
     ///
     /// # Errors

@@ -213,7 +213,8 @@ impl Machine {
                 self.resume();
                 Ok(())
             }
-            Fact::Drawn { .. } => Ok(()),
+            // The till says what may follow of these.
+            Fact::Drawn { .. } | Fact::Order { .. } => Ok(()),
             Fact::Finished { status } => self.finish(fact, *status),
             Fact::Started { step, attempt, .. } => {
                 let from = self.phase_in(fact, *step)?;

@@ -30,6 +30,9 @@
 //! undoes what was done, last things first; steps of that segment are like any others, so that a crash amid a rollback is
 //! taken up like any other.
 //!
+//! What was accepted is ordered and paid before anything that needs it starts, and what nobody uses is paid back before the run
+//! ends ([`order`](crate::order)).
+//!
 //! It is deliberately not a workflow engine: no loops, no waiting for people.
 
 mod before;

@@ -50,6 +50,8 @@ impl Resume {
         let record = store
             .load_run(run)
             .await?
+            // A run of another stack is as unknown as one that never was.
+            .filter(|record| record.stack == *sealer.stack())
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "run.unknown", format!("there is no run {run}")))?;
         let segments = store.load_segments(run).await?;
         let numbered = (0..).zip(&segments).all(|(number, segment): (u32, _)| segment.number == number);

@@ -293,6 +293,7 @@ struct Source {
     names: Names,
     prior: Option<Value>,
     schema: Arc<Schema>,
+    order_lines: Vec<Arc<str>>,
 }
 
 /// Evaluates what a plan that undoes another left open; providers are configured as the plan that is undone says.
@@ -331,6 +332,7 @@ impl Undoing {
                 names: traces.names(before, &reborn),
                 prior: prior.map(|row| row.attributes.clone()),
                 schema,
+                order_lines: before.order_lines.clone(),
             };
             sources.insert(step.id, source);
             if let (StepAction::Create, Some(new)) = (step.action, step.object_id) {
@@ -355,6 +357,10 @@ impl Traces<'_> {
 }
 
 impl Finalizer for Undoing {
+    fn paid_with(&self, step: &Step) -> Option<Vec<Arc<str>>> {
+        self.sources.get(&step.id).map(|source| source.order_lines.clone())
+    }
+
     fn finalize(&mut self, step: &Step) -> Result<Finalized> {
         let Some(source) = self.sources.get(&step.id) else {
             return Ok(Finalized { config: Value::null(Type::Any), planned: None, plan_again: false });

@@ -249,6 +249,7 @@ mod tests {
             private: None,
             dependencies: Vec::new(),
             wholes: wholes.iter().map(|whole| whole.parse().expect("a target")).collect(),
+            order_lines: Vec::new(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

@@ -12,6 +12,7 @@ use super::Stack;
 use crate::{
     error::{Diagnostic, Error, ErrorKind, Result},
     event::{Clock, SystemClock},
+    order::Seller,
     resource::{DataSource, EphemeralResource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
     state::{StackKey, Store, cipher::Cipher},
     template::{
@@ -51,6 +52,7 @@ pub(super) struct Inner {
     pub(super) holder: Arc<str>,
     pub(super) lease_ttl: Duration,
     pub(super) tags: BTreeMap<String, String>,
+    pub(super) seller: Option<Arc<dyn Seller>>,
     edition: Edition,
     files_within: Option<PathBuf>,
     module_sources: Vec<Arc<dyn ModuleSource>>,
@@ -166,6 +168,7 @@ pub struct EngineBuilder {
     layers: Vec<Arc<dyn Layer>>,
     holder: Option<Arc<str>>,
     lease_ttl: Option<Duration>,
+    seller: Option<Arc<dyn Seller>>,
     tags: BTreeMap<String, String>,
     edition: Edition,
     files_within: Option<PathBuf>,
@@ -309,6 +312,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets who takes orders and money for what is made. From then on a plan that makes or changes anything whose type is not
+    /// free is applied with a [`Purchase`](super::Purchase) only, and what goes is paid back.
+    pub fn seller(mut self, seller: impl Seller) -> Self {
+        self.seller = Some(Arc::new(seller));
+        self
+    }
+
     /// Sets what the host wants on every object, handed to resource types as [`CallInfo::tags`](crate::resource::CallInfo::tags).
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
@@ -346,6 +356,7 @@ impl EngineBuilder {
                 holder,
                 lease_ttl: self.lease_ttl.unwrap_or(Duration::from_secs(30)),
                 tags: self.tags,
+                seller: self.seller,
                 edition: self.edition,
                 files_within: self.files_within,
                 module_sources: self.module_sources,

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::task::JoinHandle;
 
-use super::{Stack, variables};
+use super::{Purchase, Stack, variables};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{Bus, Recorded, Subscription},
@@ -28,6 +28,8 @@ pub struct ApplyOptions {
     /// The ephemeral variables of a plan that was stored, or of a run that is resumed. Others are ignored: the plan has
     /// their values.
     pub variables: RawVariables,
+    /// The quote that was accepted, where the engine has a seller and the plan makes or changes what costs money.
+    pub purchase: Option<Purchase>,
     /// What the host calls this run; resource types get it with every call.
     pub operation: Option<Arc<str>>,
 }
@@ -42,6 +44,7 @@ impl Default for ApplyOptions {
             why: String::new(),
             events: None,
             variables: RawVariables::default(),
+            purchase: None,
             operation: None,
         }
     }
@@ -119,13 +122,18 @@ impl Stack {
     /// # Errors
     /// `template.invalid` where the plan was stored and an ephemeral variable is not set again as it was when it was made;
     /// `plan.stale` (`Conflict`) when state moved since the plan was made; `lease.held` while somebody else works on
-    /// the stack; `run.unfinished` while an earlier run of it was not ended; those of [`Store`](crate::state::Store).
+    /// the stack; `run.unfinished` while an earlier run of it was not ended; `order.not_accepted`, `order.no_seller`,
+    /// `pricing.expired` and `pricing.changed` where money is at stake (see [`Purchase`]); those of
+    /// [`Store`](crate::state::Store).
     pub async fn apply(&self, mut plan: Plan, options: ApplyOptions) -> Result<Run> {
         variables::give(&mut plan, &options.variables)?;
         variables::check_given(&plan)?;
         self.refuse_foreign(&plan)?;
+        // Boxed: few runs cost money, and every caller would carry it.
+        Box::pin(self.check_purchase(&plan, options.purchase.as_ref())).await?;
         let lease = self.acquire("apply").await?;
-        match self.begin(plan, options, &lease).await {
+        // Boxed, so that callers need not carry what it holds between its writes.
+        match Box::pin(self.begin(plan, options, &lease)).await {
             Ok(run) => Ok(run),
             Err(error) => {
                 // What failed first is what the caller has to know.
@@ -143,10 +151,12 @@ impl Stack {
         check_base(&plan, lineage, &rows)?;
         let lineage = lineage.unwrap_or_else(Lineage::mint);
         let segment = codec::encode(&plan, &self.sealer())?;
+        let run = RunId::mint();
+        let orders = self.orders(&plan, options.purchase.as_ref(), run)?;
         let plan = Arc::new(plan);
-        let parts = self.parts(plan, rows, lineage, lease.clone(), &options)?;
+        let parts = DriverParts { orders, ..self.parts(plan, rows, lineage, lease.clone(), &options)? };
         let events = parts.bus.subscribe();
-        let handle = Driver::start(parts, RunId::mint(), segment).await?;
+        let handle = Driver::start(parts, run, segment).await?;
         Ok(self.attend(handle, events, lease.clone()))
     }
 
@@ -160,7 +170,7 @@ impl Stack {
     /// [`Store`](crate::state::Store).
     pub async fn resume(&self, run: RunId, options: ApplyOptions) -> Result<Run> {
         let lease = self.acquire("resume").await?;
-        match self.take_up(run, options, &lease).await {
+        match Box::pin(self.take_up(run, options, &lease)).await {
             Ok(run) => Ok(run),
             Err(error) => {
                 let _ = self.store().release(&lease).await;
@@ -176,8 +186,6 @@ impl Stack {
             variables::give(&mut plan, &options.variables)?;
             Ok(plan)
         };
-        // A run of another stack is as unknown as one that never was.
-        self.load_run(run).await?;
         let resume = Resume::load(self.store(), run, &sealer, open).await?;
         let record = self.store().load_stack(&self.key).await?;
         let lineage = record.map(|record| record.lineage).or(resume.plan().lineage).unwrap_or_else(Lineage::mint);
@@ -208,6 +216,8 @@ impl Stack {
             lineage,
             plan,
             rows,
+            seller: inner.seller.clone(),
+            orders: Vec::new(),
             calls: registry,
             finalizer: Box::new(finalizer),
             bus: options.events.clone().unwrap_or_else(|| Bus::new(Arc::clone(&inner.clock))),

@@ -156,6 +156,7 @@ mod tests {
             private: None,
             dependencies: Vec::new(),
             wholes: Vec::new(),
+            order_lines: Vec::new(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

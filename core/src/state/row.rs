@@ -50,6 +50,9 @@ pub struct Row {
     /// The blocks and modules that it refers to as a whole, sorted: it depends on every object that stands there, now and
     /// later. One word for a block of any size; see [`Wholes`](super::Wholes).
     pub wholes: Vec<Target>,
+    /// The order lines that paid for it, as their seller calls them: first the one that it was made with, then those of
+    /// changes. What goes is paid back by them.
+    pub order_lines: Vec<Arc<str>>,
     /// Whether a replacement is created before this one is deleted.
     pub create_before_destroy: bool,
     /// Whether the template forbids to delete it; kept here so that removing the block does not lift it.

@@ -134,6 +134,7 @@ mod tests {
             private: None,
             dependencies: Vec::new(),
             wholes: wholes.iter().map(|target| target.parse().expect("a target")).collect(),
+            order_lines: Vec::new(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

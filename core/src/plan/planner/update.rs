@@ -60,6 +60,7 @@ impl Planner {
                 private: object.private.clone(),
                 dependencies: entry.dependencies.clone(),
                 wholes: entry.wholes.clone(),
+                order_lines: Vec::new(),
                 create_before_destroy: entry.create_first,
                 prevent_destroy: instance.block.lifecycle.prevent_destroy.is_some(),
                 ready: true,

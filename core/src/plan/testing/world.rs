@@ -310,6 +310,7 @@ impl World {
                     private: None,
                     dependencies: step.dependencies.clone(),
                     wholes: step.wholes.clone(),
+                    order_lines: Vec::new(),
                     create_before_destroy: step.create_before_destroy,
                     prevent_destroy: step.prevent_destroy,
                     ready: true,

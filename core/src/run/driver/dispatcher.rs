@@ -13,6 +13,7 @@ use super::{
     ephemeral::Loans,
     judge::check_known,
     ledger::Ledger,
+    orders::Counter,
     parts::Options,
     start::report,
     task::{self, Beginning, Job, Link, Prepared, Shared, Word, backoff, inconsistent},
@@ -83,6 +84,7 @@ pub(super) struct Dispatcher {
     pub(super) warnings: Vec<crate::error::Diagnostic>,
     pub(super) holder: Holder,
     pub(super) loans: Loans,
+    pub(super) counter: Counter,
     /// Rows as they were before this run touched them, where it may be rolled back.
     pub(super) before: BTreeMap<ObjectId, Before>,
     /// How many steps ended well, badly and not at all before the rollback began.
@@ -125,7 +127,8 @@ impl Dispatcher {
             Ending::Hurried => {
                 self.drain().await;
                 // Everything may have ended in time; then the run has too.
-                let ended = match self.machine.end_if_settled() {
+                let ending = self.counter.ending.or_else(|| self.machine.end_if_settled());
+                let ended = match ending.filter(|_| self.would_be_paid_up()) {
                     Some(status) => self.finish(status).map(drop),
                     None => Ok(()),
                 };
@@ -156,7 +159,8 @@ impl Dispatcher {
 
     fn report(self, status: RunStatus) -> RunReport {
         let report = report(self.record.id, status, &self.machine, self.problems, self.outputs);
-        let report = RunReport { checks: self.checks, warnings: self.warnings, ..report };
+        let orders = self.counter.till.report();
+        let report = RunReport { checks: self.checks, warnings: self.warnings, orders, ..report };
         match self.carried_out {
             None => report,
             // What was undone counts apart from what was done.
@@ -170,35 +174,44 @@ impl Dispatcher {
     async fn work(&mut self, writer: &mut JoinHandle<Result<()>>) -> Result<Ending> {
         let mut words = Vec::new();
         loop {
-            if let Some(status) = self.issue()? {
-                if self.is_to_be_undone(status) && self.begin_rollback()? {
-                    continue;
+            match self.issue()? {
+                Some(status) if self.is_to_be_undone(status) && self.begin_rollback()? => continue,
+                Some(status) if self.is_paid_up(status)? => {
+                    self.flush();
+                    self.open_for_the_end().await;
+                    let durable = self.finish(status)?;
+                    self.give_all_back().await;
+                    self.flush();
+                    return Ok(Ending::Finished(durable));
                 }
-                self.flush();
-                self.open_for_the_end().await;
-                let durable = self.finish(status)?;
-                self.give_all_back().await;
-                self.flush();
-                return Ok(Ending::Finished(durable));
+                _ => {}
             }
             self.flush();
-            tokio::select! {
-                biased;
-                // It ends early only with an error.
-                done = &mut *writer => return Ok(Ending::Paused(early_end(done))),
-                () = self.shared.guard.lost.cancelled() => return Ok(Ending::Paused(self.shared.guard.reason())),
-                () = self.shared.hurry.cancelled() => {
-                    self.cancel()?;
-                    return Ok(Ending::Hurried);
-                }
-                () = self.shared.stop.cancelled(), if !self.machine.is_cancelled() => self.cancel()?,
-                _ = self.inbox.recv_many(&mut words, 1024) => {
-                    for word in words.drain(..) {
-                        self.hear(word)?;
-                    }
+            if let Some(ending) = self.listen(writer, &mut words).await? {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// Waits for something to happen, and takes it in; returns how the run ends where it does.
+    async fn listen(&mut self, writer: &mut JoinHandle<Result<()>>, words: &mut Vec<Word>) -> Result<Option<Ending>> {
+        tokio::select! {
+            biased;
+            // It ends early only with an error.
+            done = &mut *writer => return Ok(Some(Ending::Paused(early_end(done)))),
+            () = self.shared.guard.lost.cancelled() => return Ok(Some(Ending::Paused(self.shared.guard.reason()))),
+            () = self.shared.hurry.cancelled() => {
+                self.cancel()?;
+                return Ok(Some(Ending::Hurried));
+            }
+            () = self.shared.stop.cancelled(), if !self.machine.is_cancelled() => self.cancel()?,
+            _ = self.inbox.recv_many(words, 1024) => {
+                for word in words.drain(..) {
+                    self.hear(word)?;
                 }
             }
         }
+        Ok(None)
     }
 
     /// Takes in what running calls came to within their grace, without starting anything.
@@ -226,7 +239,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 word = self.inbox.recv() => match word {
-                    Some(Word::Ended { .. } | Word::Opened { .. }) => self.task_count -= 1,
+                    Some(Word::Ended { .. } | Word::Opened { .. } | Word::Sold(_)) => self.task_count -= 1,
                     // Dropping the word tells its task to stop.
                     Some(_) => {}
                     None => return,
@@ -255,6 +268,7 @@ impl Dispatcher {
         }
         let running = self.task_count as u64;
         self.loans.withdraw(&mut self.machine);
+        self.counter.withdraw(&mut self.machine);
         self.record(Write {
             facts: vec![Fact::CancelRequested],
             events: vec![Event::CancelRequested { running }],
@@ -277,6 +291,10 @@ impl Dispatcher {
     /// Does what the machine says; returns how the run is to end, once it is to.
     fn issue(&mut self) -> Result<Option<RunStatus>> {
         loop {
+            self.trade()?;
+            if self.counter.ending.is_some() {
+                return Ok(self.counter.ending);
+            }
             let room = self.options.parallelism.max(1).saturating_sub(self.call_count);
             if room > 0
                 && let Some(command) = self.loans.next()
@@ -399,7 +417,7 @@ impl Dispatcher {
             attempt,
             deadline: None,
             tags: self.options.tags.clone(),
-            order_line: self.options.order_line.clone(),
+            order_line: self.order_line(step),
             planned_private: None,
             provider_config: config,
             operation: self.options.operation.clone(),

@@ -36,6 +36,11 @@ impl Loans {
         self.ready.pop_front()
     }
 
+    /// Takes a command that was put off for another reason.
+    pub(super) fn again(&mut self, command: Command) {
+        self.ready.push_back(command);
+    }
+
     /// Returns what is open.
     pub(super) fn open(&self) -> Vec<Address> {
         self.open.iter().cloned().collect()
@@ -86,6 +91,13 @@ impl Dispatcher {
         if matches!(command, Command::Start(_)) && !self.machine.may_start(id) {
             self.machine.withdraw(id);
             return Ok(());
+        }
+        if matches!(command, Command::Start(_)) {
+            match self.may_be_paid(step)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => return self.refuse(step, command, error),
+            }
         }
         match self.chance(step, command) {
             Chance::Later => Ok(()),

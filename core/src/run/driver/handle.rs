@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::{Diagnostic, Error, Result},
     event::{Recorded, Subscription},
+    order::OrderReport,
     plan::StepId,
     run::StepError,
     state::{CheckResult, RunId, RunStatus},
@@ -38,6 +39,8 @@ pub struct RunReport {
     pub checks: Vec<CheckResult>,
     /// What `check` blocks warn of, with places in the plan's own texts.
     pub warnings: Vec<Diagnostic>,
+    /// What became of its orders; empty where it had none.
+    pub orders: Vec<OrderReport>,
     /// Steps that ended well.
     pub done_count: usize,
     /// Steps that failed or are uncertain.

@@ -17,6 +17,7 @@ mod handle;
 mod judge;
 mod keeper;
 mod ledger;
+mod orders;
 mod outcome;
 mod parts;
 mod rollback;

@@ -52,6 +52,7 @@ impl Dispatcher {
                 self.ended(find(step)?, end)
             }
             Word::Opened { address, result } => self.was_opened(address, result),
+            Word::Sold(answer) => self.answered(answer),
             Word::Lapsed { address } => {
                 self.lapsed(address);
                 Ok(())
@@ -269,7 +270,10 @@ impl Dispatcher {
         let cause = memory.last_error.clone();
         let known = step.object_id.and_then(|object_id| self.ledger.get(object_id)).cloned();
         let row = match (known, planned) {
-            (Some(row), _) => Some(Row { status: RowStatus::Uncertain, ..row }),
+            (Some(row), _) => {
+                let order_lines = self.order_lines(step, Some(&row));
+                Some(Row { status: RowStatus::Uncertain, order_lines, ..row })
+            }
             (None, Some(planned)) => self.uncertain_row(step, remote_id, &planned),
             (None, None) => None,
         };
@@ -392,6 +396,7 @@ impl Dispatcher {
             private: object.private,
             dependencies: old.map_or_else(|| step.dependencies.clone(), |row| row.dependencies.clone()),
             wholes: old.map_or_else(|| step.wholes.clone(), |row| row.wholes.clone()),
+            order_lines: self.order_lines(step, known),
             create_before_destroy: old.map_or(step.create_before_destroy, |row| row.create_before_destroy),
             prevent_destroy: old.map_or(step.prevent_destroy, |row| row.prevent_destroy),
             ready: false,

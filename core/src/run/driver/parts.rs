@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
     event::{Bus, Clock},
+    order::{OrderRequest, Seller},
     plan::Plan,
     run::{Calls, Finalizer, OnFailure},
     state::{Lease, Lineage, Row, Store, codec::Sealer},
@@ -29,8 +30,6 @@ pub struct Options {
     pub why: String,
     /// What the host wants on every object, handed to resource types.
     pub tags: BTreeMap<String, String>,
-    /// The order line that pays, handed to resource types.
-    pub order_line: Option<String>,
     /// What the host calls the run, handed to resource types.
     pub operation: Option<Arc<str>>,
 }
@@ -47,7 +46,6 @@ impl Default for Options {
             who: String::new(),
             why: String::new(),
             tags: BTreeMap::new(),
-            order_line: None,
             operation: None,
         }
     }
@@ -69,6 +67,10 @@ pub struct DriverParts {
     pub plan: Arc<Plan>,
     /// All rows of the stack as they are stored.
     pub rows: Vec<Row>,
+    /// Who takes orders; `None` where nothing is sold.
+    pub seller: Option<Arc<dyn Seller>>,
+    /// What was accepted and is to be ordered; only for a run that begins.
+    pub orders: Vec<OrderRequest>,
     /// Finds resource types.
     pub calls: Arc<dyn Calls>,
     /// Evaluates what the plan left open.

@@ -35,7 +35,8 @@ impl Dispatcher {
 
     /// Returns whether a run that ends so is undone: nobody stopped it, and everybody knows what it did.
     pub(super) fn is_to_be_undone(&self, status: RunStatus) -> bool {
-        status == RunStatus::Failed && self.machine.may_roll_back() && !self.machine.is_cancelled()
+        let is_ending = self.counter.ending.is_some();
+        status == RunStatus::Failed && self.machine.may_roll_back() && !self.machine.is_cancelled() && !is_ending
     }
 
     /// Goes on with the segment that undoes what was done; false where there is nothing to undo.

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -12,15 +12,17 @@ use super::{
     handle::{Canceller, RunHandle, RunReport, StepProblem},
     keeper::{Guard, keep},
     ledger::Ledger,
+    orders::{Counter, trouble},
     parts::DriverParts,
     task::{Prepared, Shared, Word},
-    writer::{Encoder, Sink, Write, Writer},
+    writer::{Encoder, RowChange, Sink, Write, Writer},
 };
 use crate::{
     address::Address,
     error::{Error, ErrorKind, Result},
     event::Event,
-    plan::{Plan, Step, StepConfig, StepId},
+    order::{HeldLine, OrderFact, Till},
+    plan::{Plan, Step, StepAction, StepConfig, StepId},
     resource::CallInfo,
     run::{
         Before, Conclusion, Drawing, Entry, Fact, Finalizer, Holder, HolderParts, Input, KnownFinalizer, Machine,
@@ -46,6 +48,7 @@ struct Launch {
     unread: BTreeMap<Address, String>,
     before: BTreeMap<ObjectId, Before>,
     carried_out: Option<[usize; 3]>,
+    till: Till,
     first: Write,
     next_seq: u64,
     is_resumed: bool,
@@ -85,12 +88,13 @@ impl Driver {
             finished: None,
             body: encode_summary(run, &summary)?,
         };
+        let (accepted, till) = accept(&parts, &ledger, &rows)?;
         let stack = match parts.plan.lineage {
             Some(_) => None,
             None => Some(StackWrite { lineage: parts.lineage, body: encode_outputs(&BTreeMap::new(), &parts.sealer)? }),
         };
         let first = Write {
-            facts: vec![fact],
+            facts: [fact].into_iter().chain(accepted).collect(),
             rows,
             run: Some(record.clone()),
             segment: Some(SegmentRecord { run, number: 0, body: segment }),
@@ -108,6 +112,7 @@ impl Driver {
             unread: BTreeMap::new(),
             before: BTreeMap::new(),
             carried_out: None,
+            till,
             first,
             next_seq: 0,
             is_resumed: false,
@@ -154,6 +159,7 @@ impl Driver {
             }
             parts.plan = plan;
         }
+        let till = replayed(&parts, &resume.entries, &mut past)?;
         let fact = Fact::Resumed;
         machine.apply(&fact)?;
         past.memory.retain(|step, _| machine.phase(*step).is_some_and(|phase| !phase.is_final()));
@@ -168,6 +174,7 @@ impl Driver {
             unread: past.unread,
             before: past.before,
             carried_out: past.carried_out,
+            till,
             first,
             next_seq: resume.entries.len() as u64,
             is_resumed: true,
@@ -254,10 +261,7 @@ impl Launch {
             calls: Arc::clone(&parts.calls),
             clock: Arc::clone(&shared.clock),
             bus: Some(shared.bus.clone()),
-            info: CallInfo {
-                order_line: parts.options.order_line.clone(),
-                ..call_info(&parts.plan.stack, &parts.options.tags, parts.options.operation.as_ref())
-            },
+            info: CallInfo { ..call_info(&parts.plan.stack, &parts.options.tags, parts.options.operation.as_ref()) },
             grace: shared.grace,
             stop: shared.stop.child_token(),
             hurry: shared.hurry.clone(),
@@ -291,6 +295,7 @@ impl Launch {
             unread: self.unread,
             before: self.before,
             carried_out: self.carried_out,
+            counter: Counter::new(self.till, parts.seller),
             checks: Vec::new(),
             warnings: Vec::new(),
         };
@@ -355,6 +360,62 @@ impl Past {
     }
 }
 
+/// Returns what is to be ordered and paid back, as a fact, and the till that it makes.
+fn accept(parts: &DriverParts, ledger: &Ledger, rows: &[RowChange]) -> Result<(Option<Fact>, Till)> {
+    let removed = rows.iter().filter_map(|change| match change {
+        RowChange::Delete(object_id) => Some(*object_id),
+        RowChange::Put(_) => None,
+    });
+    let deletes = parts.plan.steps.iter().filter(|step| step.action == StepAction::Delete);
+    let going: BTreeSet<ObjectId> = removed.chain(deletes.filter_map(|step| step.object_id)).collect();
+    let mut held = Vec::new();
+    for row in parts.rows.iter().filter(|row| !row.order_lines.is_empty() && going.contains(&row.object_id)) {
+        let address: Arc<str> = row.address.to_string().into();
+        held.extend(row.order_lines.iter().map(|line| HeldLine {
+            line: Arc::clone(line),
+            object_id: row.object_id,
+            address: Arc::clone(&address),
+        }));
+    }
+    let mut till = Till::default();
+    if parts.orders.is_empty() && held.is_empty() {
+        return Ok((None, till));
+    }
+    ensure_seller(parts)?;
+    // A line may have paid for an object that goes and for one that stays, by way of a rollback; it is paid back with the last.
+    let staying: BTreeSet<&Arc<str>> = (ledger.rows().values())
+        .filter(|row| !going.contains(&row.object_id))
+        .flat_map(|row| &row.order_lines)
+        .collect();
+    held.retain(|held| !staying.contains(&held.line));
+    let fact = OrderFact::Accepted { orders: parts.orders.clone(), held };
+    till.apply(&fact)?;
+    Ok((Some(Fact::Order { fact }), till))
+}
+
+/// Returns the till as the journal says, to go on with.
+fn replayed(parts: &DriverParts, entries: &[Entry], past: &mut Past) -> Result<Till> {
+    let mut till = Till::default();
+    for entry in entries {
+        let Fact::Order { fact } = &entry.fact else { continue };
+        till.apply(fact)?;
+        past.problems.extend(trouble(&till, fact));
+    }
+    if !till.is_empty() {
+        ensure_seller(parts)?;
+    }
+    till.resume();
+    Ok(till)
+}
+
+fn ensure_seller(parts: &DriverParts) -> Result<()> {
+    if parts.seller.is_some() {
+        return Ok(());
+    }
+    let message = "the run orders something, or removes what was ordered, and nobody takes orders; name the seller";
+    Err(Error::new(ErrorKind::InvalidInput, "order.no_seller", message))
+}
+
 /// Returns what an earlier process made the call with; `None` where it has to be evaluated again.
 fn prepared(step: &Step, input: &Input) -> Option<Prepared> {
     match input {
@@ -402,6 +463,7 @@ pub(super) fn report(
         outputs,
         checks: Vec::new(),
         warnings: Vec::new(),
+        orders: Vec::new(),
         done_count,
         failed_count,
         skipped_count,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     judge::{Asked, Verdict, check_known, list},
     keeper::Guard,
+    orders::Answer,
 };
 use crate::{
     address::Address,
@@ -34,6 +35,8 @@ pub(super) enum Word {
     Ended { step: StepId, end: End, is_call: bool },
     /// An ephemeral resource was opened, or could not be; with what it holds.
     Opened { address: Address, result: Result<Value> },
+    /// The seller was asked.
+    Sold(Answer),
     /// An ephemeral resource could not be renewed; what it holds may be worth nothing any more.
     Lapsed { address: Address },
 }

@@ -10,8 +10,8 @@ use crate::{
     state::{ObjectId, Row, RowRecord, RowStatus, failure},
 };
 
-/// Version 2 has `wholes`.
-const FORMAT: Format = Format::new("stackwright.row", 2);
+/// Version 2 has `wholes`, version 3 `order_lines`.
+const FORMAT: Format = Format::new("stackwright.row", 3);
 const KIND: &str = "row";
 
 #[derive(Serialize, Deserialize)]
@@ -29,6 +29,8 @@ struct Payload<V> {
     dependencies: Vec<ObjectId>,
     #[serde(default)]
     wholes: Vec<Target>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    order_lines: Vec<Arc<str>>,
     create_before_destroy: bool,
     prevent_destroy: bool,
     ready: bool,
@@ -61,6 +63,7 @@ pub fn encode_row(row: &Row, sealer: &Sealer) -> Result<RowRecord> {
         private: row.private.as_deref().map(|private| record.seal_bytes("private", private)).transpose()?,
         dependencies: row.dependencies.clone(),
         wholes: row.wholes.clone(),
+        order_lines: row.order_lines.clone(),
         create_before_destroy: row.create_before_destroy,
         prevent_destroy: row.prevent_destroy,
         ready: row.ready,
@@ -99,6 +102,7 @@ fn decode(record: &RowRecord, sealer: &Sealer) -> Result<Row> {
         private: private.map(|private| private.as_slice().into()),
         dependencies: payload.dependencies,
         wholes: payload.wholes,
+        order_lines: payload.order_lines,
         create_before_destroy: payload.create_before_destroy,
         prevent_destroy: payload.prevent_destroy,
         ready: payload.ready,
@@ -139,6 +143,7 @@ mod tests {
             private: Some(b"private bytes"[..].into()),
             dependencies: vec![ObjectId::from_u128(2), ObjectId::from_u128(3)],
             wholes: vec!["module.net".parse().expect("a target"), "acme_disk.all".parse().expect("a target")],
+            order_lines: vec!["L-1".into(), "L-2".into()],
             create_before_destroy: true,
             prevent_destroy: false,
             ready: true,
@@ -152,7 +157,7 @@ mod tests {
         let text = String::from_utf8(record.body.to_vec()).expect("UTF-8");
         assert!(!text.contains("hunter2") && !text.contains("private bytes"));
         let (line, json) = text.split_once('\n').expect("two lines");
-        assert!(line.starts_with("stackwright.row 2 "), "{line}");
+        assert!(line.starts_with("stackwright.row 3 "), "{line}");
         insta::assert_snapshot!(mask(json).replace(",\"", ",\n\""), @r#"
         {"object_id":"00000000-0000-0000-0000-000000000001",
         "address":"module.net[\"a b\"].acme_db.main[0]",
@@ -174,6 +179,8 @@ mod tests {
         "00000000-0000-0000-0000-000000000003"],
         "wholes":["module.net",
         "acme_disk.all"],
+        "order_lines":["L-1",
+        "L-2"],
         "create_before_destroy":true,
         "prevent_destroy":false,
         "ready":true,

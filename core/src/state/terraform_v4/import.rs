@@ -171,6 +171,7 @@ fn read_row(
         private: private.map_err(|_| refuse("an object's private bytes are not base64"))?.map(Arc::from),
         dependencies: Vec::new(),
         wholes: Vec::new(),
+        order_lines: Vec::new(),
         create_before_destroy: instance.create_before_destroy,
         prevent_destroy: false,
         ready: true,
