@@ -9,6 +9,7 @@
 extern crate self as stackwright;
 
 pub mod address;
+pub mod application;
 pub mod catalog;
 pub mod error;
 pub mod event;

@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["order"],
     &["run"],
     &["stack"],
+    &["application"],
     &["ffi"],
 ];
 
@@ -28,7 +29,8 @@ const WITHIN: &[(&str, &str)] = &[("template", "schema"), ("resource", "state")]
 const LEFT_ALONE: &[(&str, &[&str])] = &[("form", &["address", "event", "graph", "schema"])];
 
 /// Crates that only some modules may name.
-const FENCED: &[(&str, &[&str])] = &[("petgraph", &["graph"]), ("tokio", &["run", "state", "event", "stack"])];
+const FENCED: &[(&str, &[&str])] =
+    &[("petgraph", &["graph"]), ("tokio", &["run", "state", "event", "stack", "application"])];
 
 /// The extensions that each binding chose. Every folder `bindings-*` is listed here.
 const BINDINGS: &[(&str, &[&str])] = &[

@@ -32,6 +32,8 @@ pub struct Manifest {
     pub charts: Vec<Place>,
     /// The file with its bundle rules.
     pub bundles: Option<Place>,
+    /// The file that says what the role of an installation must be allowed to do.
+    pub role: Option<Place>,
     /// The plans that it is sold in.
     pub plans: Vec<Offer>,
     /// What can be done with an installation.

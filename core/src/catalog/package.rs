@@ -2,10 +2,16 @@ use std::{path::Path, sync::Arc};
 
 use super::{Limits, Manifest, PackageFiles, Place, Version, folder, read};
 use crate::{
-    error::{Diagnostic, Diagnostics as _, Result, Sources},
+    error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result, Sources},
     form::{self, Form, Widgets},
     pricing::Bundle,
-    template::{self, Files, Template, document},
+    template::{
+        self, Edition, Files, Template, document,
+        eval::{self, Budget, EmptyScope, Evaluator, Functions},
+        hcl,
+        syntax::Expr,
+    },
+    value::Value,
 };
 
 /// The names that a manifest may have.
@@ -26,6 +32,8 @@ pub struct Package {
     pub action_forms: Vec<(Arc<str>, Form)>,
     /// Its bundle rules.
     pub bundles: Vec<Bundle>,
+    /// What the role of an installation must be allowed to do: a text with `${…}`.
+    role: Option<Expr>,
     /// All of its files.
     pub files: PackageFiles,
 }
@@ -70,6 +78,7 @@ impl Package {
                 .push(problem.at(read::nowhere(source)).help("write `stackwright package init` to begin one"));
         }
         let mut bundles = Vec::new();
+        let mut role = None;
         let mut action_forms = Vec::new();
         let mut given = None;
         if let Some(manifest) = &manifest {
@@ -78,6 +87,7 @@ impl Package {
                 let form = action.form.as_ref().and_then(|place| reader.form(place, widgets, sources));
                 action_forms.extend(form.map(|form| (Arc::clone(&action.name), form)));
             }
+            role = manifest.role.as_ref().and_then(|place| reader.role(place, sources));
             if let Some(place) = &manifest.bundles {
                 bundles = reader.bundles(place, sources);
             }
@@ -91,7 +101,7 @@ impl Package {
             None => form::derive(template.root(), widgets),
         };
         problems.tidy();
-        (Self { manifest, template, form, form_is_derived, action_forms, bundles, files }, problems)
+        (Self { manifest, template, form, form_is_derived, action_forms, bundles, role, files }, problems)
     }
 
     /// Reads a package from a folder. Names that begin with a dot are left out.
@@ -106,6 +116,36 @@ impl Package {
     /// Returns the texts that places point into.
     pub fn sources(&self) -> &Sources {
         self.template.sources()
+    }
+
+    /// Returns what the role of an installation must be allowed to do, for the values of its variables; `None` where the
+    /// package wants none. Pure.
+    ///
+    /// # Errors
+    /// `installation.role` where it cannot be worked out, or would hold a secret.
+    ///
+    /// # Complexity
+    /// O(its text + the values that it names); bounded.
+    pub fn role_policy(&self, variables: &Value) -> Result<Option<Arc<str>>> {
+        let Some(expr) = &self.role else { return Ok(None) };
+        let refused = |what: &str| {
+            let message = format!("what the role must be allowed to do cannot be worked out: {what}");
+            Error::new(ErrorKind::InvalidInput, "installation.role", message)
+        };
+        let budget = Budget { elements: 100_000, text_bytes: 1 << 20, ..Budget::default() };
+        let options = eval::Options { edition: Edition::Stackwright, budget, ..eval::Options::default() };
+        let functions = Functions::standard();
+        let mut evaluator = Evaluator::new(&EmptyScope, &functions, options);
+        let values: Vec<(&str, Value)> = variables.entries().map(|(name, value)| (&**name, value.clone())).collect();
+        let text = evaluator.eval_with(expr, &values);
+        let problem = evaluator.finish().diagnostics.into_iter().find(Diagnostic::is_error);
+        if let Some(problem) = problem {
+            return Err(refused(&problem.message));
+        }
+        if !text.marks_deep().is_empty() {
+            return Err(refused("it names something secret"));
+        }
+        text.as_str().map(|text| Some(Arc::from(text))).ok_or_else(|| refused("it is no text"))
     }
 
     /// Returns name and version.
@@ -160,6 +200,15 @@ impl Reader<'_> {
         let (form, problems) = Form::parse(source, &place.path, &text, widgets);
         self.problems.extend(problems);
         Some(form)
+    }
+
+    fn role(&mut self, place: &Place, sources: &mut Sources) -> Option<Expr> {
+        let text = self.named(place, "the role's document")?;
+        let source = sources.add(Arc::clone(&place.path), Arc::clone(&text));
+        let (expr, problems) = hcl::parse_template(source, &text);
+        let is_sound = !problems.has_errors();
+        self.problems.extend(problems);
+        is_sound.then_some(expr)
     }
 
     fn bundles(&mut self, place: &Place, sources: &mut Sources) -> Vec<Bundle> {

@@ -61,6 +61,7 @@ pub(super) fn manifest(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Ma
     let form = map.take("form").and_then(|node| place(node, problems));
     let charts = map.list("charts", problems).into_iter().filter_map(|node| place(node, problems)).collect();
     let bundles = map.take("bundles").and_then(|node| place(node, problems));
+    let role = map.take("role").and_then(|node| place(node, problems));
     let plans = map.list("plans", problems).into_iter().filter_map(|node| offer(node, problems)).collect();
     let actions = map.list("actions", problems).into_iter().filter_map(|node| action(node, problems)).collect();
     map.finish(problems);
@@ -78,6 +79,7 @@ pub(super) fn manifest(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Ma
         form,
         charts,
         bundles,
+        role,
         plans,
         actions,
         span: node.span,

@@ -14,7 +14,7 @@ use crate::{
     event::{Clock, SystemClock},
     order::Seller,
     resource::{DataSource, EphemeralResource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
-    state::{StackKey, Store, cipher::Cipher},
+    state::{Ledger, LedgerKey, StackKey, Store, cipher::Cipher},
     template::{
         self, Edition, FetchLimits, FetchedModule, Files, ModulePackage, ModuleRequest, ModuleSource, Template,
         eval::{DirectoryFiles, FileAccess, Function, NoFiles},
@@ -123,6 +123,17 @@ impl Engine {
         changed.activate(kind, name, revision)?;
         *registry = Arc::new(changed);
         Ok(())
+    }
+
+    /// Returns a ledger of a tenant, whether anything was appended to it or not: what a host, too, may keep beside stacks.
+    pub fn ledger(&self, key: LedgerKey) -> Ledger {
+        let inner = &self.inner;
+        Ledger::new(Arc::clone(&inner.store), Arc::clone(&inner.cipher), Arc::clone(&inner.clock), key)
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
     }
 
     /// Returns the store.

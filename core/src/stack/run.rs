@@ -8,7 +8,7 @@ use crate::{
     event::{Bus, Recorded, Subscription},
     plan::{Plan, Residue, codec},
     run::{Canceller, Driver, DriverParts, OnFailure, Options, Resume, RunReport},
-    state::{Lease, Lineage, Row, RowStatus, RunId},
+    state::{Lease, Lineage, Row, RowStatus, RunId, failure},
     template::RawVariables,
 };
 
@@ -32,6 +32,9 @@ pub struct ApplyOptions {
     pub purchase: Option<Purchase>,
     /// What the host calls this run; resource types get it with every call.
     pub operation: Option<Arc<str>>,
+    /// The id of the run, which no run may have yet: a host that notes it first can ask afterwards whether the run ever
+    /// began. Minted where nothing is said. [`Stack::resume`] does not look at it.
+    pub run: Option<RunId>,
 }
 
 impl Default for ApplyOptions {
@@ -46,6 +49,7 @@ impl Default for ApplyOptions {
             variables: RawVariables::default(),
             purchase: None,
             operation: None,
+            run: None,
         }
     }
 }
@@ -145,6 +149,10 @@ impl Stack {
 
     async fn begin(&self, plan: Plan, options: ApplyOptions, lease: &Lease) -> Result<Run> {
         self.refuse_unfinished().await?;
+        let run = options.run.unwrap_or_else(RunId::mint);
+        if options.run.is_some() && self.store().load_run(run).await?.is_some() {
+            return Err(failure::conflict(&self.key, "a run with this id exists already").context("run", run));
+        }
         let record = self.store().load_stack(&self.key).await?;
         let lineage = record.map(|record| record.lineage);
         let rows = self.rows(&self.sealer()).await?;

@@ -1,0 +1,243 @@
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Actor, Verb};
+use crate::{
+    catalog::Version,
+    event::Timestamp,
+    pricing::Line,
+    state::{RunId, RunStatus},
+};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Mints a new one from 122 random bits.
+            pub fn mint() -> Self {
+                Self(Uuid::new_v4())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::from_str(text).map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// Names an operation on an installation: a change, or an action. Its idempotency key, too.
+    OperationId
+);
+id!(
+    /// Names a grant.
+    GrantId
+);
+
+/// One version of a package, by its content.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageRef {
+    /// The name.
+    pub name: Arc<str>,
+    /// The version.
+    pub version: Version,
+    /// The digest of its archive.
+    pub digest: Arc<str>,
+}
+
+impl fmt::Display for PackageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// What a change makes of an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// It is there afterwards.
+    Install,
+    /// It has other values, or another version.
+    Upgrade,
+    /// A change that failed is taken back: it is as it was before.
+    Undo,
+    /// It is gone, with everything it had.
+    Uninstall,
+}
+
+impl OperationKind {
+    /// Returns the name used in audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Undo => "undo",
+            Self::Uninstall => "uninstall",
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Well.
+    Succeeded,
+    /// A part of it failed; the rest is as far as it came.
+    Failed,
+    /// A part of it failed, and what it did was undone.
+    Undone,
+    /// Somebody asked it to stop.
+    Cancelled,
+    /// It cannot go on without a person.
+    Stuck,
+    /// Somebody gave it up.
+    Abandoned,
+    /// It never began; nothing was done.
+    NotBegun,
+    /// Nobody knows: whoever carried it out is gone.
+    Interrupted,
+}
+
+impl Outcome {
+    /// Returns the name used in audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Undone => "undone",
+            Self::Cancelled => "cancelled",
+            Self::Stuck => "stuck",
+            Self::Abandoned => "abandoned",
+            Self::NotBegun => "not_begun",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Returns how a run with this status ended; `None` where it did not.
+    pub(super) const fn of(status: RunStatus) -> Option<Self> {
+        match status {
+            RunStatus::Running => None,
+            RunStatus::Succeeded => Some(Self::Succeeded),
+            RunStatus::Failed => Some(Self::Failed),
+            RunStatus::Cancelled => Some(Self::Cancelled),
+            RunStatus::Stuck => Some(Self::Stuck),
+            RunStatus::Abandoned => Some(Self::Abandoned),
+        }
+    }
+}
+
+/// What the ledger of an installation says. Free of secrets: what was filled in is stored beside it, sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fact {
+    /// A change is about to begin.
+    Intended {
+        /// Which.
+        operation: OperationId,
+        /// What it makes of the installation.
+        kind: OperationKind,
+        /// The id that its run has, once it began.
+        run: RunId,
+        /// Who wants it.
+        by: Actor,
+        /// Why, where that was said.
+        why: Arc<str>,
+        /// What the installation is called in tags.
+        app_id: Arc<str>,
+        /// The version that is there afterwards; for an uninstall the one that goes.
+        package: PackageRef,
+        /// The plan of the form that was chosen.
+        preset: Option<Arc<str>>,
+        /// The role that it runs in.
+        role: Option<Arc<str>>,
+        /// The hash of the plan.
+        plan: Arc<str>,
+        /// The hash of the quote that was accepted.
+        quote: Arc<str>,
+        /// The prices that were accepted.
+        lines: Vec<Line>,
+        /// The operation that it is a part of, where many are one.
+        part_of: Option<OperationId>,
+    },
+    /// An action is about to begin.
+    ActionIntended {
+        /// Which operation.
+        operation: OperationId,
+        /// The action's name.
+        action: Arc<str>,
+        /// Who wants it.
+        by: Actor,
+        /// Why, where that was said.
+        why: Arc<str>,
+        /// The grant that allows it, where whoever wants it is of another tenant.
+        grant: Option<GrantId>,
+        /// When nobody waits for it any more.
+        deadline: Timestamp,
+    },
+    /// An operation ended.
+    Ended {
+        /// Which.
+        operation: OperationId,
+        /// How.
+        outcome: Outcome,
+        /// The codes of what went wrong, with the addresses.
+        problems: Vec<Arc<str>>,
+    },
+    /// Somebody was refused.
+    Denied {
+        /// Who.
+        by: Actor,
+        /// What.
+        verb: Verb,
+        /// The action, for [`Verb::Act`].
+        action: Option<Arc<str>>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Another tenant may carry out actions.
+    Granted {
+        /// Which grant.
+        grant: GrantId,
+        /// Who says so.
+        by: Actor,
+        /// The other tenant.
+        to: Arc<str>,
+        /// The actions.
+        actions: Vec<Arc<str>>,
+        /// Until when.
+        until: Timestamp,
+        /// Why, where that was said.
+        why: Arc<str>,
+    },
+    /// A grant was taken back.
+    Revoked {
+        /// Which.
+        grant: GrantId,
+        /// Who says so.
+        by: Actor,
+    },
+}
