@@ -9,8 +9,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{Bus, Recorded, Subscription},
     plan,
+    pricing::Tolerance,
     run::{Canceller, OnFailure, RunReport},
-    stack::{ApplyOptions, Run},
+    stack::{ApplyOptions, Purchase, Run},
     state::{LedgerDraft, RunId, RunStatus},
 };
 
@@ -24,6 +25,8 @@ pub struct CarryOptions {
     pub parallelism: usize,
     /// What to do about the rest when a step fails.
     pub on_failure: OnFailure,
+    /// How much more than what was accepted may be asked.
+    pub tolerance: Tolerance,
     /// Why, for the audit record.
     pub why: Arc<str>,
     /// Where events go beside [`Operation::next_event`].
@@ -36,7 +39,7 @@ impl Default for CarryOptions {
     /// As [`ApplyOptions`] has it.
     fn default() -> Self {
         let ApplyOptions { parallelism, on_failure, .. } = ApplyOptions::default();
-        Self { parallelism, on_failure, why: "".into(), events: None, part_of: None }
+        Self { parallelism, on_failure, tolerance: Tolerance::NONE, why: "".into(), events: None, part_of: None }
     }
 }
 
@@ -117,7 +120,7 @@ impl Installation {
     ///
     /// # Errors
     /// `installation.denied`; `installation.changed` where another change came first; `installation.busy`,
-    /// `installation.interrupted`; `pricing.expired` where the quote is over; those of
+    /// `installation.interrupted`; `pricing.expired` where the quote is over, `pricing.changed` where more is asked now; those of
     /// [`Stack::apply`](crate::stack::Stack::apply) (then the ledger says that nothing began); those of the gateway.
     pub async fn carry_out(&self, proposal: Proposal, options: &CarryOptions) -> Result<Operation> {
         self.permit(verb(proposal.kind), Some(&proposal.package), None).await?;
@@ -143,8 +146,9 @@ impl Installation {
             Ok(vec![draft.clone()])
         })
         .await?;
-        let Proposal { kind, plan, quote, .. } = proposal;
-        let (apply, events) = self.apply_options(operation, kind, run, options, Some(quote));
+        let Proposal { kind, plan, quote, quoting, .. } = proposal;
+        let purchase = Purchase::of(quote, quoting).tolerating(options.tolerance);
+        let (apply, events) = self.apply_options(operation, kind, run, options, Some(purchase));
         let begun = match self.withdraw(kind).await {
             Ok(()) => self.stack.apply(plan, apply).await,
             Err(error) => Err(error),
@@ -183,14 +187,15 @@ impl Installation {
         Ok(draft.with("inputs", sealed(&made_with.inputs)).with("generated", sealed(&made_with.generated)))
     }
 
-    /// Returns how a run is carried out. What was accepted passes through here: a run that buys takes its quote along.
+    /// Returns how a run is carried out. What was accepted passes through here: a run that buys takes its quote along, and
+    /// one that nobody sells anything to has none.
     fn apply_options(
         &self,
         operation: OperationId,
         kind: OperationKind,
         run: RunId,
         options: &CarryOptions,
-        _accepted: Option<crate::pricing::Quote>,
+        purchase: Option<Purchase>,
     ) -> (ApplyOptions, Subscription) {
         let bus = options.events.clone();
         let bus = bus.unwrap_or_else(|| Bus::new(Arc::clone(self.apps.platform.engine().clock())));
@@ -207,6 +212,7 @@ impl Installation {
             events: Some(bus),
             operation: Some(operation.to_string().into()),
             run: Some(run),
+            purchase: purchase.filter(|_| self.apps.platform.engine().has_seller()),
             ..ApplyOptions::default()
         };
         (apply, events)

@@ -53,6 +53,8 @@ pub struct Proposal {
     /// What the installation is called in tags.
     pub app_id: Arc<str>,
     pub(super) made_with: Remembered,
+    /// How it was quoted, to be quoted so again.
+    pub(super) quoting: QuoteOptions,
     /// The last change that it knows of.
     pub(super) on: Option<OperationId>,
 }
@@ -285,14 +287,14 @@ impl Installation {
         let plan = PlanOptions { variables: RawVariables::from_values(values), mode, ..PlanOptions::default() };
         let plan = self.stack.plan(template, plan).await?;
         let prior = folded.good.as_ref().map(|good| good.lines.clone()).unwrap_or_default();
-        let quote = QuoteOptions {
+        let quoting = QuoteOptions {
             rules: rules.to_vec(),
             plan: made_with.preset.clone(),
             good_for: options.good_for,
             prior,
             ..QuoteOptions::default()
         };
-        let quote = self.stack.quote(&plan, quote).await?;
+        let quote = self.stack.quote(&plan, quoting.clone()).await?;
         made_with.lines.clone_from(&quote.lines);
         // What is ephemeral is used and never stored.
         let kept =
@@ -306,6 +308,7 @@ impl Installation {
             quote,
             app_id,
             made_with,
+            quoting,
             on: folded.last_change(),
         })
     }

@@ -131,6 +131,11 @@ impl Engine {
         Ledger::new(Arc::clone(&inner.store), Arc::clone(&inner.cipher), Arc::clone(&inner.clock), key)
     }
 
+    /// Returns whether it has a seller: then what costs money is applied with a [`Purchase`](super::Purchase) only.
+    pub fn has_seller(&self) -> bool {
+        self.inner.seller.is_some()
+    }
+
     /// Returns the clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock

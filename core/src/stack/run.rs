@@ -159,7 +159,6 @@ impl Stack {
         check_base(&plan, lineage, &rows)?;
         let lineage = lineage.unwrap_or_else(Lineage::mint);
         let segment = codec::encode(&plan, &self.sealer())?;
-        let run = RunId::mint();
         let orders = self.orders(&plan, options.purchase.as_ref(), run)?;
         let plan = Arc::new(plan);
         let parts = DriverParts { orders, ..self.parts(plan, rows, lineage, lease.clone(), &options)? };
