@@ -5,11 +5,12 @@ use std::{
 
 use stackwright::{
     Error, ErrorKind, Result,
-    ffi::{self, Document, Host, Session, envelope, host_failed},
+    ffi::{self, Document, Session, envelope, host_failed},
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{
+    cipher::RemoteCipher,
     host::RemoteHost,
     mailbox::{Bell, Letter, Mailbox},
     open::OpenQuery,
@@ -27,6 +28,7 @@ pub struct Client {
     mailbox: Arc<Mailbox>,
     host: Arc<RemoteHost>,
     session: Arc<OnceLock<Session>>,
+    cipher: Option<Arc<dyn RemoteCipher>>,
 }
 
 impl Client {
@@ -56,7 +58,16 @@ impl Client {
             host: Arc::new(RemoteHost::new(Arc::clone(&mailbox), Box::new(compute))),
             mailbox,
             session: Arc::default(),
+            cipher: None,
         })
+    }
+
+    /// Adds what seals where an engine is opened with a cipher of the host's.
+    #[must_use]
+    pub fn with_cipher(self, cipher: impl RemoteCipher) -> Self {
+        let mut client = self;
+        client.cipher = Some(Arc::new(cipher));
+        client
     }
 
     /// Returns everything that came in, in order.
@@ -66,9 +77,9 @@ impl Client {
 
     /// Opens the store and builds the engine. The promise is settled with the envelope of null.
     pub fn open(&self, promise: u64, query: String) {
-        let (session, host) = (Arc::clone(&self.session), Arc::clone(&self.host) as Arc<dyn Host>);
+        let (session, host, cipher) = (Arc::clone(&self.session), Arc::clone(&self.host), self.cipher.clone());
         self.settle(promise, async move {
-            let opened = async { OpenQuery::from_json(&query)?.open(&host).await };
+            let opened = async { OpenQuery::from_json(&query)?.open(&host, cipher).await };
             envelope(opened.await.map(|opened| {
                 // Opened once only, by the package.
                 let _ = session.set(opened);
@@ -95,7 +106,7 @@ impl Client {
         }
     }
 
-    /// Takes the reply of a call: a [`ffi::Reply`] as JSON text.
+    /// Takes the reply of a call: a [`ffi::Reply`] as JSON text, or an envelope where a store was asked.
     pub fn reply(&self, number: u64, text: String) {
         self.host.give(number, Ok(text));
     }

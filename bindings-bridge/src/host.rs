@@ -1,7 +1,8 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -9,9 +10,10 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use stackwright::{
     Error, Result,
-    ffi::{CallContext, Failure, FunctionCall, Host, Reply, Request, host_failed},
+    ffi::{CallContext, Failure, FunctionCall, Host, Reply, Request, StoreRequest, host_failed},
+    state::failure::unavailable,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::mailbox::{Letter, Mailbox};
 
@@ -24,7 +26,12 @@ pub(crate) struct RemoteHost {
     mailbox: Arc<Mailbox>,
     calls: Mutex<Calls>,
     compute: Compute,
+    /// How long a store may take for one call.
+    pub(crate) patience: OnceLock<Duration>,
 }
+
+/// Where nobody says how long a store may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Calls {
@@ -34,11 +41,21 @@ struct Calls {
 
 impl RemoteHost {
     pub(crate) fn new(mailbox: Arc<Mailbox>, compute: Compute) -> Self {
-        Self { mailbox, calls: Mutex::default(), compute }
+        Self { mailbox, calls: Mutex::default(), compute, patience: OnceLock::new() }
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a number, and what receives the answer that is given under it.
+    fn wait(&self) -> (Waiting<'_>, oneshot::Receiver<Result<String>>) {
+        let (sender, receiver) = oneshot::channel();
+        let mut calls = self.calls();
+        calls.last += 1;
+        let number = calls.last;
+        calls.waiting.insert(number, sender);
+        (Waiting { host: self, number }, receiver)
     }
 
     /// Takes the answer of a call. Where nobody waits any more, nobody is interested.
@@ -68,16 +85,8 @@ impl Drop for Waiting<'_> {
 impl Host for RemoteHost {
     async fn call(&self, ctx: CallContext, request: Request) -> Result<Reply> {
         let request = request.to_exact_json()?;
-        let (sender, receiver) = oneshot::channel();
-        let number = {
-            let mut calls = self.calls();
-            calls.last += 1;
-            let number = calls.last;
-            calls.waiting.insert(number, sender);
-            number
-        };
-        let _waiting = Waiting { host: self, number };
-        self.mailbox.post(Letter::Call { number, ctx, request });
+        let (waiting, receiver) = self.wait();
+        self.mailbox.post(Letter::Call { number: waiting.number, ctx, request });
         let text = receiver.await.map_err(|_| host_failed("an exception"))??;
         Reply::from_json(&text)
     }
@@ -87,10 +96,23 @@ impl Host for RemoteHost {
         let arguments = Json::from(call.arguments.clone()).to_string();
         unwrap(&(self.compute)(&name, &arguments).map_err(|class| host_failed(&class))?)
     }
+
+    async fn store(&self, request: StoreRequest) -> Result<Json> {
+        let name = request.call.name();
+        let text = serde_json::to_string(&request)
+            .map_err(|error| Error::bug("a call of a store has no form in JSON").because(error))?;
+        let (waiting, receiver) = self.wait();
+        self.mailbox.post(Letter::Store { number: waiting.number, request: text });
+        let patience = *self.patience.get().unwrap_or(&PATIENCE);
+        let answer = timeout(patience, receiver)
+            .await
+            .map_err(|_| unavailable(format!("the store did not answer `{name}` within {patience:?}")))?;
+        unwrap(&answer.map_err(|_| host_failed("an exception"))??)
+    }
 }
 
 /// Reads an envelope.
-fn unwrap(text: &str) -> Result<Json> {
+pub(crate) fn unwrap(text: &str) -> Result<Json> {
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Envelope {

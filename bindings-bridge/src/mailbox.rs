@@ -21,6 +21,13 @@ pub enum Letter {
         /// A [`stackwright::ffi::Request`] as JSON text.
         request: String,
     },
+    /// A call of a store that the language keeps.
+    Store {
+        /// Its number, which the reply names.
+        number: u64,
+        /// A [`stackwright::ffi::StoreRequest`] as JSON text. The reply is an envelope.
+        request: String,
+    },
     /// Nobody waits for the answer of a call any more.
     Dropped {
         /// Its number.

@@ -1,16 +1,21 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use stackwright::{
-    Error, Result,
-    ffi::{EngineQuery, Host, Session},
+    Error, ErrorKind, Result,
+    ffi::{EngineQuery, Host, HostStore, Session},
     state::{
         MemoryStore,
-        cipher::{AesGcmCipher, Key, KeyFile},
+        cipher::{AesGcmCipher, Cipher, Key, KeyFile},
     },
 };
 use stackwright_store_postgres::PostgresStore;
 use stackwright_store_sqlite::SqliteStore;
+
+use crate::{
+    cipher::{HostCipher, RemoteCipher},
+    host::RemoteHost,
+};
 
 /// What an engine is opened with.
 #[derive(Deserialize)]
@@ -31,6 +36,11 @@ enum StoreQuery {
     Sqlite(PathBuf),
     /// In a PostgreSQL database, by its connection string.
     Postgres(String),
+    /// Where the host keeps it.
+    Host {
+        /// How long it may take for one call; 30 seconds where it is left out.
+        patience_ms: Option<u64>,
+    },
 }
 
 /// What seals secrets.
@@ -43,6 +53,8 @@ enum KeyQuery {
     File(PathBuf),
     /// 64 hexadecimal digits.
     Text(String),
+    /// The host's own cipher.
+    Host,
 }
 
 impl OpenQuery {
@@ -54,22 +66,43 @@ impl OpenQuery {
         })
     }
 
-    pub(crate) async fn open(self, host: &Arc<dyn Host>) -> Result<Session> {
-        let cipher = match self.key {
-            KeyQuery::Generate => AesGcmCipher::new(Key::generate()?),
-            KeyQuery::Text(text) => AesGcmCipher::new(Key::parse(&text)?),
-            KeyQuery::File(path) => {
-                KeyFile::open_or_create(&path)?;
-                let ring = KeyFile::open_all(&path)?;
-                AesGcmCipher::with_older(ring.newest, ring.older)
+    pub(crate) async fn open(self, remote: &Arc<RemoteHost>, cipher: Option<Arc<dyn RemoteCipher>>) -> Result<Session> {
+        let host = Arc::clone(remote) as Arc<dyn Host>;
+        let builder = self.engine.builder(&host);
+        let builder = match self.key {
+            KeyQuery::Host => {
+                let missing = || Error::new(ErrorKind::Unsupported, "host.failed", "this host offers no cipher");
+                builder.cipher(HostCipher(cipher.ok_or_else(missing)?))
             }
+            kept => builder.cipher(kept.cipher()?),
         };
-        let builder = self.engine.builder(host).cipher(cipher);
         let engine = match self.store {
             StoreQuery::Memory => builder.store(MemoryStore::new()),
             StoreQuery::Sqlite(path) => builder.store(SqliteStore::open(path).await?),
             StoreQuery::Postgres(address) => builder.store(PostgresStore::open(&address).await?),
+            StoreQuery::Host { patience_ms } => {
+                if let Some(patience_ms) = patience_ms {
+                    // Opened once only.
+                    let _ = remote.patience.set(Duration::from_millis(patience_ms));
+                }
+                builder.store(HostStore::new(0, Arc::clone(&host)))
+            }
         };
-        Ok(Session::new(engine.build()?))
+        Ok(Session::new(engine.build()?).with_host(host))
+    }
+}
+
+impl KeyQuery {
+    fn cipher(self) -> Result<impl Cipher> {
+        Ok(match self {
+            Self::Generate => AesGcmCipher::new(Key::generate()?),
+            Self::Text(text) => AesGcmCipher::new(Key::parse(&text)?),
+            Self::File(path) => {
+                KeyFile::open_or_create(&path)?;
+                let ring = KeyFile::open_all(&path)?;
+                AesGcmCipher::with_older(ring.newest, ring.older)
+            }
+            Self::Host => return Err(Error::bug("a cipher of the host's has no key")),
+        })
     }
 }

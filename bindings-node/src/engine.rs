@@ -86,6 +86,11 @@ impl Engine {
                 text: Some(request),
                 context: Some(CallContext { live: self.client.live(ctx) }),
             },
+            stackwright_bridge::Letter::Store { number, .. } => {
+                // No engine is opened with one.
+                self.client.raised(number, "NoStores");
+                Letter { kind: DROPPED, number: number as f64, text: None, context: None }
+            }
             stackwright_bridge::Letter::Dropped { number } => {
                 Letter { kind: DROPPED, number: number as f64, text: None, context: None }
             }

@@ -10,6 +10,7 @@ use stackwright_bridge::{Client, Letter};
 
 use crate::{
     bell::{Ear, doorbell},
+    cipher::PythonCipher,
     context::CallContext,
     door::attach,
 };
@@ -18,6 +19,7 @@ use crate::{
 const SETTLED: u8 = 0;
 const CALL: u8 = 1;
 const DROPPED: u8 = 2;
+const STORE: u8 = 3;
 
 /// An engine with its threads and its mailbox.
 ///
@@ -32,9 +34,11 @@ pub(crate) struct Engine {
 #[pymethods]
 impl Engine {
     /// Starts the threads. `compute` computes functions: it takes a name and arguments as JSON text, and returns an
-    /// envelope.
+    /// envelope. `seal` and `unseal` are a cipher's: they take where a value stands (six texts), that as bytes, and bytes;
+    /// `unseal` takes the name of a key before the last. They return what they made, or the envelope of what went wrong.
     #[new]
-    fn new(compute: Py<PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (compute, seal = None, unseal = None))]
+    fn new(compute: Py<PyAny>, seal: Option<Py<PyAny>>, unseal: Option<Py<PyAny>>) -> PyResult<Self> {
         let (bell, ear) = doorbell().map_err(|error| PyOSError::new_err(error.to_string()))?;
         let compute = move |name: &str, arguments: &str| {
             attach(|py| -> PyResult<String> { compute.call1(py, (name, arguments))?.extract(py) })
@@ -42,6 +46,10 @@ impl Engine {
                 .map_err(|error| class(&error))
         };
         let client = Client::new(bell, compute).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        let client = match (seal, unseal) {
+            (Some(seal), Some(unseal)) => client.with_cipher(PythonCipher::new(seal, unseal)),
+            _ => client,
+        };
         Ok(Self { process: std::process::id(), client: Arc::new(client), ear })
     }
 
@@ -50,13 +58,14 @@ impl Engine {
         self.ear.fileno()
     }
 
-    /// Everything that came in: kind (0 settled, 1 call, 2 dropped), number, text, context.
+    /// Everything that came in: kind (0 settled, 1 call, 2 dropped, 3 a store's call), number, text, context.
     fn take(&self) -> Vec<(u8, u64, Option<String>, Option<CallContext>)> {
         let letter = |letter| match letter {
             Letter::Settled { promise, text } => (SETTLED, promise, Some(text), None),
             Letter::Call { number, ctx, request } => {
                 (CALL, number, Some(request), Some(CallContext::new(self.client.live(ctx))))
             }
+            Letter::Store { number, request } => (STORE, number, Some(request), None),
             Letter::Dropped { number } => (DROPPED, number, None, None),
         };
         self.ear.hear();
@@ -105,7 +114,8 @@ impl Drop for Engine {
     }
 }
 
-fn class(error: &PyErr) -> String {
+/// Returns the name of the class of an exception.
+pub(crate) fn class(error: &PyErr) -> String {
     let name = attach(|py: Python<'_>| error.get_type(py).name().map(|name| name.to_string()));
     name.and_then(PyResult::ok).unwrap_or_else(|| "an exception".to_owned())
 }

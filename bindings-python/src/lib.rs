@@ -9,8 +9,8 @@
 //! What crosses is JSON text. No thread of the engine's goes into Python to deliver anything: it puts a letter into the
 //! mailbox and, where the box was empty, writes a byte that the event loop waits for. The loop takes all letters at
 //! once. So a busy engine wakes the loop once per turn and not once per call, never waits for the interpreter's lock,
-//! and cannot be caught in the interpreter when that ends. Functions of templates are the one exception (`door`),
-//! since an evaluation waits for them.
+//! and cannot be caught in the interpreter when that ends. Functions of templates and ciphers are the exceptions
+//! (`door`), since somebody waits for them.
 //!
 //! No exception crosses: every answer is an envelope, `{"ok": …}` or `{"error": …}`, from which the package raises
 //! exceptions of its own.
@@ -19,6 +19,7 @@
 compile_error!("the mailbox wakes event loops through a socket pair, which is written for Unix only");
 
 mod bell;
+mod cipher;
 mod context;
 mod door;
 mod engine;

@@ -28,4 +28,5 @@ def test_every_snippet_runs(tmp_path: Path) -> None:
     assert "acme_vault.main acme.quota" in lines
     assert "step_finished acme_bucket.assets" in lines
     assert any("'crash/same-key'" in line for line in lines)
+    assert "succeeded into state.pickle" in lines
     assert "hunter2" not in result.stdout + result.stderr

@@ -175,6 +175,11 @@ impl EngineHandle {
                 self.live().insert(number, Arc::new(self.client.live(ctx)));
                 Letter::Call { number, request }
             }
+            stackwright_bridge::Letter::Store { number, .. } => {
+                // No engine is opened with one.
+                self.client.raised(number, "NoStores");
+                Letter::Dropped { number }
+            }
             stackwright_bridge::Letter::Dropped { number } => {
                 self.live().remove(&number);
                 Letter::Dropped { number }

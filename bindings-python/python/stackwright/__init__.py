@@ -7,6 +7,7 @@ parallel as the graph allows, remembers what it did, and never loses or doubles 
 `await`.
 """
 
+from . import cipher, store
 from ._native import VERSION as __version__
 from .context import Context, SyncContext
 from .engine import Engine, Row, RunInfo, Stack, State
@@ -79,9 +80,11 @@ __all__ = [
     "UnsupportedError",
     "WriteOnly",
     "__version__",
+    "cipher",
     "data_source",
     "expression",
     "function",
     "literal",
     "resource",
+    "store",
 ]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from . import _json, _native
+from . import _json, _native, _stores
+from .cipher import Cipher, Place, Sealed
 from .context import Context, SyncContext
 from .errors import (
     BugError,
@@ -25,11 +26,18 @@ from .errors import (
 )
 from ._types import Mismatch
 from .resources import FunctionType, NeverReady, ResourceType, never
+from .store import Store
 
 if TYPE_CHECKING:
     from .run import Run
 
-_SETTLED, _CALL = 0, 1
+_SETTLED, _CALL, _STORE = 0, 1, 3
+
+_RAISED = "raised"
+"""The fact of a failure that names the exception which it came from."""
+_REMEMBERED = 256
+"""How many exceptions of stores and ciphers are kept until the engine speaks of them; most it never does."""
+
 
 
 class Operation:
@@ -46,7 +54,14 @@ class Operation:
 class Bridge:
     """Belongs to the event loop that it was made on."""
 
-    def __init__(self, types: Sequence[ResourceType], functions: Sequence[FunctionType], thread_count: int) -> None:
+    def __init__(
+        self,
+        types: Sequence[ResourceType],
+        functions: Sequence[FunctionType],
+        thread_count: int,
+        store: Store | None = None,
+        cipher: Cipher | None = None,
+    ) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.process: int = os.getpid()
         self.is_closed: bool = False
@@ -59,7 +74,14 @@ class Bridge:
         """Those that are under way."""
         self.watchers: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(thread_count, thread_name_prefix="stackwright-verb")
-        self.native: _native.Engine = _native.Engine(_compute({f"{f.descriptor['provider']}::{f.descriptor['name']}": f for f in functions}))
+        self.stores: dict[int, Store] = {} if store is None else {0: store}
+        self.opener: Opener | None = None
+        """Makes stores, for tests of them."""
+        self._store_threads: ThreadPoolExecutor | None = None
+        self.raised: Raised = Raised()
+        compute = _compute({f"{f.descriptor['provider']}::{f.descriptor['name']}": f for f in functions})
+        seal, unseal = (None, None) if cipher is None else _sealing(cipher, self.raised)
+        self.native: _native.Engine = _native.Engine(compute, seal, unseal)
         # The loop keeps what it calls alive; an engine that nobody holds should go all the same.
         me = weakref.ref(self)
 
@@ -80,6 +102,8 @@ class Bridge:
             self.loop.remove_reader(self._fileno)
         self.native.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._store_threads is not None:
+            self._store_threads.shutdown(wait=False, cancel_futures=True)
         for promise in self._promises.values():
             promise.cancel()
         self._promises.clear()
@@ -139,11 +163,12 @@ class Bridge:
         if not self.is_closed and os.getpid() == self.process:
             self.native.tell(_json.dumps({name: arguments}))
 
-    @staticmethod
-    def unwrap(text: str) -> Any:
+    def unwrap(self, text: str) -> Any:
         envelope = _json.loads(text)
         if "error" in envelope:
-            raise error_from_json(envelope["error"])
+            error = error_from_json(envelope["error"])
+            cause = self.raised.take(error.context.pop(_RAISED, ""))
+            raise error from cause
         return envelope["ok"]
 
     def operation(self, watcher: Callable[[str], Coroutine[Any, Any, None]] | None) -> Operation:
@@ -192,8 +217,43 @@ class Bridge:
                     promise.set_result(self.unwrap(text))
                 except StackwrightError as error:
                     promise.set_exception(error)
+        elif kind == _STORE and text is not None:
+            self._begin_store(number, _json.loads(text))
         elif (task := self._tasks.get(number)) is not None:
             task.cancel()
+
+    def _begin_store(self, number: int, request: Any) -> None:
+        """Asks a store. Tests have several, and make them as they go."""
+        ((method, arguments),) = request["call"].items()
+        which = request["store"]
+        if method in ("open", "reopen"):
+            self._keep(number, self._open_store(number, which, arguments.get("from"), arguments.get("closes")))
+            return
+        call = StoreCall(self, number, self.stores[which], method, arguments)
+        if _stores.is_async(call.store, method):
+            self._keep(number, call.run_async())
+        elif not self.is_closed:
+            if self._store_threads is None:
+                # One thread, since what is sent in order has to arrive in order; and none of the verbs', which may wait for it.
+                self._store_threads = ThreadPoolExecutor(1, thread_name_prefix="stackwright-store")
+            self._store_threads.submit(call.run)
+
+    async def _open_store(self, number: int, which: int, other: int | None, closes: bool | None) -> None:
+        try:
+            if self.opener is None:
+                raise UnsupportedError("stores are opened by tests only", code="host.failed")
+            store = await self.opener(None if other is None else self.stores[other], bool(closes))
+            if store is not None:
+                self.stores[which] = store
+            answer = None if other is None else store is not None
+            self.native.reply(number, _json.dumps({"ok": answer}))
+        except Exception as error:
+            self.native.reply(number, self.raised.envelope(error))
+
+    def _keep(self, number: int, work: Coroutine[Any, Any, None]) -> None:
+        # The loop itself does not keep a task alive.
+        task = self._tasks[number] = self.loop.create_task(work)
+        task.add_done_callback(lambda _: self._tasks.pop(number, None))
 
     def _begin(self, number: int, text: str, live: _native.CallContext) -> None:
         request = _json.loads(text)
@@ -212,14 +272,109 @@ class Bridge:
         if verb not in item.verbs:
             context.run(call.run)
             return
-        task = context.run(self.loop.create_task, call.run_async())
-        # The loop itself does not keep a task alive.
-        self._tasks[number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        context.run(self._keep, number, call.run_async())
 
 
 def kind_of(item: ResourceType) -> str:
     return item.kind
+
+
+Opener = Callable[["Store | None", bool], Coroutine[Any, Any, "Store | None"]]
+"""Makes an empty store; or opens what another keeps once more, where there is such a thing, the other closed before or not."""
+
+
+class Raised:
+    """What stores and ciphers raised, until the engine speaks of it."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._kept: dict[str, BaseException] = {}
+
+    def envelope(self, error: BaseException) -> str:
+        """Returns what the engine gets for an exception, and keeps that."""
+        named = error if isinstance(error, StackwrightError) else _unnamed(error)
+        number = f"{next(self._numbers)}"
+        self._kept[number] = error
+        if len(self._kept) > _REMEMBERED:
+            # Threads may do so at the same time.
+            self._kept.pop(next(iter(self._kept), ""), None)
+        failure = error_to_json(named)
+        failure["context"] = [*failure["context"], (_RAISED, number)]
+        return _json.dumps({"error": failure})
+
+    def take(self, number: str) -> BaseException | None:
+        return self._kept.pop(number, None)
+
+
+def _sealing(cipher: Cipher, raised: Raised) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    Spot = tuple[str, str, str, str, str, str]
+
+    def place_of(spot: Spot, authenticated: bytes) -> Place:
+        tenant, name, *rest = spot
+        return Place(f"{tenant}/{name}", *rest, authenticated)
+
+    def wrong(what: str, wanted: str, found: object) -> BugError:
+        message = f"`{what}` of the cipher returned another shape: expected {wanted}, found {type(found).__name__}"
+        return BugError(message, code="host.reply")
+
+    def seal(spot: Spot, authenticated: bytes, plain: bytes) -> tuple[str, bytes] | str:
+        try:
+            sealed: object = cipher.seal(place_of(spot, authenticated), plain)
+            if not isinstance(sealed, Sealed) or not isinstance(sealed.key, str) or not isinstance(sealed.bytes, bytes):
+                raise wrong("seal", "Sealed", sealed)
+            return sealed.key, sealed.bytes
+        except Exception as error:
+            return raised.envelope(error)
+
+    def unseal(spot: Spot, authenticated: bytes, key: str, sealed: bytes) -> bytes | str:
+        try:
+            plain: object = cipher.open(place_of(spot, authenticated), Sealed(key, sealed))
+            if not isinstance(plain, bytes):
+                raise wrong("open", "bytes", plain)
+            return plain
+        except Exception as error:
+            return raised.envelope(error)
+
+    return seal, unseal
+
+
+class StoreCall:
+    """One call of a method of a store."""
+
+    __slots__ = ("_arguments", "_bridge", "_method", "_number", "store")
+
+    def __init__(self, bridge: Bridge, number: int, store: Store, method: str, arguments: Any) -> None:
+        self._bridge, self._number, self.store = bridge, number, store
+        self._method, self._arguments = method, arguments
+
+    def run(self) -> None:
+        """Performs it on this thread."""
+        try:
+            result = getattr(self.store, self._method)(**_stores.arguments(self._arguments))
+            self._reply(result)
+        except BaseException as error:
+            self._failed(error)
+            if not isinstance(error, Exception):
+                raise
+
+    async def run_async(self) -> None:
+        """Performs it on the event loop."""
+        try:
+            result = await getattr(self.store, self._method)(**_stores.arguments(self._arguments))
+            self._reply(result)
+        except BaseException as error:
+            self._failed(error)
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise
+
+    def _reply(self, result: object) -> None:
+        self._bridge.native.reply(self._number, _json.dumps({"ok": _stores.answer(self._method, result)}))
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, Mismatch):
+            message = f"`{self._method}` of the store returned another shape: {error}"
+            error = BugError(message, code="host.reply")
+        self._bridge.native.reply(self._number, self._bridge.raised.envelope(error))
 
 
 class Call:

@@ -12,12 +12,16 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from . import _stores
+from . import cipher as _cipher
 from ._bridge import Bridge
+from .cipher import Cipher
 from .errors import Diagnostic, InvalidInputError, StackwrightError, diagnostic_from_json
 from .events import Event, event_from_json
 from .plan import Output, Plan, apply_query, shown
 from .resources import FunctionType, ResourceType, collect
 from .run import Run, begin, outputs_of
+from .store import Store
 from .template import Template, template_of
 
 if TYPE_CHECKING:
@@ -123,13 +127,15 @@ class Engine:
     It belongs to the event loop that it is opened on. `stackwright.sync.Engine` is its twin for programs without one, and
     for programs with many threads.
 
-    :param store: where state lives: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://…`, `memory:`, or a
-        path.
+    :param store: where state lives: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://…`, `memory:`, a path, or
+        a `stackwright.store.Store` of yours.
     :param resources: resource types: classes under `@stackwright.resource`, or objects of them.
     :param data_sources: data sources: the same under `@stackwright.data_source`.
     :param functions: functions of templates: those under `@stackwright.function`.
     :param key: what seals secrets: the path of a key file, which is made where it is not there, or 64 hexadecimal digits.
         Beside a SQLite file it is `<file>.key` by default; `memory:` makes a key that nobody keeps.
+    :param cipher: a `stackwright.cipher.Cipher` of yours, instead of a key.
+    :param store_timeout: how long a store of yours may take for one call. Seconds, 30 by default.
     :param tags: what every object is to be tagged with, for types that can.
     :param lease_ttl: how long the right to write a stack lasts when this process dies. Seconds, as all times.
     :param holder: who holds that right, for people who wait for it.
@@ -141,12 +147,14 @@ class Engine:
 
     def __init__(
         self,
-        store: str | os.PathLike[str] = "memory:",
+        store: str | os.PathLike[str] | Store = "memory:",
         *,
         resources: Iterable[object] = (),
         data_sources: Iterable[object] = (),
         functions: Iterable[Callable[..., Any]] = (),
         key: str | os.PathLike[str] | None = None,
+        cipher: Cipher | None = None,
+        store_timeout: float | timedelta | None = None,
         tags: Mapping[str, str] | None = None,
         lease_ttl: float | timedelta | None = None,
         holder: str | None = None,
@@ -157,10 +165,18 @@ class Engine:
     ) -> None:
         self._types: list[ResourceType] = [*collect("resource", resources), *collect("data_source", data_sources)]
         self._functions = [_function(item) for item in functions]
-        where = _store(store)
-        self._query = {
+        self._store: Store | None = None
+        if isinstance(store, (str, os.PathLike)):
+            where = _where(store)
+        else:
+            self._store = _stores.check(store)
+            where = {"host": {"patience_ms": None if store_timeout is None else round(_seconds(store_timeout) * 1000)}}
+        if cipher is not None and key is not None:
+            raise ValueError("say either `key` or `cipher`: both say what seals secrets")
+        self._cipher: Cipher | None = None if cipher is None else _cipher.check(cipher)
+        self._query: dict[str, Any] = {
             "store": where,
-            "key": _key(where, key),
+            "key": _key(where, key) if cipher is None else "host",
             "engine": {
                 "types": {item.name: item.descriptor for item in self._types if item.kind == "resource"},
                 "data_sources": {item.name: item.descriptor for item in self._types if item.kind == "data_source"},
@@ -179,7 +195,7 @@ class Engine:
     async def open(self) -> Engine:
         """Opens the store. `async with engine` does, too."""
         if self._bridge_or_none is None:
-            bridge = Bridge(self._types, self._functions, self._threads)
+            bridge = Bridge(self._types, self._functions, self._threads, self._store, self._cipher)
             try:
                 await bridge.open(self._query)
             except BaseException:
@@ -462,7 +478,7 @@ def _seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _store(store: str | os.PathLike[str]) -> str | dict[str, str]:
+def _where(store: str | os.PathLike[str]) -> str | dict[str, Any]:
     if isinstance(store, os.PathLike):
         return {"sqlite": os.fspath(store)}
     if store == "memory:":
@@ -479,7 +495,7 @@ def _store(store: str | os.PathLike[str]) -> str | dict[str, str]:
     raise ValueError(f"`{scheme}` is no store; there are sqlite:///file.db, postgresql://… and memory:")
 
 
-def _key(where: str | dict[str, str], key: str | os.PathLike[str] | None) -> str | dict[str, str]:
+def _key(where: str | dict[str, Any], key: str | os.PathLike[str] | None) -> str | dict[str, str]:
     if isinstance(key, str) and len(key) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in key):
         return {"text": key}
     if key is not None:
@@ -487,5 +503,5 @@ def _key(where: str | dict[str, str], key: str | os.PathLike[str] | None) -> str
     if isinstance(where, dict):
         if "sqlite" in where:
             return {"file": f"{Path(where['sqlite'])}.key"}
-        raise ValueError("say with `key` what seals secrets: the path of a key file, or 64 hexadecimal digits")
+        raise ValueError("say with `key` what seals secrets: the path of a key file, or 64 hexadecimal digits; or give a `cipher`")
     return "generate"

@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import engine as _engine
 from . import run as _run
+from .cipher import Cipher
 from .engine import EventSink, Mode, RunInfo, State, TemplateLike
 from .errors import Diagnostic, UnsupportedError
 from .events import Event
 from .plan import BasePlan
 from .plan import Plan as _Plan
+from .store import Store
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -115,12 +117,14 @@ class Engine:
 
     def __init__(
         self,
-        store: str | os.PathLike[str] = "memory:",
+        store: str | os.PathLike[str] | Store = "memory:",
         *,
         resources: Iterable[object] = (),
         data_sources: Iterable[object] = (),
         functions: Iterable[Callable[..., Any]] = (),
         key: str | os.PathLike[str] | None = None,
+        cipher: Cipher | None = None,
+        store_timeout: float | timedelta | None = None,
         tags: Mapping[str, str] | None = None,
         lease_ttl: float | timedelta | None = None,
         holder: str | None = None,
@@ -135,6 +139,8 @@ class Engine:
             data_sources=data_sources,
             functions=functions,
             key=key,
+            cipher=cipher,
+            store_timeout=store_timeout,
             tags=tags,
             lease_ttl=lease_ttl,
             holder=holder,

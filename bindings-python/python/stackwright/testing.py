@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from .engine import Engine
+from . import _stores
 from .resources import collect
+from .store import Store
 
-__all__ = ["Finding", "conform"]
+__all__ = ["Finding", "conform", "conform_store"]
 
 
 @dataclass(frozen=True)
@@ -67,4 +70,41 @@ async def conform(
         found = [Finding(**each) for each in await engine._bridge.ask("conform", query=query)]  # pyright: ignore[reportPrivateUsage]
     wrong = [f"\n  {each.case}: {each.message}" for each in found if each.verdict == "failed"]
     assert not wrong, f"`{query['type_name']}` does not keep its contract:{''.join(wrong)}"
+    return found
+
+
+async def conform_store(
+    make: Callable[[], Store | Awaitable[Store]],
+    *,
+    reopen: Callable[[Store], Store | Awaitable[Store]] | None = None,
+    share: Callable[[Store], Store | Awaitable[Store]] | None = None,
+) -> list[Finding]:
+    """Holds a store against the contract that the engine relies on, and returns what became of each case.
+
+    .. code-block:: python
+
+        await conform_store(lambda: FileStore(tempfile.mkdtemp()), reopen=lambda store: FileStore(store.path))
+
+    :param make: returns a new and empty store; each case gets one.
+    :param reopen: closes a store as if the process ended, and opens what it kept again; left out where nothing outlives it.
+    :param share: opens what a store keeps a second time, as another process would; left out where only one can.
+    :raises AssertionError: with all that the store did wrong.
+    """
+
+    async def opened(other: Store | None, closes: bool) -> Store | None:
+        if other is None:
+            made = make()
+        else:
+            again = reopen if closes else share
+            if again is None:
+                return None
+            made = again(other)
+        return _stores.check(await made if inspect.isawaitable(made) else made)
+
+    async with Engine("memory:") as engine:
+        bridge = engine._bridge  # pyright: ignore[reportPrivateUsage]
+        bridge.opener = opened
+        found = [Finding(**each) for each in await bridge.ask("conform_store")]
+    wrong = [f"\n  {each.case}: {each.message}" for each in found if each.verdict == "failed"]
+    assert not wrong, f"the store does not keep its contract:{''.join(wrong)}"
     return found

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, CallContext, Document, Facts, FunctionCall, Object, Readiness, Recovery, Reply, Request, TypeDescriptor,
+    Call, CallContext, Document, Facts, FunctionCall, Object, Readiness, Recovery, Reply, Request, StoreRequest,
+    TypeDescriptor,
     document::{read_json, unreadable},
 };
 use crate::{
@@ -44,6 +45,19 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     fn compute(&self, call: &FunctionCall) -> Result<Json> {
         let _ = call;
         Err(Error::new(ErrorKind::Unsupported, "host.failed", "this host offers no functions"))
+    }
+
+    /// Asks a store that the host keeps; the answer has the shape that the call names.
+    ///
+    /// # Errors
+    /// What the store says, with the codes of [`Store`](crate::state::Store); `host.failed`; `host.reply`;
+    /// `store.unavailable` where it does not answer in time.
+    ///
+    /// # Cancellation
+    /// What a dropped call still does counts as done or not: the engine repeats commits, which are idempotent.
+    async fn store(&self, request: StoreRequest) -> Result<Json> {
+        let _ = request;
+        Err(Error::new(ErrorKind::Unsupported, "host.failed", "this host keeps no stores"))
     }
 }
 

@@ -11,6 +11,8 @@
 //! [`CallContext`] (checkpoint, progress, cancellation), which the bridge wraps into an object of the language. Errors are data ([`Failure`]) both ways, since no language lets an exception keep its code, its retry
 //! advice and its effect on the way through another one's runtime.
 //!
+//! A store that a host keeps is a [`HostStore`], over the same trait.
+//!
 //! The names are those of [`resource`](crate::resource). It knows no language and no transport: a bridge may pass the
 //! values as JSON text, as a bridge in another process would have to, or build its language's objects from them.
 //!
@@ -31,6 +33,7 @@ mod host;
 mod query;
 mod report;
 mod session;
+mod store;
 mod view;
 
 pub use call::{Bytes, Call, Facts, Object, ObjectState, Outcome, PlanResponse, Readiness, Recovery, Reply, Request};
@@ -45,4 +48,8 @@ pub use host::{Host, HostResource, host_failed};
 pub use query::{ApplyQuery, EngineQuery, ImportQuery, PlanQuery};
 pub use report::{PlanData, ReportData, RowData, StepProblemData};
 pub use session::{Ask, EventBatch, Session, Tell};
+pub use store::{
+    CommitData, EntryData, HostStore, LeaseData, LedgerRecordData, RowRecordData, RowWriteData, RunRecordData,
+    SegmentData, StackRecordData, StackWriteData, StoreCall, StoreRequest,
+};
 pub use view::{ChangeView, CountsView, GraphView, OutputView, PlanView, RowView, RunData, Shown, StateData, StepView};

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApplyQuery, Bytes, ChangeView, ConformQuery, Failure, GraphView, OutputView, PlanQuery, PlanView, Problem,
+    ApplyQuery, Bytes, ChangeView, ConformQuery, Failure, GraphView, Host, OutputView, PlanQuery, PlanView, Problem,
     ReportData, RunData, StateData,
     failure::enveloped,
     query::{address, attached, read, target},
+    store::conform,
 };
 use crate::{
     error::{Diagnostics as _, Error, ErrorKind, Result},
@@ -43,6 +44,7 @@ use crate::{
 /// ```
 pub struct Session {
     engine: Engine,
+    host: Option<Arc<dyn Host>>,
     plans: Mutex<Plans>,
     operations: Mutex<BTreeMap<String, Arc<Operation>>>,
 }
@@ -198,6 +200,8 @@ pub enum Ask {
         /// Which type, and how its things are described.
         query: ConformQuery,
     },
+    /// Holds stores that the host makes against the contract of stores: [`FindingData`](super::FindingData) each.
+    ConformStore {},
     /// Stops managing objects and leaves them alone: the addresses.
     ForgetRows {
         /// Whose objects.
@@ -284,7 +288,13 @@ type Answer = Result<Json, Failure>;
 impl Session {
     /// Returns a session with an engine.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, plans: Mutex::default(), operations: Mutex::default() }
+        Self { engine, host: None, plans: Mutex::default(), operations: Mutex::default() }
+    }
+
+    /// Names the host whose stores [`Ask::ConformStore`] tries.
+    #[must_use]
+    pub fn with_host(self, host: Arc<dyn Host>) -> Self {
+        Self { host: Some(host), ..self }
     }
 
     /// Returns the engine.
@@ -381,6 +391,10 @@ impl Session {
                 json(self.stack(&stack).move_address(&address(&from)?, &address(&to)?).await?)
             }
             Ask::Conform { query } => json(query.run(&self.engine.registry()).await?),
+            Ask::ConformStore {} => match &self.host {
+                Some(host) => json(conform(Arc::clone(host)).await),
+                None => Err(Error::new(ErrorKind::Unsupported, "host.failed", "this host keeps no stores")),
+            },
             Ask::ForgetRows { stack, target: covers } => {
                 let gone = self.stack(&stack).forget_rows(&target(&covers)?).await?;
                 json(gone.iter().map(ToString::to_string).collect::<Vec<_>>())
