@@ -21,4 +21,11 @@ class ReadmeTest {
     @Test fun `a resource type`() = assertContains(said(1), Regex("run_started[\\s\\S]*https://assets.example\n$"))
 
     @Test fun `plans, runs, errors`() = assertContains(said(2), "create acme_flaky.a\nrun.failed true\n")
+
+    @Test
+    fun `data sources and events`() {
+        val lines = said(3).lines()
+        assertContains(lines, "a run has ended")
+        assertContains(lines, "postgres://192.0.2.10/shop")
+    }
 }

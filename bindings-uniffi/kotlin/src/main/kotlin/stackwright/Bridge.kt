@@ -22,15 +22,21 @@ import stackwright.bridge.Letter
 /** Forgets on the engine's side what nobody holds any more. */
 internal val CLEANER: Cleaner = Cleaner.create()
 
+private val LOG = System.getLogger("stackwright")
+
 /** A plan that is being made, or a run: what calls of verbs threw, by address. */
 internal class Operation(val name: String) {
     val thrown = ConcurrentHashMap<String, Throwable>()
     @Volatile var first: Throwable? = null
+
+    /** Passes its events on, where somebody watches every operation. */
+    var watcher: Job? = null
 }
 
 /** One engine: promises out, calls in. One thread takes the letters; verbs run on the dispatcher. */
-internal class Bridge(types: List<ResourceType>, functions: List<Function>, dispatcher: CoroutineDispatcher) {
+internal class Bridge(types: List<ResourceType>, sources: List<DataSourceType>, functions: List<Function>, dispatcher: CoroutineDispatcher, private val sink: EventSink?) {
     private val types = types.associateBy { it.name }
+    private val sources = sources.associateBy { it.name }
     private val functions = functions.associateBy { it.name }
     private val numbers = AtomicLong()
     private val promises = ConcurrentHashMap<Long, CompletableDeferred<String>>()
@@ -38,6 +44,7 @@ internal class Bridge(types: List<ResourceType>, functions: List<Function>, disp
     private val calls = ConcurrentHashMap<Long, Job>()
     val scope = CoroutineScope(SupervisorJob() + dispatcher)
     val runs: MutableSet<Run> = ConcurrentHashMap.newKeySet()
+    val watchers: MutableSet<Job> = ConcurrentHashMap.newKeySet()
     val native = EngineHandle(Computing())
     @Volatile
     var isClosed = false
@@ -105,14 +112,38 @@ internal class Bridge(types: List<ResourceType>, functions: List<Function>, disp
     /** Announces an operation. */
     fun operation(): Operation {
         val operation = Operation(numbers.incrementAndGet().toString())
-        tell("start", "operation" to operation.name)
+        tell("start", "operation" to operation.name, "watched" to (sink != null))
         operations[operation.name] = operation
+        if (sink != null) {
+            val watcher = scope.launch { passOn(operation, sink) }
+            operation.watcher = watcher
+            watchers += watcher
+            watcher.invokeOnCompletion { watchers -= watcher }
+        }
         return operation
     }
 
+    private suspend fun passOn(operation: Operation, sink: EventSink) {
+        try {
+            do {
+                val batch = ask("events", "operation" to operation.name, "limit" to 256, "watcher" to true)
+                for (recorded in batch["events"].items) {
+                    // A sink that fails must not stop a run, and must not fail unseen.
+                    runCatching { sink.on(eventOf(recorded)) }.onFailure { LOG.log(System.Logger.Level.WARNING, "the event sink of an engine threw", it) }
+                }
+            } while (!batch["ended"].isTrue)
+        } catch (_: StackwrightException) {
+            // The engine was closed.
+        }
+    }
+
+    /** Forgets an operation, once whoever watches has seen all of it. */
     fun release(operation: Operation) {
-        operations.remove(operation.name)
-        forget("release", "operation" to operation.name)
+        val forget = {
+            operations.remove(operation.name)
+            forget("release", "operation" to operation.name)
+        }
+        operation.watcher?.invokeOnCompletion { forget() } ?: forget()
     }
 
     private fun opened(letter: Letter) {
@@ -135,7 +166,7 @@ internal class Bridge(types: List<ResourceType>, functions: List<Function>, disp
         val parsed = parse(request)
         val facts = parsed["context"]
         val (verb, call) = (parsed["call"] as JsonObject).entries.first()
-        val type = types[facts["type_name"].text]
+        val type: Performer? = (if (verb == "read_data") sources else types)[facts["type_name"].text]
         try {
             if (type == null) throw StackwrightException("there is no type `${facts["type_name"].text}`", kind = Kind.NotFound)
             native.reply(number.toULong(), type.perform(verb, call, Context(this, number, facts)).toString())
@@ -145,7 +176,7 @@ internal class Bridge(types: List<ResourceType>, functions: List<Function>, disp
         }
     }
 
-    private fun failed(number: Long, type: ResourceType?, verb: String, call: JsonElement, facts: JsonElement, thrown: Throwable) {
+    private fun failed(number: Long, type: Performer?, verb: String, call: JsonElement, facts: JsonElement, thrown: Throwable) {
         // What no compiler lets through shows where it is cast.
         val error = if (thrown is Mismatch || thrown is ClassCastException) misshapen(facts, verb, thrown) else thrown
         val cause = if (error is Partial) error.cause ?: error else error

@@ -35,6 +35,9 @@ data class EngineOptions @JvmOverloads constructor(
     val filesWithin: Path? = null,
     /** Where verbs run. */
     val dispatcher: CoroutineDispatcher = Dispatchers.Default,
+    val dataSources: List<DataSource<*, *>> = emptyList(),
+    /** Gets every event of every operation. */
+    val onEvent: EventSink? = null,
 )
 
 /**
@@ -59,6 +62,7 @@ class Engine private constructor(internal val bridge: Bridge) : AutoCloseable {
             val runs = bridge.runs.toList()
             runs.forEach { it.cancel() }
             runs.forEach { runCatching { it.join() } }
+            bridge.watchers.toList().forEach { it.join() }
         }
         bridge.close()
     }
@@ -70,8 +74,9 @@ class Engine private constructor(internal val bridge: Bridge) : AutoCloseable {
         /** Opens the store and returns the engine. */
         suspend fun open(options: EngineOptions = EngineOptions()): Engine {
             @Suppress("UNCHECKED_CAST") val types = options.resources.map { ResourceType(it as Resource<Any, Any>) }
-            val query = openQuery(options, types)
-            val bridge = Bridge(types, options.functions, options.dispatcher)
+            @Suppress("UNCHECKED_CAST") val sources = options.dataSources.map { DataSourceType(it as DataSource<Any, Any>) }
+            val query = openQuery(options, types, sources)
+            val bridge = Bridge(types, sources, options.functions, options.dispatcher, options.onEvent)
             try {
                 bridge.open(query)
             } catch (error: Throwable) {
@@ -87,7 +92,7 @@ class Engine private constructor(internal val bridge: Bridge) : AutoCloseable {
         fun openAsync(options: EngineOptions = EngineOptions()): CompletableFuture<Engine> =
             kotlinx.coroutines.CoroutineScope(options.dispatcher).future { open(options) }
 
-        private fun openQuery(options: EngineOptions, types: List<ResourceType>): JsonElement {
+        private fun openQuery(options: EngineOptions, types: List<ResourceType>, sources: List<DataSourceType>): JsonElement {
             val store = storeOf(options.store)
             return jsonObject(
                 "store" to store,
@@ -95,6 +100,7 @@ class Engine private constructor(internal val bridge: Bridge) : AutoCloseable {
                 "engine" to
                     mapOf(
                         "types" to types.associate { it.name to it.descriptor() },
+                        "data_sources" to sources.associate { it.name to it.descriptor() },
                         "functions" to options.functions.map { it.descriptor() },
                         "tags" to options.tags,
                         "holder" to options.holder,

@@ -1,20 +1,19 @@
 package stackwright
 
-import java.lang.reflect.ParameterizedType
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
 /** A resource type: what the engine knows, and how calls are performed. */
-internal class ResourceType(private val resource: Resource<Any, Any>) {
-    val name = resource.type
+internal class ResourceType(private val resource: Resource<Any, Any>) : Performer {
+    override val name = resource.type
     private val inputs: Model
     private val outputs: Model
     private val verbs = VERBS.filterKeys(::overrides)
 
     init {
-        val (wanted, told) = parameters(resource.javaClass)
+        val (wanted, told) = parameters(resource.javaClass, Resource::class.java)
         inputs = Model.of(wanted)
         outputs = Model.of(told)
         require(resource.idAttribute in outputs.byName || resource.idAttribute in inputs.byName) {
@@ -25,21 +24,12 @@ internal class ResourceType(private val resource: Resource<Any, Any>) {
     private val names = (inputs.fields + outputs.fields).map { it.name }.toSet()
     private val writeOnly = inputs.fields.filter { it.isWriteOnly }.map { it.name }.toSet()
 
-    /** What the engine is told, once. */
-    fun descriptor(): JsonElement {
+    override fun descriptor(): JsonElement {
         val attributes = LinkedHashMap<String, Map<String, JsonElement>>()
         for (field in inputs.fields) {
             val isOutput = field.name in outputs.byName && !field.isWriteOnly
-            val default = field.default
-            val said =
-                when {
-                    !field.isNullable && !field.isOptional -> mapOf("required" to JsonPrimitive(true))
-                    default != null && !field.isComputed && !field.isWriteOnly -> mapOf("optional" to JsonPrimitive(true), "default" to default)
-                    field.isComputed || isOutput -> mapOf("optional" to JsonPrimitive(true), "computed" to JsonPrimitive(true))
-                    else -> mapOf("optional" to JsonPrimitive(true))
-                }
             val forces = if ("update" !in verbs.values && !field.isWriteOnly) mapOf("forces_replacement" to JsonPrimitive(true)) else emptyMap()
-            attributes[field.name] = field.attribute() + said + forces
+            attributes[field.name] = field.attribute() + said(field, isOutput) + forces
         }
         for (field in outputs.fields) attributes.putIfAbsent(field.name, field.attribute() + mapOf("computed" to JsonPrimitive(true)))
         val description = if (resource.description.isEmpty()) emptyMap() else mapOf("description" to resource.description)
@@ -60,13 +50,12 @@ internal class ResourceType(private val resource: Resource<Any, Any>) {
         )
     }
 
-    /** Performs a call; returns the reply. */
-    suspend fun perform(verb: String, call: JsonElement, ctx: Context): JsonElement =
+    override suspend fun perform(verb: String, call: JsonElement, ctx: Context): JsonElement =
         when (verb) {
             "validate" -> {
                 val config = call["config"]
-                if (config["unknown"].items.isEmpty()) checked { inputs.load(config["value"]) }
-                if ("validate" in verbs.values) checked { resource.validate(ctx, values(config)) }
+                if (config["unknown"].items.isEmpty()) checked(name) { inputs.load(config["value"]) }
+                if ("validate" in verbs.values) checked(name) { resource.validate(ctx, values(config)) }
                 JsonPrimitive("valid")
             }
             "plan" -> jsonObject("planned" to planned(call, resource.plan(ctx, Proposal(values(call["config"]), values(call["proposed"]), was(call)))))
@@ -91,8 +80,7 @@ internal class ResourceType(private val resource: Resource<Any, Any>) {
             else -> throw StackwrightException("`$verb` is a verb that this package does not know", kind = Kind.Unsupported)
         }
 
-    /** Returns the reply for an object that is half made. */
-    fun partial(call: JsonElement, outputs: Any, error: StackwrightException) =
+    override fun partial(call: JsonElement, outputs: Any, error: StackwrightException): JsonElement =
         jsonObject("outcome" to mapOf("object" to mapOf("partial" to reply(call, outputs, null)), "problems" to listOf(failureOf(error))))
 
     private suspend fun recovery(call: JsonElement, ctx: Context): Any {
@@ -114,7 +102,7 @@ internal class ResourceType(private val resource: Resource<Any, Any>) {
     }
 
     /** What is unknown when a verb acts is the type's to decide: as if it had been left out. */
-    private fun want(document: JsonElement): Any = checked { inputs.load(document["value"]) }
+    private fun want(document: JsonElement): Any = checked(name) { inputs.load(document["value"]) }
 
     private fun was(call: JsonElement): Existing<Any, Any>? {
         val known = call["prior"].takeIf { it !is JsonNull } ?: call["object"].takeIf { it !is JsonNull } ?: return null
@@ -158,15 +146,6 @@ internal class ResourceType(private val resource: Resource<Any, Any>) {
         )
     }
 
-    /** What a class refuses is a mistake in the template. Values are not repeated: they may be secret. */
-    private inline fun <T> checked(make: () -> T): T =
-        try {
-            make()
-        } catch (error: IllegalArgumentException) {
-            val said = Diagnostic("resource.input", error.message.orEmpty())
-            throw StackwrightException("`$name` refuses its inputs", "resource.input", Kind.InvalidInput, diagnostics = listOf(said), cause = error)
-        }
-
     private fun overrides(method: String): Boolean {
         val declared = generateSequence<Class<*>>(resource.javaClass) { it.superclass }.takeWhile { it != Resource::class.java && it != FutureResource::class.java }
         return declared.any { type -> type.declaredMethods.any { (it.name == method || it.name == "${method}Async") && !it.isBridge } }
@@ -180,22 +159,5 @@ internal class ResourceType(private val resource: Resource<Any, Any>) {
         fun complete(reply: JsonElement) = jsonObject("outcome" to mapOf("object" to mapOf("complete" to reply)))
 
         fun unknownNames(document: JsonElement) = document["unknown"].items.mapNotNull { it.items.firstOrNull()?.get("attr")?.textOrNull }.toSet()
-
-        /** Returns the classes that stand for `I` and `O`. */
-        fun parameters(type: Class<*>): Pair<Class<*>, Class<*>> {
-            var known = emptyMap<String, java.lang.reflect.Type>()
-            var current: Class<*> = type
-            while (current != Any::class.java) {
-                val parent = current.genericSuperclass
-                val next = current.superclass
-                if (parent is ParameterizedType) known = next.typeParameters.zip(parent.actualTypeArguments).associate { (name, value) -> name.name to (known[value.typeName] ?: value) }
-                if (next == Resource::class.java) {
-                    val found = listOf("I", "O").map { known[it] as? Class<*> ?: throw IllegalArgumentException("${type.simpleName} does not say what `$it` is") }
-                    return found[0] to found[1]
-                }
-                current = next
-            }
-            throw IllegalArgumentException("${type.simpleName} is no Resource")
-        }
     }
 }

@@ -27,6 +27,11 @@ data class Event(
     val address: String? get() = fields["address"] as? String
 }
 
+/** Gets every event of every operation of an engine, in order, on the engine's dispatcher. What it throws is logged. */
+fun interface EventSink {
+    fun on(event: Event)
+}
+
 /** A problem of a run; `cause` of the error is what a verb of yours threw, unchanged. */
 data class StepProblem(val address: String, val error: StackwrightException)
 
@@ -159,7 +164,7 @@ private fun reportOf(data: JsonElement, operation: Operation) =
         data["skipped_count"].long.toInt(),
     )
 
-private fun eventOf(recorded: JsonElement): Event {
+internal fun eventOf(recorded: JsonElement): Event {
     val event = recorded["event"] as JsonObject
     val fields = event.filterKeys { it != "type" }.mapValues { (_, part) -> plain(part) }
     return Event(recorded["seq"].long, Instant.ofEpochMilli(recorded["at"].long), event.getValue("type").text, fields)

@@ -35,6 +35,12 @@ class Template private constructor(private val files: Map<String, String>, priva
         return Expression("$type.$name")
     }
 
+    /** Adds a data source, and returns what refers to it. */
+    fun data(type: String, name: String, properties: Map<String, Any?> = emptyMap()): Expression {
+        nested("data", type)[name] = properties
+        return Expression("data.$type.$name")
+    }
+
     /** Adds a variable (`type`, `default`, `description`, `sensitive`), and returns what refers to it. */
     fun variable(name: String, properties: Map<String, Any?> = emptyMap()): Expression {
         nested("variable")[name] = properties
