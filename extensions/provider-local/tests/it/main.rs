@@ -1,6 +1,7 @@
 //! The provider with real effects: files in temporary folders, processes that the tests start, sockets on loopback.
 
 mod command;
+mod conformance;
 mod contract;
 mod directory;
 mod docs;
