@@ -197,7 +197,7 @@ impl Shop {
         let journal = self.world.journal().await;
         let is_written = journal.iter().any(|fact| matches!(fact, Fact::Order { fact } if is_it(fact)));
         if !is_written {
-            self.world.complain(format!("{what} before it was written down"));
+            self.world.complain(format!("the shop was asked to {what} before that was written down"));
         }
     }
 
@@ -205,8 +205,15 @@ impl Shop {
         self.world.inner().shop.orders.get(key).map(|sold| as_order(key, sold))
     }
 
-    async fn strike(&self, ctx: &Context, verb: &'static str) -> Result<Option<crate::world::Fault>> {
+    /// Begins a call, looks whether what it is about was written down, and strikes before its effect.
+    async fn begin(
+        &self,
+        ctx: &Context,
+        verb: &'static str,
+        is_it: impl Fn(&OrderFact) -> bool,
+    ) -> Result<Option<crate::world::Fault>> {
         let fault = self.world.begin(ctx, verb);
+        self.check_written(verb, is_it).await;
         self.world.linger(ctx, verb, 0).await;
         if self.world.inner().shop.is_closed {
             return Err(refused("nobody is here").retry(Retry::WithBackoff));
@@ -256,8 +263,8 @@ impl Seller for Shop {
     }
 
     async fn place(&self, ctx: &Context, order: &OrderRequest) -> Result<Order> {
-        let fault = self.strike(ctx, "place").await?;
-        self.check_written("placed", |fact| matches!(fact, OrderFact::Placing { key } if *key == order.key)).await;
+        let is_it = |fact: &OrderFact| matches!(fact, OrderFact::Placing { key } if *key == order.key);
+        let fault = self.begin(ctx, "place", is_it).await?;
         {
             let shop = &mut self.world.inner().shop;
             let mut due = order.due.clone();
@@ -288,7 +295,7 @@ impl Seller for Shop {
     }
 
     async fn find(&self, ctx: &Context, key: &str) -> Result<Option<Order>> {
-        let _ = self.strike(ctx, "find").await?;
+        let _ = self.begin(ctx, "find", |_| true).await?;
         let shop = &mut self.world.inner().shop;
         let sold_out = shop.sold_out.clone();
         let Some(sold) = shop.orders.get_mut(key) else { return Ok(None) };
@@ -305,8 +312,8 @@ impl Seller for Shop {
     }
 
     async fn pay(&self, ctx: &Context, order: &Order) -> Result<Order> {
-        let fault = self.strike(ctx, "pay").await?;
-        self.check_written("paid", |fact| matches!(fact, OrderFact::Paying { key } if *key == order.key)).await;
+        let is_it = |fact: &OrderFact| matches!(fact, OrderFact::Paying { key } if *key == order.key);
+        let fault = self.begin(ctx, "pay", is_it).await?;
         {
             let shop = &mut self.world.inner().shop;
             if shop.is_choosy {
@@ -330,7 +337,8 @@ impl Seller for Shop {
     }
 
     async fn cancel(&self, ctx: &Context, order: &Order) -> Result<Order> {
-        let fault = self.strike(ctx, "cancel").await?;
+        let is_it = |fact: &OrderFact| matches!(fact, OrderFact::Cancelling { key, .. } if *key == order.key);
+        let fault = self.begin(ctx, "cancel", is_it).await?;
         {
             let shop = &mut self.world.inner().shop;
             let Some(sold) = shop.orders.get_mut(&*order.key) else { return Err(refused("there is no such order")) };
@@ -346,12 +354,8 @@ impl Seller for Shop {
     }
 
     async fn refund(&self, ctx: &Context, refund: &RefundRequest) -> Result<Refund> {
-        let fault = self.strike(ctx, "refund").await?;
-        self.check_written(
-            "paid back",
-            |fact| matches!(fact, OrderFact::Refunding { refund: written } if written == refund),
-        )
-        .await;
+        let is_it = |fact: &OrderFact| matches!(fact, OrderFact::Refunding { refund: written } if written == refund);
+        let fault = self.begin(ctx, "refund", is_it).await?;
         let object = refund.object_id.to_string();
         let amount = {
             let mut inner = self.world.inner();

@@ -225,6 +225,7 @@ pub const CODES: &[CodeInfo] = &[
     info("sandbox.missing", "the sandbox does not have something that is named"),
     info("sandbox.rate_limited", "the sandbox takes no more requests for a while"),
     info("sandbox.unavailable", "the sandbox does not answer"),
+    info("sandbox.unpaid", "the sandbox makes nothing that is not paid"),
     info("schema.invalid", "the schema of a resource type contradicts itself"),
     info("state.address_taken", "there is an object at the address already"),
     info("state.export", "a value has no form in a state file of Terraform"),

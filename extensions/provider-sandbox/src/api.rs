@@ -1,6 +1,7 @@
 //! Requests to the cloud.
 
 use std::{
+    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -43,12 +44,18 @@ pub(crate) struct Remote {
     pub(crate) operation: Option<String>,
 }
 
-/// The cloud as one provider block configures it.
+/// The cloud as one provider block configures it. Shows no token.
 pub(crate) struct Connection {
     client: Client<HttpConnector, Full<Bytes>>,
     endpoint: String,
     authorization: Option<HeaderValue>,
     timeout: Duration,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 fn misconfigured(message: &str) -> Error {
@@ -67,6 +74,13 @@ impl Api {
         let Some(endpoint) = endpoint.as_ref().and_then(Value::as_str) else {
             return Err(misconfigured("set `endpoint` in a block `provider \"sandbox\"`"));
         };
+        let token = get("token");
+        let seconds = get("request_timeout").and_then(|limit| limit.as_number().and_then(|number| number.to_u64()));
+        self.connect_to(endpoint, token.as_ref().and_then(Value::as_str), seconds)
+    }
+
+    /// Returns the cloud that listens somewhere.
+    pub(crate) fn connect_to(&self, endpoint: &str, token: Option<&str>, seconds: Option<u64>) -> Result<Connection> {
         // Nothing of it is repeated: what stands before an `@` may be secret.
         let endpoint = endpoint.trim_end_matches('/');
         let is_sound =
@@ -74,14 +88,12 @@ impl Api {
         if !is_sound {
             return Err(misconfigured("`endpoint` is not of the form `http://HOST:PORT`"));
         }
-        let token = get("token");
-        let authorization = token.as_ref().and_then(Value::as_str).map(|token| {
+        let authorization = token.map(|token| {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
                 .map_err(|_| misconfigured("`token` holds what no header may"))?;
             value.set_sensitive(true);
             Ok::<_, Error>(value)
         });
-        let seconds = get("request_timeout").and_then(|limit| limit.as_number().and_then(|number| number.to_u64()));
         Ok(Connection {
             client: self.client.get_or_init(|| Client::builder(TokioExecutor::new()).build_http()).clone(),
             endpoint: endpoint.to_owned(),
@@ -92,7 +104,7 @@ impl Api {
 }
 
 /// Spells a text so that it can be part of a path or a query.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -134,6 +146,11 @@ impl Connection {
             (true, None) => Err(garbled("not in JSON", purpose)),
             (false, body) => Err(refused(status.as_u16(), &body.unwrap_or_default())),
         }
+    }
+
+    /// Has something done that is no thing of the cloud, and returns what is answered.
+    pub(crate) async fn post(&self, path: &str, body: &Json) -> Result<Json> {
+        self.ask(Purpose::Change, Method::POST, path, Some(body)).await
     }
 
     async fn change(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Remote> {

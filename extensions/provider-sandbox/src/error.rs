@@ -28,6 +28,7 @@ pub(crate) fn refused(status: u16, body: &Value) -> Error {
     let refused = |kind, code| Error::new(kind, code, format!("the sandbox says: {said}"));
     match (status, error["code"].as_str().unwrap_or_default()) {
         (400, _) => refused(ErrorKind::InvalidInput, "sandbox.invalid"),
+        (402, _) => refused(ErrorKind::Denied, "sandbox.unpaid"),
         (401 | 403, _) => refused(ErrorKind::Denied, "sandbox.denied"),
         (404 | 422, _) => refused(ErrorKind::NotFound, "sandbox.missing"),
         (409, "duplicate") => refused(ErrorKind::AlreadyExists, "sandbox.exists"),

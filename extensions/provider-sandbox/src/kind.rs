@@ -26,6 +26,8 @@ pub(crate) trait Kind: fmt::Debug + Send + Sync + 'static {
     const KEY: Key;
     /// Whether a create returns before the object is made, with an operation to follow.
     const IS_ASYNCHRONOUS: bool = false;
+    /// The properties that its price depends on; `None` where it costs nothing.
+    const PRICED: Option<&'static [&'static str]> = None;
     /// How long it takes to make one, compared with others.
     const COST: u64 = 1;
 

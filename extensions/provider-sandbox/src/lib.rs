@@ -33,6 +33,8 @@ mod machine;
 mod managed;
 mod naming;
 mod network;
+mod price;
+mod seller;
 mod storage;
 
 use std::sync::Arc;
@@ -46,6 +48,7 @@ use stackwright::{
     value::Type,
 };
 
+pub use crate::seller::Shop;
 use crate::{api::Api, kind::Kind, managed::Managed};
 
 /// Returns the schema of the `provider "sandbox"` block.

@@ -48,6 +48,7 @@ impl Kind for Instance {
     type Outputs = InstanceOutputs;
     const TYPE_NAME: &'static str = "sandbox_instance";
     const PATH: &'static str = "instances";
+    const PRICED: Option<&'static [&'static str]> = Some(&["instance_type"]);
     const KEY: Key = Key::Token;
     const COST: u64 = 10;
 
@@ -105,6 +106,7 @@ impl Kind for Database {
     type Outputs = DatabaseOutputs;
     const TYPE_NAME: &'static str = "sandbox_database";
     const PATH: &'static str = "databases";
+    const PRICED: Option<&'static [&'static str]> = Some(&["instance_type", "storage_gb"]);
     const KEY: Key = Key::Token;
     const COST: u64 = 20;
 
@@ -169,6 +171,7 @@ impl Kind for Cluster {
     type Outputs = ClusterOutputs;
     const TYPE_NAME: &'static str = "sandbox_cluster";
     const PATH: &'static str = "clusters";
+    const PRICED: Option<&'static [&'static str]> = Some(&["node_type", "node_count"]);
     const KEY: Key = Key::Names(&["name"]);
     const IS_ASYNCHRONOUS: bool = true;
     const COST: u64 = 30;

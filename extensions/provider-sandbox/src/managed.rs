@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 use stackwright::{
     error::{Effect, Error, ErrorKind, Result, Retry},
+    pricing::Prices,
     resource::{
-        Context, Traits,
+        Context, QuoteItem, Traits,
         typed::{
             Failed, Half, Made, TypedChange, TypedEvidence, TypedObject, TypedOutcome, TypedPlan, TypedReadiness,
             TypedRecovery, TypedResource,
@@ -18,6 +19,7 @@ use crate::{
     api::{Api, Connection, Remote},
     error::{Purpose, garbled},
     kind::{Key, Kind},
+    price,
 };
 
 /// The tag that says which object of the engine a thing is: the mark of ownership.
@@ -161,6 +163,7 @@ impl<K: Kind> TypedResource for Managed<K> {
             settle: SETTLE,
             ready_interval: PAUSE,
             cost: K::COST,
+            free: K::PRICED.is_none(),
             ..Traits::default()
         }
     }
@@ -175,7 +178,10 @@ impl<K: Kind> TypedResource for Managed<K> {
     async fn create(&self, ctx: &Context, mut inputs: K::Inputs) -> TypedOutcome<Self> {
         let cloud = self.api.connect(ctx)?;
         let properties = Self::properties(ctx, &mut inputs)?;
-        let body = json!({ "token": ctx.idempotency_key(), "properties": properties });
+        let mut body = json!({ "token": ctx.idempotency_key(), "properties": properties });
+        if let Some(line) = &ctx.info().order_line {
+            body["order_line"] = json!(line);
+        }
         let remote = match cloud.create(K::PATH, &body).await {
             Err(error) if error.code() == "sandbox.exists" => {
                 Self::made_before(ctx, &cloud, &properties, error).await?
@@ -260,6 +266,13 @@ impl<K: Kind> TypedResource for Managed<K> {
             "failed" | "deleting" => TypedReadiness::Failed { reason: format!("the sandbox says: {}", remote.state) },
             state => TypedReadiness::NotYet { reason: format!("the sandbox says: {state}") },
         })
+    }
+
+    async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
+        match K::PRICED {
+            Some(names) => price::ask(&self.api.connect(ctx)?, K::PATH, names, items).await,
+            None => Ok(vec![Prices::Free; items.len()]),
+        }
     }
 
     async fn recover(&self, ctx: &Context, evidence: TypedEvidence<Self>) -> Result<TypedRecovery<Self>> {

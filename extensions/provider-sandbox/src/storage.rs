@@ -36,6 +36,7 @@ impl Kind for Volume {
     type Outputs = Id;
     const TYPE_NAME: &'static str = "sandbox_volume";
     const PATH: &'static str = "volumes";
+    const PRICED: Option<&'static [&'static str]> = Some(&["size_gb"]);
     const KEY: Key = Key::Token;
     const COST: u64 = 5;
 
@@ -83,6 +84,7 @@ impl Kind for Bucket {
     type Outputs = BucketOutputs;
     const TYPE_NAME: &'static str = "sandbox_bucket";
     const PATH: &'static str = "buckets";
+    const PRICED: Option<&'static [&'static str]> = Some(&[]);
     const KEY: Key = Key::Names(&["name"]);
 
     fn tags(inputs: &mut BucketInputs) -> &mut BTreeMap<String, String> {

@@ -11,7 +11,7 @@ use stackwright::{
     plan::{Action, Mode, Plan},
     resource::layer::Retry,
     run::{OnFailure, RunReport},
-    stack::{ApplyOptions, Engine, Import, PlanOptions, Stack},
+    stack::{ApplyOptions, Engine, EngineBuilder, Import, PlanOptions, Stack},
     state::{
         MemoryStore, Row, RunStatus, Store as _,
         cipher::{AesGcmCipher, Key},
@@ -40,14 +40,24 @@ impl Host {
 
     /// Each call is made so often before its failure is believed.
     pub(crate) fn with_attempts(header: &str, attempts: u32) -> Self {
+        Self::built(header, attempts, |builder| builder)
+    }
+
+    /// Everything that is made is bought at the cloud's shop.
+    pub(crate) fn selling(cloud: &Cloud) -> Self {
+        let header = format!("provider \"sandbox\" {{\n endpoint = \"{}\"\n}}\n", cloud.endpoint());
+        let shop = stackwright_provider_sandbox::Shop::at(&cloud.endpoint()).expect("an address");
+        Self::built(&header, 60, |builder| builder.seller(shop))
+    }
+
+    fn built(header: &str, attempts: u32, more: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let engine = Engine::builder()
+        let builder = Engine::builder()
             .shared_store(Arc::clone(&store) as _)
             .cipher(AesGcmCipher::new(Key::generate().expect("random bytes")))
             .provider(stackwright_provider_sandbox::provider())
-            .layer(Retry::up_to(attempts).pauses(Duration::from_millis(20), Duration::from_millis(500)))
-            .build()
-            .expect("a complete engine");
+            .layer(Retry::up_to(attempts).pauses(Duration::from_millis(20), Duration::from_millis(500)));
+        let engine = more(builder).build().expect("a complete engine");
         Self { stack: engine.stack("tests", "sandbox"), store, header: header.to_owned() }
     }
 

@@ -5,6 +5,7 @@ mod docs;
 mod host;
 mod life;
 mod memory;
+mod orders;
 mod reticent;
 mod rules;
 mod trouble;

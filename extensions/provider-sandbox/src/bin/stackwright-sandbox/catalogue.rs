@@ -41,6 +41,11 @@ pub(crate) fn find(name: &str) -> Option<&'static InstanceType> {
 }
 
 impl InstanceType {
+    /// Returns what an hour of it costs.
+    pub(crate) fn hourly_price(&self) -> crate::price::Amount {
+        crate::price::parse(self.hourly_price).unwrap_or_default()
+    }
+
     pub(crate) fn is_in(&self, zone: &str) -> bool {
         self.zones.contains(&zone)
     }

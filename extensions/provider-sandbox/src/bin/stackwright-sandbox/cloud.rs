@@ -10,10 +10,12 @@ use crate::{
     chance::Chance,
     kind::{Kind, Shape},
     knobs::Knobs,
-    log::Log,
+    log::{Log, Memory},
     object::Object,
+    price,
     problem::Problem,
     rules,
+    shop::{self, Order},
 };
 
 /// An answer: a status and a body.
@@ -24,6 +26,10 @@ pub(crate) type Answer = Result<(u16, Value), Problem>;
 pub(crate) struct Cloud {
     log: Log,
     objects: BTreeMap<String, Object>,
+    /// By the token that they were placed with.
+    orders: BTreeMap<String, Order>,
+    /// Where lines of orders are: the token, and the place.
+    lines: BTreeMap<String, (String, usize)>,
     pub(crate) knobs: Knobs,
     chance: Chance,
     /// Calls by verb and kind since the start.
@@ -52,18 +58,21 @@ fn is_empty(value: &Value) -> bool {
 }
 
 impl Cloud {
-    pub(crate) fn new(log: Log, objects: Vec<Object>, knobs: Knobs, seed: u64) -> Self {
-        let objects = objects.into_iter().map(|object| (object.id.clone(), object)).collect();
+    pub(crate) fn new(log: Log, memory: Memory, knobs: Knobs, seed: u64) -> Self {
+        let objects = memory.objects.into_iter().map(|object| (object.id.clone(), object)).collect();
         let allowance = (knobs.burst, Instant::now());
         let mut cloud = Self {
             log,
             objects,
+            orders: BTreeMap::new(),
+            lines: BTreeMap::new(),
             knobs: Knobs::default(),
             chance: Chance::new(seed),
             calls: BTreeMap::new(),
             refuse_until: None,
             allowance,
         };
+        memory.orders.into_values().for_each(|order| cloud.learn(order));
         cloud.turn(knobs);
         cloud
     }
@@ -150,6 +159,7 @@ impl Cloud {
         self.check_references(kind, &asked.plain, now)?;
         self.check_unique(kind, &asked.plain, now)?;
         rules::check(kind, &asked.plain, None, self.living(now))?;
+        let line = self.check_paid(kind, body, now)?;
         // What tells this create from others, whatever the order of requests: its token, its owner or its names.
         let owner = asked.plain.get("tags").map(Value::to_string).unwrap_or_default();
         let identity = token.clone().unwrap_or_else(|| format!("{owner} {asked_digest}"));
@@ -166,7 +176,16 @@ impl Cloud {
         object.visible_at_ms = now + self.knobs.lag_ms;
         object.ready_at_ms = now + self.knobs.start_ms * spec.start_share / 100;
         rules::choose(&mut object, &self.chance);
+        let id = object.id.clone();
         let view = self.keep(object)?;
+        if let Some((token, idx)) = line {
+            self.mend(&token, |order| {
+                if let Some(line) = order.lines.get_mut(idx) {
+                    line.used_by = Some(id);
+                }
+                Ok(())
+            })?;
+        }
         Ok((if spec.is_asynchronous { 202 } else { 201 }, view))
     }
 
@@ -309,6 +328,99 @@ impl Cloud {
     pub(crate) fn history(&self, changes: Value) -> Value {
         let now = now();
         let objects: Vec<_> = self.objects.values().map(|object| object.history(now)).collect();
-        json!({ "objects": objects, "calls": self.calls, "changes": changes })
+        let orders: Vec<_> = self.orders.values().map(|order| order.view(now)).collect();
+        json!({ "objects": objects, "orders": orders, "calls": self.calls, "changes": changes })
+    }
+
+    fn learn(&mut self, order: Order) {
+        for (idx, line) in order.lines.iter().enumerate() {
+            self.lines.insert(line.id.clone(), (order.token.clone(), idx));
+        }
+        self.orders.insert(order.token.clone(), order);
+    }
+
+    /// Changes an order; what is not written is not changed.
+    fn mend<T>(&mut self, token: &str, change: impl FnOnce(&mut Order) -> Result<T, Problem>) -> Result<T, Problem> {
+        let Some(order) = self.orders.get(token) else { return Err(Problem::not_found("there is no such order")) };
+        let mut order = order.clone();
+        let done = change(&mut order)?;
+        self.log.put(&order).map_err(unwritten)?;
+        self.learn(order);
+        Ok(done)
+    }
+
+    /// Returns the order line that pays for what is to be made, where it has to be paid.
+    fn check_paid(&self, kind: Kind, body: &Value, now: u64) -> Result<Option<(String, usize)>, Problem> {
+        if !self.knobs.sells || !price::is_sold(kind) {
+            return Ok(None);
+        }
+        let name = kind.spec().name;
+        let place = body["order_line"].as_str().and_then(|line| self.lines.get(line));
+        let Some((token, idx)) = place else {
+            return Err(Problem::unpaid(format!("a {name} has to be ordered and paid first")));
+        };
+        let order = self.orders.get(token).filter(|order| order.line_status(*idx, now) == "delivered");
+        let line = order.and_then(|order| order.lines.get(*idx)).filter(|line| line.kind == kind);
+        let is_free = |user: &String| self.objects.get(user).is_none_or(|object| object.is_gone(now));
+        match line {
+            Some(line) if line.used_by.as_ref().is_none_or(is_free) => Ok(Some((token.clone(), *idx))),
+            Some(_) => Err(Problem::unpaid("the order line pays for something else already")),
+            None => Err(Problem::unpaid(format!("the order line is no {name} that was paid and delivered"))),
+        }
+    }
+
+    pub(crate) fn quote(&self, body: &Value) -> Answer {
+        price::quote(&self.chance, body)
+    }
+
+    pub(crate) fn place(&mut self, body: &Value) -> Answer {
+        let now = now();
+        let order = shop::place(&self.chance, &self.knobs, body, now)?;
+        if let Some(known) = self.orders.get(&order.token) {
+            return Ok((200, known.view(now)));
+        }
+        self.log.put(&order).map_err(unwritten)?;
+        let view = order.view(now);
+        self.learn(order);
+        Ok((201, view))
+    }
+
+    pub(crate) fn orders(&self, filters: &[(String, String)]) -> Answer {
+        let now = now();
+        let token = filters.iter().find(|(name, _)| name == "token").map(|(_, token)| token);
+        let found: Vec<_> = match token {
+            Some(token) => self.orders.get(token).into_iter().map(|order| order.view(now)).collect(),
+            None => self.orders.values().map(|order| order.view(now)).collect(),
+        };
+        Ok((200, json!({ "items": found })))
+    }
+
+    /// Pays an order, or takes it back.
+    pub(crate) fn conclude(&mut self, id: &str, is_paid: bool) -> Answer {
+        let now = now();
+        let knobs = self.knobs.clone();
+        let token = self.orders.values().find(|order| order.id == id).map(|order| order.token.clone());
+        let token = token.unwrap_or_default();
+        let view = self.mend(&token, |order| {
+            match is_paid {
+                true => shop::pay(order, &knobs, now)?,
+                false => shop::cancel(order, now),
+            }
+            Ok(order.view(now))
+        })?;
+        Ok((200, view))
+    }
+
+    pub(crate) fn refund(&mut self, line: &str) -> Answer {
+        let now = now();
+        let Some((token, idx)) = self.lines.get(line).cloned() else {
+            return Err(Problem::not_found("there is no such order line"));
+        };
+        let known = self.orders.get(&token).and_then(|order| order.lines.get(idx));
+        let user = known.and_then(|line| line.used_by.as_ref()).and_then(|user| self.objects.get(user));
+        if let Some(user) = user.filter(|user| !user.is_gone(now)) {
+            return Err(Problem::in_use(format!("the order line pays for `{}`, which is there", user.id)));
+        }
+        self.mend(&token, |order| shop::refund(order, idx))
     }
 }

@@ -182,6 +182,12 @@ enum Wish<'a> {
     Read(Kind, &'a str),
     Update(Kind, &'a str),
     Delete(Kind, &'a str),
+    Prices,
+    Place,
+    Orders,
+    Pay(&'a str),
+    Cancel(&'a str),
+    Refund(&'a str),
 }
 
 impl<'a> Wish<'a> {
@@ -190,6 +196,12 @@ impl<'a> Wish<'a> {
         match (method, path, kind) {
             (&Method::GET, ["instance-types"], _) => Some(Self::Types),
             (&Method::GET, ["operations", id], _) => Some(Self::Operation(id)),
+            (&Method::POST, ["prices"], _) => Some(Self::Prices),
+            (&Method::POST, ["orders"], _) => Some(Self::Place),
+            (&Method::GET, ["orders"], _) => Some(Self::Orders),
+            (&Method::POST, ["orders", id, "pay"], _) => Some(Self::Pay(id)),
+            (&Method::POST, ["orders", id, "cancel"], _) => Some(Self::Cancel(id)),
+            (&Method::POST, ["order-lines", id, "refund"], _) => Some(Self::Refund(id)),
             (&Method::POST, [_], Some(kind)) => Some(Self::Create(kind)),
             (&Method::GET, [_], Some(kind)) => Some(Self::List(kind)),
             (&Method::GET, [_, id], Some(kind)) => Some(Self::Read(kind, id)),
@@ -210,6 +222,12 @@ impl<'a> Wish<'a> {
             Self::Create(kind) => (named("create", kind), true),
             Self::Update(kind, _) => (named("update", kind), true),
             Self::Delete(kind, _) => (named("delete", kind), true),
+            Self::Prices => ("list price".to_owned(), false),
+            Self::Orders => ("list order".to_owned(), false),
+            Self::Place => ("place order".to_owned(), true),
+            Self::Pay(_) => ("pay order".to_owned(), true),
+            Self::Cancel(_) => ("cancel order".to_owned(), true),
+            Self::Refund(_) => ("refund order line".to_owned(), true),
         }
     }
 }
@@ -261,6 +279,12 @@ fn fulfil(cloud: &mut Cloud, wish: &Wish<'_>, call: &Call) -> Answer {
         Wish::Read(kind, id) => cloud.read(kind, id),
         Wish::Update(kind, id) => cloud.update(kind, id, &call.body),
         Wish::Delete(kind, id) => cloud.delete(kind, id),
+        Wish::Prices => cloud.quote(&call.body),
+        Wish::Place => cloud.place(&call.body),
+        Wish::Orders => cloud.orders(&call.filters),
+        Wish::Pay(id) => cloud.conclude(id, true),
+        Wish::Cancel(id) => cloud.conclude(id, false),
+        Wish::Refund(line) => cloud.refund(line),
     }
 }
 

@@ -32,6 +32,16 @@ pub(crate) struct Knobs {
     pub(crate) refuse_names: Vec<String>,
     /// Names of objects that are made and then never work.
     pub(crate) break_names: Vec<String>,
+    /// Whether what costs something has to be ordered and paid first.
+    pub(crate) sells: bool,
+    /// How long a line of a paid order takes to be delivered, one after another, in milliseconds.
+    pub(crate) delivery_ms: u64,
+    /// Kinds of which nothing is left: `databases`. They are ordered and paid, and not delivered.
+    pub(crate) sold_out: Vec<String>,
+    /// What every order costs on top of what was quoted: `0.01`.
+    pub(crate) surcharge: String,
+    /// Whether payments are refused.
+    pub(crate) refuse_payments: bool,
     /// How long an instance takes to run. Other kinds take a share or a multiple of it.
     pub(crate) start_ms: u64,
 }
@@ -49,6 +59,11 @@ impl Default for Knobs {
             refuse_ms: 0,
             refuse_names: Vec::new(),
             break_names: Vec::new(),
+            sells: false,
+            delivery_ms: 0,
+            sold_out: Vec::new(),
+            surcharge: "0".to_owned(),
+            refuse_payments: false,
             start_ms: 300,
         }
     }
@@ -77,6 +92,9 @@ impl Knobs {
         }
         if !(self.rate_per_second >= 0.0 && self.burst >= 1.0) {
             return Err(Problem::invalid("`rate_per_second` is not negative and `burst` at least 1"));
+        }
+        if crate::price::parse(&self.surcharge).is_none() {
+            return Err(Problem::invalid("`surcharge` is an amount such as `0.01`"));
         }
         Ok(self)
     }

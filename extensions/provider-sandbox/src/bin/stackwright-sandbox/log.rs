@@ -1,18 +1,28 @@
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::object::Object;
+use crate::{object::Object, shop::Order};
 
 const FORMAT: &str = "stackwright-sandbox 1";
 
+/// What a memory knows.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) objects: Vec<Object>,
+    /// By id.
+    pub(crate) orders: BTreeMap<String, Order>,
+}
+
 /// The cloud's memory: a file to which every change is added, and flushed, before it is acknowledged.
 ///
-/// The first line names the format; each further one is an object as it is from then on. A last line without its line
+/// The first line names the format; each further one is an object, or an order, as it is from then on. A last line without its line
 /// break was never acknowledged and is dropped.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -24,8 +34,8 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens a memory, made where there is none, and returns the objects that it knows.
-    pub(crate) fn open(path: &Path) -> io::Result<(Self, Vec<Object>)> {
+    /// Opens a memory, made where there is none, and returns what it knows.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Memory)> {
         let lock = OpenOptions::new().create(true).append(true).open(beside(path, "lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
@@ -33,17 +43,17 @@ impl Log {
             }
             TryLockError::Error(error) => error,
         })?;
-        let objects = read(path)?;
-        let file = rewrite(path, &objects)?;
-        Ok((Self { file, _lock: lock, is_broken: false }, objects))
+        let memory = read(path)?;
+        let file = rewrite(path, &memory)?;
+        Ok((Self { file, _lock: lock, is_broken: false }, memory))
     }
 
-    /// Remembers what an object is from now on. It survives the end of this process once this returns.
-    pub(crate) fn put(&mut self, object: &Object) -> io::Result<()> {
+    /// Remembers what an object or an order is from now on. It survives the end of this process once this returns.
+    pub(crate) fn put(&mut self, what: &impl Serialize) -> io::Result<()> {
         if self.is_broken {
             return Err(io::Error::other("the memory could not be written before"));
         }
-        let line = line(object)?;
+        let line = line(what)?;
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
         self.is_broken = written.is_err();
         written
@@ -57,22 +67,22 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn line(object: &Object) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(object)?;
+fn line(what: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
     Ok(line)
 }
 
-fn read(path: &Path) -> io::Result<Vec<Object>> {
+fn read(path: &Path) -> io::Result<Memory> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Memory::default()),
         Err(error) => return Err(error),
     };
     let corrupt = |number: usize, what: &str| {
         io::Error::new(io::ErrorKind::InvalidData, format!("{}:{number}: {what}", path.display()))
     };
-    let mut objects: Vec<Object> = Vec::new();
+    let Memory { mut objects, mut orders } = Memory::default();
     let mut places = std::collections::HashMap::new();
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
@@ -89,6 +99,11 @@ fn read(path: &Path) -> io::Result<Vec<Object>> {
             }
             continue;
         }
+        // Only orders have a time at which they were placed.
+        if let Ok(order) = serde_json::from_slice::<Order>(&line) {
+            orders.insert(order.id.clone(), order);
+            continue;
+        }
         let object: Object =
             serde_json::from_slice(&line).map_err(|error| corrupt(number, &format!("not an object: {error}")))?;
         match places.get(&object.id) {
@@ -99,17 +114,20 @@ fn read(path: &Path) -> io::Result<Vec<Object>> {
             }
         }
     }
-    Ok(objects)
+    Ok(Memory { objects, orders })
 }
 
-/// Writes a memory anew, one line for each object, and returns the file to add to.
-fn rewrite(path: &Path, objects: &[Object]) -> io::Result<File> {
+/// Writes a memory anew, one line for each thing, and returns the file to add to.
+fn rewrite(path: &Path, memory: &Memory) -> io::Result<File> {
     let fresh = beside(path, "new");
     let mut file = File::create(&fresh)?;
     let mut text = serde_json::to_vec(&json!({ "format": FORMAT }))?;
     text.push(b'\n');
-    for object in objects {
+    for object in &memory.objects {
         text.extend(line(object)?);
+    }
+    for order in memory.orders.values() {
+        text.extend(line(order)?);
     }
     file.write_all(&text)?;
     file.sync_all()?;
@@ -129,16 +147,16 @@ mod tests {
     }
 
     fn ids(path: &Path) -> Vec<(String, u64)> {
-        let (_, objects) = Log::open(path).expect("it opens");
-        objects.into_iter().map(|object| (object.id, object.made_at_ms)).collect()
+        let (_, memory) = Log::open(path).expect("it opens");
+        memory.objects.into_iter().map(|object| (object.id, object.made_at_ms)).collect()
     }
 
     #[test]
     fn what_was_put_is_there_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("memory");
-        let (mut log, objects) = Log::open(&path).expect("it opens");
-        assert!(objects.is_empty());
+        let (mut log, memory) = Log::open(&path).expect("it opens");
+        assert!(memory.objects.is_empty());
         for (id, at) in [("a", 1), ("b", 2), ("a", 3)] {
             log.put(&object(id, at)).expect("it is written");
         }

@@ -18,9 +18,11 @@ mod kind;
 mod knobs;
 mod log;
 mod object;
+mod price;
 mod problem;
 mod progress;
 mod rules;
+mod shop;
 
 use std::{
     io::{self, Write as _},
@@ -63,8 +65,8 @@ fn invalid(message: String) -> io::Error {
 async fn run(arguments: Arguments) -> io::Result<()> {
     let knobs = serde_json::from_str(&arguments.knobs).map_err(|error| invalid(format!("--knobs: {error}")))?;
     let knobs = Knobs::default().with(&knobs).map_err(|problem| invalid(format!("--knobs: {}", problem.message)))?;
-    let (log, objects) = Log::open(&arguments.memory)?;
-    let shared = Shared::new(Cloud::new(log, objects, knobs, arguments.seed), arguments.token);
+    let (log, memory) = Log::open(&arguments.memory)?;
+    let shared = Shared::new(Cloud::new(log, memory, knobs, arguments.seed), arguments.token);
     let listener = TcpListener::bind(arguments.listen).await?;
     let mut output = io::stdout().lock();
     writeln!(output, "listening on http://{}", listener.local_addr()?)?;

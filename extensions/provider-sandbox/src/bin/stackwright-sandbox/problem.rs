@@ -43,6 +43,10 @@ impl Problem {
         Self::new(422, "missing", message)
     }
 
+    pub(crate) fn unpaid(message: impl Into<String>) -> Self {
+        Self::new(402, "unpaid", message)
+    }
+
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(500, "failed", message)
     }
