@@ -7,7 +7,7 @@ use stackwright::template::Edition;
 
 mod package;
 
-pub(crate) use package::{App, Chosen, Filling, Package, Shelf};
+pub(crate) use package::{App, Carrying, Chosen, Filling, Package, Shelf};
 
 use crate::{
     location::StateLocation,
@@ -136,7 +136,7 @@ pub(crate) enum Command {
     /// Make packages, and publish them.
     #[command(subcommand)]
     Package(Package),
-    /// Fill in the form of a package, and see what it costs.
+    /// Install packages, and look after what is installed.
     #[command(subcommand)]
     App(App),
     /// Print the version.

@@ -161,7 +161,7 @@ impl Told {
 #[async_trait]
 impl ActionHandler for Told {
     async fn call(&self, call: ActionCall) -> Result<Value> {
-        let target = call.target.map_or_else(|| "-".to_owned(), |object| object.id);
+        let target = call.targets.first().map_or_else(|| "-".to_owned(), |object| object.id.clone());
         let credentials = call.credentials.expect("leased");
         assert_eq!(credentials.secret.as_str(), Some(SECRET));
         assert!(!format!("{credentials:?}").contains(SECRET));

@@ -128,7 +128,28 @@ pub(crate) struct Filling {
     pub(crate) input: bool,
 }
 
-/// What is done with applications.
+/// How a change of an installation is carried out.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Carrying {
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    /// What to do when a step fails: `stop` starts nothing new, `continue` goes on with what does not need it, `rollback`
+    /// starts nothing new and undoes what was done.
+    #[arg(long, value_name = "POLICY", default_value = "stop", value_parser = ["stop", "continue", "rollback"])]
+    pub(crate) on_failure: String,
+    /// Why, for the audit record.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) why: String,
+    /// How many steps run at once.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) parallelism: u16,
+    /// Write one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is done with applications. The installation is the stack that `-stack` names.
 #[derive(Subcommand, Debug)]
 pub(crate) enum App {
     /// Fill in the form of a package, on a terminal or from a file.
@@ -150,6 +171,79 @@ pub(crate) enum App {
         chosen: Chosen,
         #[command(flatten)]
         filling: Filling,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Install a package: show what it will have and cost, and make it.
+    Install {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        filling: Filling,
+        #[command(flatten)]
+        carrying: Carrying,
+    },
+    /// List what is installed for the tenant.
+    List {
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how an installation stands, and what was done with it.
+    Show {
+        /// Write JSON; sensitive outputs are null.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring an installation to another version, or change what was filled in; what is not filled in anew stays.
+    Upgrade {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        filling: Filling,
+        #[command(flatten)]
+        carrying: Carrying,
+    },
+    /// Try a change that failed again, with the same inputs.
+    Retry {
+        #[command(flatten)]
+        carrying: Carrying,
+    },
+    /// Take a change that failed back.
+    Undo {
+        #[command(flatten)]
+        carrying: Carrying,
+    },
+    /// Go on with a change whose process died.
+    Resume {
+        #[command(flatten)]
+        carrying: Carrying,
+    },
+    /// Carry out an action of the package that is installed.
+    Action {
+        /// The action.
+        #[arg(value_name = "ACTION")]
+        name: String,
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        filling: Filling,
+        /// Who carries actions out: the handler's name (or `TYPE.ACTION`) and a program, which gets the call as JSON on its
+        /// standard input, secrets too. May be given several times.
+        #[arg(long, value_name = "NAME=PROGRAM")]
+        handler: Vec<String>,
+        /// Why, for the audit record.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        why: String,
+    },
+    /// Remove an installation with everything it has.
+    Uninstall {
+        #[command(flatten)]
+        carrying: Carrying,
+    },
+    /// Show everything that was written down of an installation, proved to be as it was written.
+    Audit {
         /// Write JSON.
         #[arg(long)]
         json: bool,

@@ -47,6 +47,7 @@ pub(super) async fn run(session: &Session, command: &App, style: Style) -> Resul
             Ok(if state.ready { Exit::Success } else { Exit::Failure })
         }
         App::Quote { chosen, filling, json } => quote(session, chosen, filling, *json, style).await,
+        other => Box::pin(super::installation::run(session, other, style)).await,
     }
 }
 
@@ -82,15 +83,15 @@ async fn quote(
     Ok(Exit::Success)
 }
 
-fn unwritten(error: serde_json::Error) -> Error {
+pub(super) fn unwritten(error: serde_json::Error) -> Error {
     Error::bug("a document cannot be written").because(error)
 }
 
-fn usage(message: impl Into<String>) -> Error {
+pub(super) fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidInput, "cli.usage", message)
 }
 
-fn tenant(session: &Session) -> String {
+pub(super) fn tenant(session: &Session) -> String {
     session.tenant().to_owned()
 }
 
@@ -139,31 +140,51 @@ fn inputs(session: &Session, filling: &Filling) -> Result<Inputs, Failure> {
 
 /// Fills a form in: from files, and from the terminal where there is one.
 fn fill(session: &Session, package: &Package, filling: &Filling, style: Style) -> Result<FormState, Failure> {
+    Ok(fill_in(session, &package.form, filling, Context::default(), style)?.state)
+}
+
+/// A form that was filled in.
+pub(super) struct Filled {
+    pub(super) state: FormState,
+    pub(super) inputs: Inputs,
+    /// What generated values were made from.
+    pub(super) seed: Arc<[u8]>,
+}
+
+/// Fills a form in that is surrounded by `context`, whose language, scope and seed are set here.
+pub(super) fn fill_in(
+    session: &Session,
+    declared: &Form,
+    filling: &Filling,
+    context: Context,
+    style: Style,
+) -> Result<Filled, Failure> {
     let mut inputs = inputs(session, filling)?;
     let answers = filling.answers.as_deref().map(|path| document(session, path)).transpose()?.unwrap_or_default();
     let mut seed = [0_u8; 32];
     getrandom::fill(&mut seed).map_err(|error| usage("the system has no randomness").because(error))?;
+    let seed: Arc<[u8]> = Arc::from(seed);
     let context = Context {
         locale: filling.locale.as_str().into(),
         scope: session.tenant().into(),
-        seed: Some(Arc::from(seed)),
-        ..Context::default()
+        seed: Some(Arc::clone(&seed)),
+        ..context
     };
     let may_ask = filling.input && style != Style::Json && io::stdin().is_terminal() && io::stderr().is_terminal();
     if may_ask && inputs.preset.is_none() {
-        inputs.preset = ask_preset(&package.form, &filling.locale)?;
+        inputs.preset = ask_preset(declared, &filling.locale)?;
     }
     let mut asked = Vec::new();
-    let mut state = form::eval(&package.form, &inputs, &context);
+    let mut state = form::eval(declared, &inputs, &context);
     for _ in 0..MAX_ROUNDS {
         let goes_on = answer(&state, &answers, &mut inputs)?
-            || (may_ask && ask(&package.form, &state, &filling.locale, &mut inputs, &mut asked)?);
+            || (may_ask && ask(declared, &state, &filling.locale, &mut inputs, &mut asked)?);
         if !goes_on {
             break;
         }
-        state = form::eval(&package.form, &inputs, &context);
+        state = form::eval(declared, &inputs, &context);
     }
-    Ok(state)
+    Ok(Filled { state, inputs, seed })
 }
 
 /// Answers what is pending from a file; returns whether anything was.
@@ -198,7 +219,7 @@ fn write_variables(path: &Path, values: &Value) -> Result<()> {
 }
 
 /// Says what a form holds, and what keeps it from being ready.
-fn show(state: &FormState) {
+pub(super) fn show(state: &FormState) {
     let mut problems: BTreeMap<&Arc<str>, Vec<&Problem>> = BTreeMap::new();
     for problem in state.errors.iter().chain(&state.warnings) {
         problems.entry(&problem.path).or_default().push(problem);

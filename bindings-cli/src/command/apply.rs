@@ -305,7 +305,7 @@ async fn watch_closely(mut run: Run, style: Style) -> Result<Watched> {
 }
 
 /// Waits for SIGINT or SIGTERM; false where the system offers neither.
-async fn interrupted() -> bool {
+pub(super) async fn interrupted() -> bool {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -8,6 +8,7 @@ mod fmt;
 mod graph;
 mod import;
 mod init;
+mod installation;
 mod output;
 mod package;
 mod plan;
@@ -91,7 +92,7 @@ async fn carry_out(session: &Session, command: Command, style: Style) -> Result<
         Command::RotateKey(arguments) => rotate::run(session, &arguments, style).await,
         Command::ForceUnlock(arguments) => runs::force_unlock(session, &arguments).await,
         Command::Package(arguments) => package::run(session, &arguments, style).await,
-        Command::App(arguments) => app::run(session, &arguments, style).await,
+        Command::App(arguments) => Box::pin(app::run(session, &arguments, style)).await,
         Command::Version(arguments) => Ok(version::run(&arguments)),
         Command::Init(arguments) => init::run(session, &arguments).await,
     }
@@ -112,6 +113,7 @@ fn wants_json(command: &Command) -> bool {
         ) => *json,
         Command::Package(crate::arguments::Package::Lint { json, .. })
         | Command::App(crate::arguments::App::Form { json, .. } | crate::arguments::App::Quote { json, .. }) => *json,
+        Command::App(app) => installation::wants_json(app),
         _ => false,
     }
 }

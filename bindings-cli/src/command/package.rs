@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::json;
 use stackwright::{
+    application::Parcel,
     catalog::{self, Advance, Built, Catalog, Envelope, Limits, Objects, Package, Stage, Trust, Viewer},
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, RenderOptions, Result, render_all},
     form::Widgets,
@@ -240,6 +241,13 @@ pub(super) async fn choose(session: &Session, chosen: &Chosen, tenant: &str) -> 
     };
     let (package, problems) = Package::read(files, &Widgets::standard());
     sound(package, problems)
+}
+
+/// Returns the same, known by its content.
+pub(super) async fn choose_parcel(session: &Session, chosen: &Chosen, tenant: &str) -> Result<Parcel, Failure> {
+    let package = choose(session, chosen, tenant).await?;
+    let sources = package.sources().clone();
+    Parcel::new(package.files, &Widgets::standard()).in_sources(&sources)
 }
 
 fn sound(package: Package, problems: Vec<Diagnostic>) -> Result<Package, Failure> {

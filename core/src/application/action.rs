@@ -5,13 +5,14 @@ use super::{
     Verb, fold::Folded, problem, propose::sealed,
 };
 use crate::{
+    address,
     catalog::Target,
     error::{Error, ErrorKind, Result},
     event::Timestamp,
     form::{self, Inputs, Phase},
     resource::Object,
     run::guarded,
-    state::LedgerDraft,
+    state::{LedgerDraft, RowStatus},
     value::Value,
 };
 
@@ -81,7 +82,7 @@ impl Installation {
             operation,
             action: action.into(),
             role,
-            target: prepared.target.as_ref().map(|object| object.id.as_str().into()),
+            targets: prepared.targets.iter().map(|object| object.id.as_str().into()).collect(),
             until: deadline,
         };
         let called = self.call(prepared, &folded, &request).await;
@@ -112,7 +113,7 @@ impl Installation {
             action: Arc::clone(&request.action),
             inputs: prepared.values,
             outputs: outputs.into_iter().map(|(name, output)| (name, output.value)).collect(),
-            target: prepared.target,
+            targets: prepared.targets,
             credentials,
             deadline: request.until,
         };
@@ -145,28 +146,33 @@ impl Installation {
                 (state.values, inputs.values.clone())
             }
         };
-        let (key, target) = match &action.target {
-            Target::Handler(handler) => (handler.to_string(), None),
+        let (key, targets) = match &action.target {
+            Target::Handler(handler) => (handler.to_string(), Vec::new()),
             Target::Resource(place) => {
-                let (type_name, object) = self.object(&place.path).await?;
-                (format!("{type_name}.{name}"), Some(object))
+                let (type_name, objects) = self.objects(&place.path).await?;
+                (format!("{type_name}.{name}"), objects)
             }
         };
         let handler = self.apps.platform.inner.handlers.get(&key).cloned();
         let handler = handler.ok_or_else(|| unfit(format!("nobody carries out `{key}` here")))?;
-        Ok(Prepared { handler, values, filled, target })
+        Ok(Prepared { handler, values, filled, targets })
     }
 
-    /// Returns the object at an address, and its type.
-    async fn object(&self, address: &str) -> Result<(Arc<str>, Object)> {
-        let parsed = address.parse()?;
+    /// Returns the objects that an address stands for, in its order, and their type.
+    async fn objects(&self, address: &str) -> Result<(Arc<str>, Vec<Object>)> {
+        let target: address::Target = address.parse()?;
         let state = self.stack.state().await?;
-        let row = state.row(&parsed);
-        let found = row.and_then(|row| {
-            let id = row.remote_id.clone()?;
-            Some((Arc::clone(&row.type_name), Object::new(&*id, row.attributes.clone())))
-        });
-        found.ok_or_else(|| unfit(format!("the installation has nothing at `{address}`")))
+        let rows = state.sorted().into_iter();
+        let there = rows.filter(|row| row.status == RowStatus::Current && target.contains(&row.address));
+        let mut type_name = None;
+        let mut objects = Vec::new();
+        for row in there {
+            let Some(id) = &row.remote_id else { continue };
+            type_name.get_or_insert_with(|| Arc::clone(&row.type_name));
+            objects.push(Object::new(id, row.attributes.clone()));
+        }
+        let type_name = type_name.ok_or_else(|| unfit(format!("the installation has nothing at `{address}`")))?;
+        Ok((type_name, objects))
     }
 }
 
@@ -174,7 +180,7 @@ struct Prepared {
     handler: Arc<dyn ActionHandler>,
     values: Value,
     filled: BTreeMap<Arc<str>, Value>,
-    target: Option<Object>,
+    targets: Vec<Object>,
 }
 
 fn unfit(message: String) -> Error {

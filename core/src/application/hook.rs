@@ -24,8 +24,9 @@ pub struct ActionCall {
     pub inputs: Value,
     /// What the installation says of itself, by name of the output; secrets are marked.
     pub outputs: BTreeMap<String, Value>,
-    /// The object that the action is for, where it is for one.
-    pub target: Option<Object>,
+    /// The objects that the action is for, in order of address: all instances of the resource that the manifest names.
+    /// Empty for actions of the host's own.
+    pub targets: Vec<Object>,
     /// Credentials for this call alone, where the host leases any.
     pub credentials: Option<Credentials>,
     /// When nobody waits for it any more.
@@ -57,8 +58,8 @@ pub struct CredentialRequest {
     pub action: Arc<str>,
     /// The role that the installation runs in; credentials must not reach further.
     pub role: Option<Arc<str>>,
-    /// The object that the action is for, by its remote id: what a session policy narrows to.
-    pub target: Option<Arc<str>>,
+    /// The objects that the action is for, by their remote ids: what a session policy narrows to.
+    pub targets: Vec<Arc<str>>,
     /// Until when they are needed.
     pub until: Timestamp,
 }

@@ -34,6 +34,7 @@ pub const CODES: &[CodeInfo] = &[
     info("cipher.key_permissions", "others can read the key file"),
     info("cipher.key_unavailable", "the key cannot be had"),
     info("cipher.open_failed", "a sealed value does not open with the keys at hand"),
+    info("cli.action", "a program that carries out an action failed"),
     info("cli.output", "something could not be written"),
     info("cli.usage", "the command line asks for something that cannot be done"),
     info("engine.bug", "the engine broke a promise of its own"),
