@@ -389,3 +389,56 @@ fn every_code_in_the_sources_is_listed() {
     }
     assert_eq!(unknown, BTreeSet::new(), "codes that are not in error::CODES");
 }
+
+/// Returns the names of events with their fields, in order, as `core` declares them.
+fn events_of_core() -> BTreeMap<String, Vec<String>> {
+    let text = fs::read_to_string(root().join("core/src/event/kind.rs")).expect("the events");
+    let (_, body) = text.split_once("pub enum Event {").expect("the events");
+    let mut events: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut last = String::new();
+    for line in body.lines().take_while(|line| *line != "}") {
+        if let Some(name) = line.strip_prefix("    ").and_then(|line| line.strip_suffix(" {"))
+            && name.starts_with(char::is_uppercase)
+        {
+            last = name.to_owned();
+            events.insert(last.clone(), Vec::new());
+        } else if let Some((field, _)) = line.strip_prefix("        ").and_then(|line| line.split_once(": "))
+            && field.chars().all(|char| char.is_ascii_lowercase() || char == '_')
+        {
+            events.entry(last.clone()).or_default().push(field.to_owned());
+        }
+    }
+    events
+}
+
+/// What observers see in Rust they see in Python, with the same fields in the same order.
+#[test]
+fn every_event_has_a_class_in_python() {
+    let text = fs::read_to_string(root().join("bindings-python/python/stackwright/events.py")).expect("the classes");
+    let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut last = String::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("class ").and_then(|line| line.split('(').next()) {
+            last = name.to_owned();
+            classes.insert(last.clone(), Vec::new());
+        } else if !line.starts_with(' ') && !line.is_empty() {
+            last.clear();
+        } else if let Some((field, _)) = line.strip_prefix("    ").and_then(|line| line.split_once(": "))
+            && field.chars().all(|char| char.is_ascii_lowercase() || char == '_')
+        {
+            classes.entry(last.clone()).or_default().push(field.to_owned());
+        }
+    }
+    let events = events_of_core();
+    assert!(events.len() > 15, "{events:?}");
+    for (name, fields) in events {
+        // A planned change and a problem are told in the words of the package.
+        let class = if name == "Planned" { "PlannedChange" } else { name.as_str() };
+        let found = classes.get(class).unwrap_or_else(|| panic!("`{class}` is not in events.py"));
+        if name != "Problem" {
+            assert_eq!(*found, fields, "the fields of `{class}`");
+            assert!(text.contains(&format!("\"{class}\",")), "`{class}` is not exported");
+            assert!(text.contains(&format!(": {class},")), "`{class}` is made of no event");
+        }
+    }
+}

@@ -21,11 +21,17 @@ __all__ = [
     "EphemeralFinished",
     "EphemeralStarted",
     "Event",
+    "OrderCancelled",
+    "OrderDelivered",
+    "OrderPaid",
+    "OrderPlaced",
+    "OrderRefunded",
     "Outcome",
     "PlannedChange",
     "Problem",
     "RefreshFinished",
     "RefreshStarted",
+    "RollbackStarted",
     "RunFinished",
     "RunStarted",
     "StepApplied",
@@ -195,6 +201,68 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True)
+class OrderPlaced(Event):
+    """What was accepted was ordered, and is not paid yet."""
+
+    order: str
+    """The key of the order."""
+    id: str
+    """What the seller calls it."""
+    line_count: int
+    """How many lines it has."""
+    due: list[str]
+    """What is to be paid now, with its currency, once for each currency."""
+
+
+@dataclass(frozen=True)
+class OrderPaid(Event):
+    """An order was paid."""
+
+    order: str
+    """The key of the order."""
+
+
+@dataclass(frozen=True)
+class OrderCancelled(Event):
+    """An order that was not paid was taken back."""
+
+    order: str
+    """The key of the order."""
+
+
+@dataclass(frozen=True)
+class OrderDelivered(Event):
+    """What a line of an order pays for may be made."""
+
+    address: str
+    """The address of its instance."""
+    line: str
+    """What the seller calls the line."""
+
+
+@dataclass(frozen=True)
+class OrderRefunded(Event):
+    """A line of an order was paid back."""
+
+    address: str
+    """The address of its instance."""
+    line: str
+    """What the seller calls the line."""
+    amount: list[str]
+    """How much, with its currency, once for each currency."""
+
+
+@dataclass(frozen=True)
+class RollbackStarted(Event):
+    """The run failed and undoes what it did. Steps that are told of from here on are those of the rollback."""
+
+    run: str
+    """The run's id."""
+    step_count: int
+    """How many changes are to be undone."""
+
+
+@dataclass(frozen=True)
 class CancelRequested(Event):
     """Somebody asked the run to stop; running steps are finished, none is started."""
 
@@ -240,7 +308,13 @@ _CLASSES: dict[str, type[Event]] = {
     "step_applied": StepApplied,
     "step_retrying": StepRetrying,
     "step_finished": StepFinished,
+    "order_placed": OrderPlaced,
+    "order_paid": OrderPaid,
+    "order_cancelled": OrderCancelled,
+    "order_delivered": OrderDelivered,
+    "order_refunded": OrderRefunded,
     "cancel_requested": CancelRequested,
+    "rollback_started": RollbackStarted,
     "run_finished": RunFinished,
 }
 
