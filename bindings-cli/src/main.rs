@@ -11,6 +11,7 @@ mod exit;
 mod location;
 mod lock;
 mod modules;
+mod private;
 mod session;
 mod show;
 mod variables;

@@ -22,7 +22,7 @@ use super::{Failure, InSources as _, package};
 use crate::{
     arguments::{App, Chosen, Filling},
     exit::Exit,
-    lock,
+    lock, private,
     session::Session,
     terminal::{self, Style},
 };
@@ -210,12 +210,8 @@ fn write_variables(path: &Path, values: &Value) -> Result<()> {
     let (plain, _) = values.unmark_deep();
     let json = to_json_value(&plain).map_err(|error| Error::bug("bound values have no JSON form").because(error))?;
     let text = serde_json::to_string_pretty(&json).map_err(unwritten)?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(format!("{text}\n").as_bytes()));
-    written.map_err(|error| usage(format!("`{}` cannot be written", path.display())).because(error))
+    private::write(path, format!("{text}\n").as_bytes())
+        .map_err(|error| usage(format!("`{}` cannot be written", path.display())).because(error))
 }
 
 /// Says what a form holds, and what keeps it from being ready.

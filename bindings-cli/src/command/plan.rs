@@ -12,7 +12,7 @@ use super::{Failure, InSources as _, parse};
 use crate::{
     arguments::{self, Planning},
     exit::Exit,
-    lock,
+    lock, private,
     session::Session,
     terminal::{Progress, Style},
     variables::{self, Asking},
@@ -137,11 +137,7 @@ fn save(stack: &Stack, plan: &Plan, path: &Path) -> Result<()> {
         let message = format!("the plan could not be saved to `{}`", path.display());
         Error::new(ErrorKind::Unavailable, "cli.output", message).because(error)
     };
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).and_then(|mut file| file.write_all(&bytes)).map_err(failed)
+    private::write(path, &bytes).map_err(failed)
 }
 
 /// Reads a saved plan.
