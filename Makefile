@@ -30,7 +30,7 @@ demo-down: build ## Takes the guestbook down again: no process, file or row is l
 	@examples/guestbook/demo.sh down
 
 .PHONY: test
-test: setup lint unit bindings doc plans demo-test crash-test ## Runs everything that CI runs.
+test: setup lint unit bindings doc plans demo-test app-store-test crash-test ## Runs everything that CI runs.
 
 .PHONY: lint
 lint: ## Formatting and clippy, warnings are errors.
@@ -72,6 +72,10 @@ oracle-plans: build ## The same for 2,000 templates, against the `terraform` on 
 .PHONY: demo-test
 demo-test: build ## The demo from end to end, with its drift, its change and its removal, checked.
 	@examples/guestbook/demo.sh test
+
+.PHONY: app-store-test
+app-store-test: build ## The app store: a package for two customers of the pretend cloud, from its price to its end.
+	@examples/app-store/app-store.sh
 
 .PHONY: bench
 bench: ## Benchmarks: parse, evaluate, plan, apply (minutes).
