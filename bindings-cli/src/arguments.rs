@@ -11,7 +11,7 @@ pub(crate) use package::{App, Carrying, Chosen, Filling, Package, Shelf};
 
 use crate::{
     location::StateLocation,
-    session::{STACK_VARIABLE, STATE_VARIABLE},
+    session::{SHOP_VARIABLE, STACK_VARIABLE, STATE_VARIABLE},
 };
 
 /// One call of the program.
@@ -73,6 +73,10 @@ pub(crate) struct Global {
     /// in the environment variable STACKWRIGHT_KEY (64 hexadecimal digits), or else in a file beside the state.
     #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// The pretend cloud where what costs money is bought, such as `http://127.0.0.1:7070`; `app install` and `app upgrade`
+    /// order there what they quoted.
+    #[arg(long, global = true, help_heading = "Global options", value_name = "URL", env = SHOP_VARIABLE)]
+    pub(crate) sandbox_shop: Option<String>,
     /// The edition of the language (1.11, 1.12 or stackwright) for templates that ask for none.
     #[arg(
         long,

@@ -34,6 +34,8 @@ const STATE: &str = ".stackwright/state.db";
 pub(crate) const STATE_VARIABLE: &str = "STACKWRIGHT_STATE";
 /// The environment variable that names the stack.
 pub(crate) const STACK_VARIABLE: &str = "STACKWRIGHT_STACK";
+/// The environment variable that says where things are bought, as `-sandbox-shop` does.
+pub(crate) const SHOP_VARIABLE: &str = "STACKWRIGHT_SANDBOX_SHOP";
 /// The environment variable that holds the key.
 const KEY_VARIABLE: &str = "STACKWRIGHT_KEY";
 /// The environment variable that holds the keys before it.
@@ -82,7 +84,7 @@ impl Session {
     /// What comes from the environment is there for the next command too. A connection string is not repeated: it may hold
     /// a password.
     pub(crate) fn program(&self) -> String {
-        let Global { chdir, state, stack, key_file, .. } = &self.global;
+        let Global { chdir, state, stack, key_file, sandbox_shop, .. } = &self.global;
         let is_in = |variable: &str, value: &OsStr| std::env::var_os(variable).is_some_and(|set| set == value);
         let mut words = vec!["stackwright".to_owned()];
         let mut flag = |name: &str, value: &OsStr| words.push(format!("-{name}={}", quoted(&value.to_string_lossy())));
@@ -103,6 +105,9 @@ impl Session {
         }
         if let Some(path) = key_file {
             flag("key-file", path.as_os_str());
+        }
+        if let Some(address) = sandbox_shop.as_deref().filter(|address| !is_in(SHOP_VARIABLE, OsStr::new(address))) {
+            flag("sandbox-shop", OsStr::new(address));
         }
         words.join(" ")
     }
@@ -166,7 +171,11 @@ impl Session {
             Some(StateLocation::File(path)) => self.open_file(&self.folder.join(path)).await?,
             None => self.open_file(&self.folder.join(STATE)).await?,
         };
-        let engine = Engine::builder()
+        let mut builder = Engine::builder();
+        if let Some(address) = &self.global.sandbox_shop {
+            builder = builder.seller(stackwright_provider_sandbox::Shop::at(address)?);
+        }
+        let engine = builder
             .shared_store(store)
             .cipher(AesGcmCipher::with_older(keys.newest, keys.older))
             .provider(stackwright_provider_local::provider())
@@ -299,13 +308,14 @@ mod tests {
             chdir: folder.clone(),
             state: Some(StateLocation::Postgres("postgres://ann:hunter2@db/shop".to_owned())),
             stack: "acme/blue".to_owned(),
+            sandbox_shop: Some("http://127.0.0.1:7070".to_owned()),
             key_file: Some("my key".into()),
             language: stackwright::template::Edition::default(),
             no_color: false,
         };
         let session = Session { folder: folder.clone(), global, store: OnceLock::new() };
         let expected = format!(
-            "stackwright -chdir={} -state=postgres://... -stack=acme/blue -key-file='my key'",
+            "stackwright -chdir={} -state=postgres://... -stack=acme/blue -key-file='my key' -sandbox-shop=http://127.0.0.1:7070",
             quoted(&folder.to_string_lossy())
         );
         assert_eq!(session.program(), expected);

@@ -17,7 +17,7 @@ refused() { ! output=$("$@" 2>&1) || fail "expected a refusal: $*"; }
 
 # The cloud, a process of its own, on a port that is free.
 "$sandbox" --listen 127.0.0.1:0 --memory "$folder/cloud.jsonl" \
-    --knobs '{"latency_ms": 1, "lag_ms": 0, "start_ms": 20}' >"$folder/cloud.log" 2>&1 &
+    --knobs '{"latency_ms": 1, "lag_ms": 0, "start_ms": 20, "sells": true, "delivery_ms": 2}' >"$folder/cloud.log" 2>&1 &
 cloud=$!
 for _ in $(seq 1 100); do
     endpoint=$(sed -n 's/^listening on //p' "$folder/cloud.log")
@@ -39,7 +39,7 @@ sw package build coding -key=vendor.key
 for stage in development trial online; do
     sw package publish coding-1.0.0.tar -catalog=shelf -key=vendor.key -stage=$stage
 done
-export STACKWRIGHT_CATALOG=shelf STACKWRIGHT_TRUST=$key
+export STACKWRIGHT_CATALOG=shelf STACKWRIGHT_TRUST=$key STACKWRIGHT_SANDBOX_SHOP=$endpoint
 app() { sw -stack="$1" app "${@:2}"; }
 fill() { echo "-values=inputs/$1.yaml -answers=inputs/answers.yaml"; }
 
@@ -98,6 +98,16 @@ for kind in ["networks", "subnets", "security-groups", "clusters", "databases", 
             left += len(json.load(answer)["items"])
     except urllib.error.HTTPError as problem:
         sys.exit(f"the cloud does not tell its {kind}: {problem}")
-sys.exit(f"{left} objects are left in the cloud" if left else 0)
+if left:
+    sys.exit(f"{left} objects are left in the cloud")
+# What was bought came back: each order was paid once, and each of its lines was paid back.
+with urllib.request.urlopen(f"{sys.argv[1]}/admin/history") as answer:
+    orders = json.load(answer)["orders"]
+if len(orders) < 4 or any(order["status"] != "paid" for order in orders):
+    sys.exit(f"not every order was paid: {orders}")
+lines = [line for order in orders for line in order["lines"]]
+if any(line["refunded"] is None for line in lines):
+    sys.exit(f"not everything was paid back: {lines}")
+print(f"{len(orders)} orders were paid, and all {len(lines)} lines of them paid back.")
 PY
 echo "The app store works: two installations came and went, and nothing is left."
