@@ -144,9 +144,10 @@ impl Policy for Rules {
     }
 }
 
-/// What handlers, brokers and gateways were told, in order.
+/// What handlers, brokers and gateways were told, in order; and who looks at the installation while its uninstall stands
+/// between what it wrote down and its run.
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct Told(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<Installation>>>);
 
 impl Told {
     fn say(&self, what: String) {
@@ -195,6 +196,11 @@ impl Gateway for Told {
 
     async fn withdraw(&self, tenant: &str, installation: &str) -> Result<()> {
         self.say(format!("withdraw {tenant}/{installation}"));
+        let onlooker = self.1.lock().expect("not poisoned").take();
+        if let Some(onlooker) = onlooker {
+            let recovered = onlooker.recover().await?;
+            self.say(format!("{:?}", matches!(recovered, Recovered::Noted(_, Outcome::NotBegun))));
+        }
         Ok(())
     }
 }
@@ -820,6 +826,70 @@ fn what_was_interrupted_blocks_changes_until_it_is_resumed_or_given_up() {
     });
 }
 
+#[tokio::test]
+async fn a_copy_is_filled_in_as_the_other_is() {
+    let stage = Stage::default();
+    let (shop, twin) = (stage.shop(), stage.apps("acme", "alice").installation("twin"));
+    let options = ProposeOptions::default();
+    let changes = Inputs::of([("size", json!(3))]);
+    let nothing = twin.propose_copy(&shop, &parcel("1.0.0"), &changes, &options).await;
+    assert_eq!(code(nothing), "installation.standing");
+    assert!(install(&shop, &parcel("1.0.0"), &inputs("gz", 2)).await.is_success());
+    let proposal = twin.propose_copy(&shop, &parcel("1.0.0"), &changes, &options).await.expect("a proposal");
+    assert!(carry(&twin, proposal).await.is_success());
+    let mut sizes: Vec<i64> = stage.world.things().into_values().map(|made| made.size).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 1, 2, 3], "each has what it had, and the size is another");
+    // The secret went along, and is nowhere to be read.
+    assert!(twin.propose_retry(&options).await.is_err(), "it did not fail");
+    assert!(!stage.ledger_text().await.contains(SECRET));
+    assert_eq!(shop.audit().await.expect("an audit").len(), 2, "nothing was done with the other");
+    // Another tenant's is as unknown as one that never was.
+    let stranger = stage.apps("zenith", "zoe").installation("twin");
+    let answer = stranger.propose_copy(&shop, &parcel("1.0.0"), &changes, &options).await;
+    assert_eq!(code(answer), "installation.unknown");
+}
+
+/// Whoever is slow to begin what it wrote down may be taken for dead, and begin all the same; the record is right in the end.
+#[tokio::test]
+async fn what_begins_late_is_written_down() {
+    let stage = Stage::default();
+    let shop = stage.shop();
+    assert!(install(&shop, &parcel("1.0.0"), &inputs("gz", 1)).await.is_success());
+    stage.told.all();
+    let proposal = shop.propose_uninstall(&ProposeOptions::default()).await.expect("a proposal");
+    *stage.told.1.lock().expect("not poisoned") = Some(stage.shop());
+    assert!(carry(&shop, proposal).await.is_success());
+    assert_eq!(stage.told.all(), ["withdraw acme/shop", "true"], "it was taken for one that never began");
+    let view = shop.view().await.expect("a view");
+    assert_eq!((view.standing, view.package), (Standing::Removed, None));
+    let records = facts(&shop.audit().await.expect("an audit"));
+    assert_eq!(records[records.len() - 2..], ["not_begun", "succeeded"], "{records:?}");
+    // Another one may follow.
+    assert!(install(&shop, &parcel("1.0.0"), &inputs("sh", 1)).await.is_success());
+}
+
+/// The same, and it dies: whoever comes next sees a run that nobody goes on with, and not an installation as it was.
+#[test]
+fn what_begins_late_and_dies_is_gone_on_with() {
+    let stage = prepared(Act::Uninstall);
+    *stage.told.1.lock().expect("not poisoned") = Some(stage.shop());
+    let (_, answer) = attempt(&stage, Act::Uninstall, Faults::die_before(4));
+    assert!(answer.is_none(), "it dies");
+    stage.clock.1.fetch_add(120, Ordering::SeqCst);
+    runtime().block_on(async {
+        let shop = stage.shop();
+        assert_eq!(shop.view().await.expect("a view").standing, Standing::Interrupted(OperationKind::Uninstall));
+        let options = ProposeOptions::default();
+        assert_eq!(code(shop.propose_uninstall(&options).await), "installation.interrupted");
+        assert!(matches!(shop.recover().await, Ok(Recovered::Interrupted(_, OperationKind::Uninstall))));
+        let resumed = shop.resume(&CarryOptions::default()).await.expect("resumed");
+        assert!(resumed.finish().await.expect("ends").is_success());
+        assert_eq!(shop.view().await.expect("a view").standing, Standing::Removed);
+        assert!(matches!(shop.recover().await, Ok(Recovered::Nothing)));
+    });
+}
+
 /// The public calls of a type, read from its source.
 fn public_calls(of: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/application");
@@ -868,6 +938,8 @@ async fn no_call_reaches_an_installation_of_another_tenant() {
     refused("context", String::new(), "");
     let upgrade = mine.propose_upgrade(&package, &inputs("gz", 1), &options).await;
     refused("propose_upgrade", code(upgrade), "installation.standing");
+    let copy = mine.propose_copy(&shop, &package, &Inputs::default(), &options).await;
+    refused("propose_copy", code(copy), "installation.unknown");
     refused("propose_retry", code(mine.propose_retry(&options).await), "installation.standing");
     refused("propose_undo", code(mine.propose_undo(&options).await), "installation.standing");
     refused("propose_uninstall", code(mine.propose_uninstall(&options).await), "installation.standing");

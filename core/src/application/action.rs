@@ -97,13 +97,14 @@ impl Installation {
     }
 
     async fn call(&self, prepared: Prepared, folded: &Folded, request: &CredentialRequest) -> Result<Value> {
+        let outputs = self.stack.outputs().await?;
+        // Last, so that nothing stands between a lease and its return.
         let broker = self.apps.platform.inner.broker.clone();
         let credentials = match &broker {
             Some(broker) => Some(broker.lease(request).await?),
             None => None,
         };
         let lease = credentials.as_ref().map(|credentials| Arc::clone(&credentials.id));
-        let outputs = self.stack.outputs().await?;
         let call = ActionCall {
             actor: request.actor.clone(),
             tenant: Arc::clone(&self.key.tenant),

@@ -159,6 +159,10 @@ impl Installation {
                 // The answer may have been lost, and the run begun all the same: then it is resumed, not noted as none.
                 if let Ok(false) = self.has_run(run).await {
                     let _ = self.note_end(operation, Outcome::NotBegun, vec![error.code().into()]).await;
+                    // What was withdrawn for it is there again.
+                    if kind == OperationKind::Uninstall {
+                        let _ = self.register(OperationKind::Install, Outcome::Succeeded).await;
+                    }
                 }
                 Err(error)
             }
@@ -247,7 +251,7 @@ impl Installation {
             Ok(folded) => Err(problem::standing(&folded.view, "resumed: nothing was interrupted")),
             Err(error) if error.code() == "installation.interrupted" => {
                 let folded = self.load().await?;
-                let open = folded.open().ok_or(error)?;
+                let open = folded.in_question().ok_or(error)?;
                 Ok((open.operation, open.kind, open.run))
             }
             Err(error) => Err(error),

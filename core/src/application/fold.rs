@@ -220,9 +220,14 @@ impl Folded {
                 let found = self.view.operations.iter_mut().rev().find(|one| one.operation == *operation);
                 let Some(change) = found else { return };
                 change.ended = Some((*outcome, at));
-                let kind = change.kind;
-                let is_last = self.open().is_none();
-                if let Some(made_with) = self.pending.take().filter(|_| is_last) {
+                let (kind, run) = (change.kind, change.run);
+                let is_last = self.last_change() == Some(*operation);
+                // It may have begun all the same, late; then its real end follows.
+                let made_with = match outcome {
+                    Outcome::NotBegun => self.pending.clone(),
+                    _ => self.pending.take_if(|pending| pending.run == run),
+                };
+                if let Some(made_with) = made_with.filter(|_| is_last) {
                     self.judge(kind, *outcome, made_with);
                 }
             }
@@ -286,6 +291,13 @@ impl Folded {
     /// Returns the change that did not end, as far as the ledger says.
     pub(super) fn open(&self) -> Option<&OperationView> {
         self.view.operations.last().filter(|one| one.ended.is_none())
+    }
+
+    /// Returns the change of which the store has to be asked: one that did not end, or one that is said not to have begun. That
+    /// was so when somebody looked; whoever wrote the intent may have gone on late.
+    pub(super) fn in_question(&self) -> Option<&OperationView> {
+        let is_open = |one: &&OperationView| one.ended.is_none_or(|(outcome, _)| outcome == Outcome::NotBegun);
+        self.view.operations.last().filter(is_open)
     }
 
     /// Returns whether anything was ever written down.

@@ -59,8 +59,9 @@ impl Installation {
         self.permit(Verb::View, None, None).await?;
         let folded = self.load_known().await?;
         let truth = self.truth(&folded).await?;
+        let kind = folded.in_question().map(|change| change.kind);
         let mut view = folded.view;
-        if let (Standing::Changing(kind), Some(Truth::Interrupted)) = (view.standing, &truth) {
+        if let (Some(kind), Some(Truth::Interrupted)) = (kind, truth) {
             view.standing = Standing::Interrupted(kind);
         }
         Ok(view)
@@ -179,9 +180,10 @@ impl Installation {
         ))
     }
 
-    /// Returns what the store says of the change that the ledger says is open; `None` where none is.
+    /// Returns what the store says of the change that the ledger says is open; `None` where none is, and where one that is
+    /// said not to have begun did not.
     pub(super) async fn truth(&self, folded: &Folded) -> Result<Option<Truth>> {
-        let Some(change) = folded.open() else { return Ok(None) };
+        let Some(change) = folded.in_question() else { return Ok(None) };
         let store = self.apps.platform.engine().store();
         // The lease first: whoever holds it may be about to begin the run.
         let is_held = self.stack.lease().await?.is_some();
@@ -195,6 +197,7 @@ impl Installation {
                 None if is_held => Truth::Busy,
                 None => Truth::Interrupted,
             },
+            None if change.ended.is_some() => return Ok(None),
             None if is_held => Truth::Busy,
             None => Truth::Ended(Outcome::NotBegun),
         }))
@@ -203,7 +206,7 @@ impl Installation {
     /// Returns the ledger once no change is open in it: what ended and was not noted is noted first.
     pub(super) async fn settled(&self) -> Result<Folded> {
         let folded = self.load().await?;
-        let Some(open) = folded.open() else { return Ok(folded) };
+        let Some(open) = folded.in_question() else { return Ok(folded) };
         let operation = open.operation;
         match self.truth(&folded).await? {
             None => Ok(folded),
@@ -225,8 +228,14 @@ impl Installation {
     ) -> Result<()> {
         let draft = LedgerDraft::new(&Fact::Ended { operation, outcome, problems })?;
         self.record(|folded| {
+            let is_news = |ended: Option<(Outcome, Timestamp)>| match ended {
+                None => true,
+                Some((Outcome::NotBegun, _)) => outcome != Outcome::NotBegun,
+                Some(_) => false,
+            };
+            let mut changes = folded.view.operations.iter();
             let is_open = folded.open_actions.contains_key(&operation)
-                || folded.view.operations.iter().any(|one| one.operation == operation && one.ended.is_none());
+                || changes.any(|one| one.operation == operation && is_news(one.ended));
             Ok(if is_open { vec![draft.clone()] } else { Vec::new() })
         })
         .await

@@ -105,6 +105,36 @@ impl Installation {
         self.propose_filled(OperationKind::Install, parcel, inputs, options, &folded).await
     }
 
+    /// Works out what a copy of another installation of the same tenant would do and cost: filled in as that one is, but for
+    /// what `changes` says. Its secrets go along; what was generated there is generated anew. Nothing of the other is changed.
+    ///
+    /// # Errors
+    /// `installation.unknown` where the other is another tenant's; `installation.standing` where nothing is installed there;
+    /// `installation.package` where the parcel is another package; the others as [`propose_install`](Self::propose_install).
+    pub async fn propose_copy(
+        &self,
+        other: &Self,
+        parcel: &Parcel,
+        changes: &Inputs,
+        options: &ProposeOptions,
+    ) -> Result<Proposal> {
+        other.permit(Verb::View, None, None).await?;
+        if other.key.tenant != self.key.tenant {
+            return Err(problem::unknown(&other.key));
+        }
+        let folded = other.settled().await?;
+        let Some(good) = &folded.good else { return Err(problem::standing(&folded.view, "copied")) };
+        same_package(&folded, parcel)?;
+        let mut inputs = changes.clone();
+        for (name, value) in &good.inputs {
+            inputs.values.entry(Arc::clone(name)).or_insert_with(|| value.clone());
+        }
+        if inputs.preset.is_none() {
+            inputs.preset.clone_from(&good.preset);
+        }
+        self.propose_install(parcel, &inputs, options).await
+    }
+
     /// Works out what another version, or other inputs, would do and cost. What the form says cannot change stays; what is
     /// not filled in anew stays, too.
     ///

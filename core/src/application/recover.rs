@@ -30,7 +30,7 @@ impl Installation {
         for (&operation, _) in folded.open_actions.iter().filter(|(_, deadline)| **deadline <= now) {
             self.note_end(operation, Outcome::Interrupted, Vec::new()).await?;
         }
-        let (Some(open), Some(truth)) = (folded.open(), self.truth(&folded).await?) else {
+        let (Some(open), Some(truth)) = (folded.in_question(), self.truth(&folded).await?) else {
             return Ok(Recovered::Nothing);
         };
         let (operation, kind) = (open.operation, open.kind);
