@@ -27,6 +27,8 @@ pub(crate) struct ShopState {
     orders: BTreeMap<String, Sold>,
     /// Addresses of which nothing is left.
     sold_out: Vec<String>,
+    /// Addresses that are neither delivered nor refused.
+    slow: Vec<String>,
     /// Asked on top of every order.
     surcharge: Option<Money>,
     /// Refuses to pay these addresses back.
@@ -101,6 +103,11 @@ impl World {
     /// Lets the shop have nothing of what is wanted at an address.
     pub fn sell_out(&self, address: &str) {
         self.inner().shop.sold_out.push(address.to_owned());
+    }
+
+    /// Lets the shop never deliver what is wanted at an address, nor say that it will not.
+    pub fn dawdle(&self, address: &str) {
+        self.inner().shop.slow.push(address.to_owned());
     }
 
     /// Lets the shop ask for more than it quoted.
@@ -297,15 +304,16 @@ impl Seller for Shop {
     async fn find(&self, ctx: &Context, key: &str) -> Result<Option<Order>> {
         let _ = self.begin(ctx, "find", |_| true).await?;
         let shop = &mut self.world.inner().shop;
-        let sold_out = shop.sold_out.clone();
+        let (sold_out, slow) = (shop.sold_out.clone(), shop.slow.clone());
         let Some(sold) = shop.orders.get_mut(key) else { return Ok(None) };
         if sold.status == OrderStatus::Paid {
-            sold.looks = sold.looks.saturating_sub(1);
+            let is_slow = sold.lines.values().any(|line| slow.contains(&line.address));
+            sold.looks = sold.looks.saturating_sub(1).max(u32::from(is_slow));
             // What is there comes piece by piece.
             let mut waiting = sold.lines.values_mut().filter(|line| !line.is_delivered && line.refunds.is_empty());
             let all = sold.looks == 0;
             for line in waiting.by_ref().take(if all { usize::MAX } else { 2 }) {
-                line.is_delivered = !sold_out.contains(&line.address);
+                line.is_delivered = !sold_out.contains(&line.address) && !slow.contains(&line.address);
             }
         }
         Ok(Some(as_order(key, sold)))

@@ -304,6 +304,33 @@ fn what_is_sold_out_fails_its_step_and_is_paid_back() {
     sweep(&medley(), 8, NO_TYPE, &|stage| stage.world.sell_out("toy_idem.n6"), RunStatus::Failed);
 }
 
+/// A run that has failed waits for no delivery: what is not there yet is paid back.
+#[test]
+fn a_run_that_stops_waits_for_no_delivery() {
+    let scene = bought(&[Node::new(Kind::Create), Node::new(Kind::Create)]);
+    for on_failure in [OnFailure::Stop, OnFailure::Rollback] {
+        let mut stage = market(&scene, 19, NO_TYPE);
+        stage.options.on_failure = on_failure;
+        stage.world.dawdle("toy_thing.n1");
+        stage.world.fail("toy_thing.n0", "create", Fault::Refuse);
+        assert_eq!(stage.process(Faults::none()).report().status, RunStatus::Failed);
+        check_money(&stage, "it did not wait");
+        let is_overdue = |fact: &Fact| matches!(fact, Fact::Order { fact: OrderFact::Undelivered { .. } });
+        assert!(!stage.journal().iter().any(|entry| is_overdue(&entry.fact)), "{on_failure:?}: it waited to the end");
+    }
+    // One that goes on waits, as long as the shop may take.
+    let mut stage = market(&scene, 19, NO_TYPE);
+    stage.options.on_failure = OnFailure::Continue;
+    stage.world.dawdle("toy_thing.n1");
+    let report = stage.process(Faults::none()).report();
+    let (code, message) = first_error(&report);
+    assert_eq!(
+        (code, message),
+        ("order.undelivered", "what was ordered and paid is not delivered: it was not delivered in time")
+    );
+    check_money(&stage, "it came too late");
+}
+
 #[test]
 fn what_was_not_made_is_paid_back_and_what_is_half_made_is_not() {
     for fault in [Fault::Refuse, Fault::Partial, Fault::Inconsistent, Fault::NeverReady, Fault::HangBefore] {

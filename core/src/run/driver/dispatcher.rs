@@ -292,6 +292,10 @@ impl Dispatcher {
     fn issue(&mut self) -> Result<Option<RunStatus>> {
         loop {
             self.trade()?;
+            // Nothing is waited for that will not start.
+            if self.machine.is_stopping() {
+                self.counter.withdraw(&mut self.machine);
+            }
             if self.counter.ending.is_some() {
                 return Ok(self.counter.ending);
             }
