@@ -92,7 +92,10 @@ def is_waiting(thread: int | None) -> bool:
     return names[:1] == [("threading.py", "wait")] and ("sync.py", "call") in names and ("sync.py", "result") in names
 
 
-def test_ctrl_c_drains_and_raises(cloud: Cloud) -> None:
+def test_ctrl_c_drains_and_raises(cloud: Cloud, request: pytest.FixtureRequest) -> None:
+    # Who was started in the background may have been told to ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     reached, opened = threading.Event(), threading.Event()
     main = threading.main_thread().ident
 
