@@ -414,6 +414,27 @@ fn cancelling_pays_back_what_was_not_used() {
     }
 }
 
+/// Also by who takes it up: what was placed before somebody stopped the run is taken back, and not paid and paid back.
+#[test]
+fn nothing_is_paid_after_a_cancel() {
+    for write in 1..10 {
+        let stage = market(&medley(), 20, NO_TYPE);
+        let (end, _) = stage.watched(Faults::die_after(write), &mut |event, canceller| {
+            if matches!(event, Event::OrderPlaced { .. }) {
+                canceller.cancel();
+            }
+        });
+        let what = format!("cancelled when it was placed, died after write {write}: {end:?}");
+        take_up(&stage, &what);
+        check_money(&stage, &what);
+        let journal = stage.journal();
+        let cancelled = journal.iter().position(|entry| entry.fact == Fact::CancelRequested);
+        let is_paying = |fact: &Fact| matches!(fact, Fact::Order { fact: OrderFact::Paying { .. } });
+        let paying = journal.iter().position(|entry| is_paying(&entry.fact));
+        assert!(cancelled.is_none() || paying.is_none_or(|paying| Some(paying) < cancelled), "{what}");
+    }
+}
+
 #[test]
 fn a_run_that_is_left_at_once_settles_later() {
     let calm = market(&medley(), 12, NO_TYPE);

@@ -178,6 +178,8 @@ pub struct Till {
     begun: Vec<RefundRequest>,
     /// Refunds that are owed and not begun.
     owed: VecDeque<RefundRequest>,
+    /// Whether nothing more is bought.
+    is_stopped: bool,
     /// The lines that rows name, once nothing is made any more.
     kept: Option<BTreeSet<Arc<str>>>,
 }
@@ -346,10 +348,17 @@ impl Till {
         self.begun = running.collect();
     }
 
+    /// Says that nothing more is bought: the run stops, or undoes what it did. What is placed and not paid is taken back.
+    pub fn stop(&mut self) {
+        if !std::mem::replace(&mut self.is_stopped, true) {
+            self.stirred = (0..self.orders.len()).collect();
+        }
+    }
+
     /// Says that nothing is made any more, and which lines rows name: all others are to be paid back.
     pub fn close(&mut self, kept: BTreeSet<Arc<str>>) {
+        self.stop();
         self.kept = Some(kept);
-        self.stirred = (0..self.orders.len()).collect();
         self.owed.clear();
         for order in 0..self.orders.len() {
             self.owe(order);
@@ -407,10 +416,10 @@ impl Till {
         for order in stirred.filter(|order| !order.issued) {
             let key = Arc::clone(&order.request.key);
             match order.stage {
-                OrderStage::Wanted if !order.request.apart && !self.is_closed() => {
+                OrderStage::Wanted if !order.request.apart && !self.is_stopped => {
                     facts.push(OrderFact::Placing { key });
                 }
-                OrderStage::Placed if self.is_closed() => facts.push(OrderFact::Cancelling { key, refusal: None }),
+                OrderStage::Placed if self.is_stopped => facts.push(OrderFact::Cancelling { key, refusal: None }),
                 OrderStage::Placed => match order.request.too_much(&order.due) {
                     None => facts.push(OrderFact::Paying { key }),
                     Some(message) => {
@@ -428,7 +437,6 @@ impl Till {
 
     /// Returns what is to be done now; each command is handed out once, until it is answered or given up.
     pub fn commands(&mut self) -> Vec<OrderCommand> {
-        let is_closed = self.is_closed();
         let mut commands = Vec::new();
         for idx in std::mem::take(&mut self.stirred) {
             let Some(order) = self.orders.get_mut(idx).filter(|order| !order.issued) else { continue };
@@ -440,7 +448,7 @@ impl Till {
                 OrderStage::Placing => OrderCommand::Place(Arc::clone(&order.request)),
                 OrderStage::Paying => OrderCommand::Pay(order.as_known(OrderStatus::Unpaid)),
                 OrderStage::Cancelling => OrderCommand::Cancel(order.as_known(OrderStatus::Unpaid)),
-                OrderStage::Paid if !is_closed && order.pending() > 0 => {
+                OrderStage::Paid if !self.is_stopped && order.pending() > 0 => {
                     OrderCommand::Watch { key: key(), pending: order.pending() }
                 }
                 _ => continue,
@@ -450,11 +458,6 @@ impl Till {
         }
         commands.extend(self.begun.drain(..).map(OrderCommand::Refund));
         commands
-    }
-
-    /// Takes that a command about an order came to nothing; it is handed out again.
-    pub fn give_back(&mut self, key: &Arc<str>) {
-        let _ = self.answered(key);
     }
 
     /// Takes that the command about an order is not carried out any more.
@@ -475,14 +478,14 @@ impl Till {
     /// # Errors
     /// `order.broken` where what the seller says cannot be.
     pub fn heard(&mut self, key: &Arc<str>, found: Option<&Order>) -> Result<Vec<OrderFact>> {
-        let is_closed = self.is_closed();
+        let is_stopped = self.is_stopped;
         let order = self.answered(key)?;
         let was_looked_for = std::mem::take(&mut order.must_find);
         let mut facts = Vec::new();
         let Some(found) = found else {
             return match order.stage {
                 // It was never placed, and nobody wants it any more.
-                OrderStage::Placing if is_closed => Ok(vec![OrderFact::Cancelled { key: Arc::clone(key) }]),
+                OrderStage::Placing if is_stopped => Ok(vec![OrderFact::Cancelled { key: Arc::clone(key) }]),
                 OrderStage::Placing if was_looked_for => Ok(facts),
                 _ => Err(broken(key, "the seller does not know it any more")),
             };
@@ -513,7 +516,7 @@ impl Till {
                 facts.push(OrderFact::Cancelled { key: Arc::clone(key) });
             }
             // It was only looked for, and is to be done now; or not any more.
-            (OrderStage::Paying, OrderStatus::Unpaid) if was_looked_for && is_closed => {
+            (OrderStage::Paying, OrderStatus::Unpaid) if was_looked_for && is_stopped => {
                 facts.push(OrderFact::Cancelling { key: Arc::clone(key), refusal: None });
             }
             (OrderStage::Paying | OrderStage::Cancelling, OrderStatus::Unpaid) if was_looked_for => {}
@@ -598,11 +601,6 @@ impl Till {
     pub fn line_of(&self, object_id: ObjectId, purpose: Purpose) -> Option<Arc<str>> {
         let (order, line) = self.places.get(&(object_id, purpose))?;
         self.orders.get(*order)?.lines.get(*line)?.id.clone()
-    }
-
-    /// Returns the order with this key, as it was asked for.
-    pub fn request(&self, key: &str) -> Option<&Arc<OrderRequest>> {
-        self.orders.get(*self.by_key.get(key)?).map(|order| &order.request)
     }
 
     /// Returns where a line of the run stands.

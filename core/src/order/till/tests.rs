@@ -188,6 +188,31 @@ fn nothing_is_bought_any_more_once_it_is_closed() {
     assert!(matches!(&go_on(&mut till)[..], [OrderCommand::Cancel(_)]));
 }
 
+/// A run that stops still works for a while before it is closed; it buys nothing more.
+#[test]
+fn nothing_is_bought_any_more_once_it_stops() {
+    let mut till = till();
+    go_on(&mut till);
+    till.stop();
+    hear(&mut till, &known("all", OrderStatus::Unpaid, &[PENDING, PENDING]));
+    assert!(matches!(&go_on(&mut till)[..], [OrderCommand::Cancel(_)]));
+    assert!(!till.is_closed());
+    // Taken up amid a payment that never got there.
+    let mut till = self::till();
+    go_on(&mut till);
+    hear(&mut till, &known("all", OrderStatus::Unpaid, &[PENDING, PENDING]));
+    go_on(&mut till);
+    till.resume();
+    till.stop();
+    go_on(&mut till);
+    hear(&mut till, &known("all", OrderStatus::Unpaid, &[PENDING, PENDING]));
+    assert!(matches!(&go_on(&mut till)[..], [OrderCommand::Cancel(_)]));
+    // What is paid stays so until it is closed, and nobody waits for it.
+    let mut till = paid();
+    till.stop();
+    assert_eq!(go_on(&mut till), []);
+}
+
 #[test]
 fn a_seller_that_breaks_its_contract_is_told_so() {
     let is_broken = |till: &mut Till, order: Option<&Order>, what: &str| {

@@ -291,11 +291,12 @@ impl Dispatcher {
     /// Does what the machine says; returns how the run is to end, once it is to.
     fn issue(&mut self) -> Result<Option<RunStatus>> {
         loop {
-            self.trade()?;
-            // Nothing is waited for that will not start.
-            if self.machine.is_stopping() {
+            // Nothing is bought or waited for that will not start.
+            if self.machine.is_stopping() || self.machine.is_undoing() {
+                self.counter.till.stop();
                 self.counter.withdraw(&mut self.machine);
             }
+            self.trade()?;
             if self.counter.ending.is_some() {
                 return Ok(self.counter.ending);
             }
