@@ -14,8 +14,12 @@ const names = fs.readdirSync(folder).filter((name) => name.endsWith('.md')).sort
 const written = (value) => (value === HIDDEN ? '(sensitive)' : JSON.stringify(value));
 
 async function followed(run) {
-  const lines = [];
-  for await (const { type, address } of run) lines.push(address === undefined ? type : `${type} ${address}`);
+  const events = [];
+  for await (const { type, address } of run) events.push({ type, address });
+  // A step may still be on its way to work when another begins.
+  const begun = new Map(events.map(({ address }, at) => [address ?? at, at]).reverse());
+  const ordered = events.map((event, at) => [begun.get(event.address ?? at), event]).sort(([a], [b]) => a - b);
+  const lines = ordered.map(([, { type, address }]) => (address === undefined ? type : `${type} ${address}`));
   const report = await run.wait();
   for (const { address, error } of report.problems) lines.push(`! ${address}: ${error.kind} ${error.code} ${error.effect}: ${error.message}`);
   for (const [name, value] of Object.entries(report.outputs)) lines.push(`${name} = ${written(value)}`);

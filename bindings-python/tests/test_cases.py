@@ -23,10 +23,11 @@ def written(value: object) -> str:
 
 
 async def followed(run: stackwright.Run) -> list[str]:
-    lines: list[str] = []
-    async for event in run:
-        address = getattr(event, "address", None)
-        lines.append(event.type if address is None else f"{event.type} {address}")
+    events = [(getattr(event, "address", None), event.type) async for event in run]
+    # A step may still be on its way to work when another begins.
+    addresses = [address for address, _ in events]
+    order = sorted(enumerate(events), key=lambda told: told[0] if told[1][0] is None else addresses.index(told[1][0]))
+    lines = [kind if address is None else f"{kind} {address}" for _, (address, kind) in order]
     report = await run.wait()
     for problem in report.problems:
         error = problem.error

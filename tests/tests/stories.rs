@@ -74,12 +74,20 @@ impl Story {
         let plan = self.plan(mode).await.expect("it is planned");
         let options = ApplyOptions { parallelism: 1, ..ApplyOptions::default() };
         let mut run = self.stack.apply(plan, options).await.expect("it begins");
-        let mut lines = Vec::new();
+        let mut events = Vec::new();
         while let Some(recorded) = run.next_event().await {
             let event = serde_json::to_value(&recorded.event).expect("an event is JSON");
-            let parts = [&event["type"], &event["address"]];
-            lines.push(parts.iter().filter_map(|part| part.as_str()).collect::<Vec<_>>().join(" "));
+            events.push((event["address"].clone(), event["type"].clone()));
         }
+        // A step may still be on its way to work when another begins.
+        let begun: Vec<_> = events.iter().map(|(address, _)| address.clone()).collect();
+        let first = |address: &Json| begun.iter().position(|other| other == address);
+        let mut order: Vec<_> = events.into_iter().enumerate().collect();
+        order.sort_by_key(|(at, (address, _))| if address.is_null() { Some(*at) } else { first(address) });
+        let line = |(_, (address, kind)): (usize, (Json, Json))| {
+            [&kind, &address].into_iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" ")
+        };
+        let mut lines: Vec<_> = order.into_iter().map(line).collect();
         let report = ReportData::from(&run.finish().await.expect("it ends"));
         for problem in &report.problems {
             let Failure { kind, code, effect, message, .. } = &problem.error;

@@ -67,7 +67,10 @@ class CasesTest {
     }
 
     private suspend fun followed(run: Run): List<String> {
-        val lines = run.events.toList().map { event -> listOfNotNull(event.type, event.address).joinToString(" ") }
+        val events = run.events.toList()
+        // A step may still be on its way to work when another begins.
+        val inSteps = events.withIndex().sortedBy { (at, event) -> event.address?.let { a -> events.indexOfFirst { it.address == a } } ?: at }
+        val lines = inSteps.map { (_, event) -> listOfNotNull(event.type, event.address).joinToString(" ") }
         val report = run.join()
         val problems =
             report.problems.map { (address, error) ->
