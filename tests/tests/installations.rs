@@ -2,296 +2,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use async_trait::async_trait;
 use serde_json::json;
 use stackwright::{
-    Error, ErrorKind, Result,
+    Result,
     application::{
-        ActionCall, ActionHandler, Actor, Applications, CarryOptions, CredentialBroker, CredentialRequest, Credentials,
-        Decision, Endpoint, Fact, Fate, Gateway, Installation, Item, ManyOptions, OperationKind, OperationReport,
-        Outcome, OutputRef, Parcel, Permission, Platform, Policy, Proposal, ProposeOptions, Recovered, RoleBroker,
-        RoleRequest, Standing, Verb,
+        Actor, CarryOptions, Fact, Fate, Installation, Item, ManyOptions, OperationKind, OperationReport, Outcome,
+        OutputRef, Parcel, Proposal, ProposeOptions, Recovered, Standing, Verb,
     },
-    catalog::PackageFiles,
-    event::{Clock, SystemClock, Timestamp},
-    form::{Inputs, Phase, Widgets},
+    form::{Inputs, Phase},
     run::OnFailure,
-    stack::Engine,
-    state::{
-        MemoryStore, Store,
-        cipher::{AesGcmCipher, Key},
-        testing::{Faults, FaultyStore},
-    },
+    state::testing::{Faults, FaultyStore},
     value::Value,
 };
-use stackwright_tests::thing::{Thing, World};
-
-/// What nobody may ever read.
-const SECRET: &str = "hunter2-c4n4ry";
-
-const MANIFEST: &str = "
-format: 1
-name: coding
-version: VERSION
-form: form.yaml
-actions:
-- { name: restart, handler: restarter, form: restart.yaml }
-- { name: grow, resource: thing.first }
-- { name: lost, handler: nobody }
-";
-
-const FORM: &str = "
-fields:
-- { name: region, widget: input, immutable: [upgrade] }
-- { name: size, widget: number, default: 1, validators: [ { min: 1, max: 9, message: from one to nine } ] }
-- { name: password, widget: password }
-- { name: fault, widget: input, required: false }
-- { name: note, widget: input, required: false, variable: false, secret: true }
-";
-
-const TEMPLATE: &str = r#"
-variable "region" { type = string }
-variable "size" { type = number }
-variable "password" {
-  type      = string
-  sensitive = true
-}
-variable "fault" {
-  type    = string
-  default = null
-}
-variable "stackwright_app_id" { type = string }
-
-resource "thing" "first" {
-  name = "${var.stackwright_app_id}-${var.region}"
-  size = var.size
-}
-
-resource "thing" "second" {
-  name  = "${thing.first.url}-MARK"
-  fault = var.fault
-}
-
-output "url" { value = thing.second.url }
-output "stackwright_action_endpoint" {
-  value     = { address = thing.second.url, key = var.password }
-  sensitive = true
-}
-"#;
-
-fn parcel(version: &str) -> Parcel {
-    parcel_of(&[
-        ("package.yaml", &MANIFEST.replace("VERSION", version)),
-        ("form.yaml", FORM),
-        ("restart.yaml", "fields:\n- { name: after, widget: number, default: 0, variable: false }\n"),
-        ("template/main.tf", &TEMPLATE.replace("MARK", if version == "1.0.0" { "a" } else { "b" })),
-    ])
-}
-
-fn parcel_of(files: &[(&str, &str)]) -> Parcel {
-    let files: PackageFiles = files.iter().map(|(path, text)| (Arc::from(*path), Arc::from(text.as_bytes()))).collect();
-    Parcel::new(files, &Widgets::standard()).expect("a package")
-}
-
-fn inputs(region: &str, size: i64) -> Inputs {
-    Inputs::of([("region", json!(region)), ("size", json!(size)), ("password", json!(SECRET)), ("note", json!(SECRET))])
-}
-
-/// Time as the machine has it, and later by as much as a test says.
-#[derive(Clone, Debug, Default)]
-struct Later(SystemClock, Arc<AtomicU64>);
-
-#[async_trait]
-impl Clock for Later {
-    fn now(&self) -> Timestamp {
-        self.0.now().plus(Duration::from_secs(self.1.load(Ordering::SeqCst)))
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic() + Duration::from_secs(self.1.load(Ordering::SeqCst))
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.0.sleep(duration.min(Duration::from_millis(2))).await;
-    }
-}
-
-/// Lets everybody do everything but what it was told.
-#[derive(Clone, Debug, Default)]
-struct Rules(Arc<Mutex<BTreeSet<(String, Verb)>>>);
-
-impl Rules {
-    fn forbid(&self, who: &str, verb: Verb) {
-        self.0.lock().expect("not poisoned").insert((who.to_owned(), verb));
-    }
-}
-
-#[async_trait]
-impl Policy for Rules {
-    async fn decide(&self, permission: &Permission<'_>) -> Result<Decision> {
-        let key = (permission.actor.name.to_string(), permission.verb);
-        let is_forbidden = self.0.lock().expect("not poisoned").contains(&key);
-        Ok(if is_forbidden { Decision::Deny { reason: "the rules say so".into() } } else { Decision::Allow })
-    }
-}
-
-/// What handlers, brokers and gateways were told, in order; and who looks at the installation while its uninstall stands
-/// between what it wrote down and its run.
-#[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<Installation>>>);
-
-impl Told {
-    fn say(&self, what: String) {
-        self.0.lock().expect("not poisoned").push(what);
-    }
-
-    fn all(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("not poisoned"))
-    }
-}
-
-#[async_trait]
-impl ActionHandler for Told {
-    async fn call(&self, call: ActionCall) -> Result<Value> {
-        let target = call.targets.first().map_or_else(|| "-".to_owned(), |object| object.id.clone());
-        let credentials = call.credentials.expect("leased");
-        assert_eq!(credentials.secret.as_str(), Some(SECRET));
-        assert!(!format!("{credentials:?}").contains(SECRET));
-        assert!(call.outputs.contains_key("url"));
-        self.say(format!("{} {} on {target} with {}", call.actor, call.action, credentials.id));
-        if call.inputs.attribute("after").is_some() {
-            return Err(Error::new(ErrorKind::Denied, "thing.refuses", "not now"));
-        }
-        Ok(Value::string("done"))
-    }
-}
-
-#[async_trait]
-impl CredentialBroker for Told {
-    async fn lease(&self, request: &CredentialRequest) -> Result<Credentials> {
-        Ok(Credentials { id: format!("lease-{}", request.action).into(), secret: Value::string(SECRET) })
-    }
-
-    async fn give_back(&self, _: &CredentialRequest, id: &str) {
-        self.say(format!("back {id}"));
-    }
-}
-
-#[async_trait]
-impl Gateway for Told {
-    async fn register(&self, endpoint: &Endpoint) -> Result<()> {
-        let address = endpoint.value.unmark_deep().0.attribute("address").and_then(Value::as_str).map(str::to_owned);
-        self.say(format!("register {} {}", endpoint.installation, address.is_some()));
-        Ok(())
-    }
-
-    async fn withdraw(&self, tenant: &str, installation: &str) -> Result<()> {
-        self.say(format!("withdraw {tenant}/{installation}"));
-        let onlooker = self.1.lock().expect("not poisoned").take();
-        if let Some(onlooker) = onlooker {
-            let recovered = onlooker.recover().await?;
-            self.say(format!("{:?}", matches!(recovered, Recovered::Noted(_, Outcome::NotBegun))));
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl RoleBroker for Told {
-    async fn role(&self, request: &RoleRequest) -> Result<Arc<str>> {
-        self.say(format!("role for {}", request.policy));
-        Ok("role-7".into())
-    }
-}
-
-/// A world and a disk, which outlive hosts.
-#[derive(Clone, Default)]
-struct Stage {
-    world: Arc<World>,
-    disk: Arc<MemoryStore>,
-    clock: Later,
-    rules: Rules,
-    told: Told,
-}
-
-impl Stage {
-    fn platform(&self, store: Arc<dyn Store>) -> Platform {
-        let key = Key::from_bytes(b"a key for tests: 32 known bytes!").expect("the text has 32 bytes");
-        let engine = Engine::builder()
-            .shared_store(store)
-            .cipher(AesGcmCipher::new(key))
-            .clock(Arc::new(self.clock.clone()))
-            .resource("thing", Thing { world: Arc::clone(&self.world) })
-            .build()
-            .expect("an engine");
-        Platform::builder(engine, self.rules.clone())
-            .handler("restarter", self.told.clone())
-            .handler("thing.grow", self.told.clone())
-            .broker(self.told.clone())
-            .gateway(self.told.clone())
-            .roles(self.told.clone())
-            .tag("team", "blue")
-            .build()
-    }
-
-    fn apps(&self, tenant: &str, name: &str) -> Applications {
-        self.platform(self.disk.clone()).applications(Actor::new(tenant, name))
-    }
-
-    fn shop(&self) -> Installation {
-        self.apps("acme", "alice").installation("shop")
-    }
-
-    /// Everything that is on the disk of the installation's ledger, as bytes.
-    async fn ledger_text(&self) -> String {
-        let keys = self.disk.list_ledgers(None, "installation").await.expect("ledgers");
-        let mut text = String::new();
-        for key in keys {
-            for record in self.disk.load_ledger(&key, 0).await.expect("records") {
-                text.push_str(&String::from_utf8_lossy(&record.body));
-            }
-        }
-        text
-    }
-}
-
-async fn carry(one: &Installation, proposal: Proposal) -> OperationReport {
-    one.carry_out(proposal, &CarryOptions::default()).await.expect("begins").finish().await.expect("ends")
-}
-
-async fn install(one: &Installation, parcel: &Parcel, inputs: &Inputs) -> OperationReport {
-    let proposal = one.propose_install(parcel, inputs, &ProposeOptions::default()).await.expect("a proposal");
-    carry(one, proposal).await
-}
-
-fn facts(records: &[stackwright::application::AuditRecord]) -> Vec<String> {
-    let shown = |fact: &Fact| match fact {
-        Fact::Intended { kind, package, by, .. } => format!("{} {package} by {}", kind.as_str(), by.name),
-        Fact::ActionIntended { action, by, grant, .. } => {
-            format!("{action} by {by}{}", if grant.is_some() { " as granted" } else { "" })
-        }
-        Fact::Ended { outcome, .. } => outcome.as_str().to_owned(),
-        Fact::Denied { by, verb, .. } => format!("{} denied to {}", verb.as_str(), by.name),
-        Fact::Granted { to, .. } => format!("granted to {to}"),
-        Fact::Revoked { .. } => "revoked".to_owned(),
-    };
-    records.iter().map(|record| shown(&record.fact)).collect()
-}
-
-fn code<T: std::fmt::Debug>(result: Result<T>) -> String {
-    let error = result.expect_err("refused");
-    assert!(!error.report().contains(SECRET), "{error:?}");
-    error.code().to_owned()
-}
+use stackwright_tests::{
+    apps::{SECRET, Stage, carry, code, facts, inputs, install, parcel, parcel_of},
+    calls::public_calls,
+};
 
 #[tokio::test]
 async fn a_life() {
@@ -462,7 +192,7 @@ async fn of_two_changes_one_comes_first() {
     assert_eq!(stage.world.things().len(), 2);
     // A quote that is over is no quote.
     let late = shop.propose_uninstall(&options).await.expect("a proposal");
-    stage.clock.1.fetch_add(3600, Ordering::SeqCst);
+    stage.clock.skip(Duration::from_secs(3600));
     assert_eq!(code(shop.carry_out(late, &carry_options).await), "pricing.expired");
     // A proposal is for one installation.
     let blog = stage.apps("acme", "alice").installation("blog");
@@ -548,7 +278,7 @@ async fn a_grant_is_for_some_actions_for_a_while() {
     let stranger = stage.apps("mallory", "victor").granted("acme", "shop");
     assert_eq!(code(stranger.act(&package, "grow", &nothing, "").await), "grant.unknown");
     assert_eq!(code(stage.apps("vendor", "victor").installation("shop").view().await), "installation.unknown");
-    stage.clock.1.fetch_add(86_400, Ordering::SeqCst);
+    stage.clock.skip(Duration::from_secs(86_400));
     assert_eq!(code(vendor.act(&package, "grow", &nothing, "").await), "grant.expired");
     let second = shop.grant("vendor", ["grow"], day, "").await.expect("granted");
     shop.revoke(second).await.expect("revoked");
@@ -741,7 +471,7 @@ fn attempt(stage: &Stage, act: Act, faults: Faults) -> (u64, Option<Result<Opera
 /// Lets a later process find out what became of it, and bring it to its end.
 fn mend(stage: &Stage, act: Act, what: &str) {
     // The lease of the dead has run out.
-    stage.clock.1.fetch_add(120, Ordering::SeqCst);
+    stage.clock.skip(Duration::from_secs(120));
     runtime().block_on(async {
         let shop = stage.shop();
         let found = shop.recover().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
@@ -812,7 +542,7 @@ fn what_was_interrupted_blocks_changes_until_it_is_resumed_or_given_up() {
     assert!(answer.is_none());
     let held = runtime().block_on(async { code(stage.shop().propose_uninstall(&ProposeOptions::default()).await) });
     assert_eq!(held, "installation.busy", "its lease still runs");
-    stage.clock.1.fetch_add(120, Ordering::SeqCst);
+    stage.clock.skip(Duration::from_secs(120));
     runtime().block_on(async {
         let shop = stage.shop();
         assert_eq!(shop.view().await.expect("a view").standing, Standing::Interrupted(OperationKind::Install));
@@ -858,7 +588,7 @@ async fn what_begins_late_is_written_down() {
     assert!(install(&shop, &parcel("1.0.0"), &inputs("gz", 1)).await.is_success());
     stage.told.all();
     let proposal = shop.propose_uninstall(&ProposeOptions::default()).await.expect("a proposal");
-    *stage.told.1.lock().expect("not poisoned") = Some(stage.shop());
+    stage.told.show_to(stage.shop());
     assert!(carry(&shop, proposal).await.is_success());
     assert_eq!(stage.told.all(), ["withdraw acme/shop", "true"], "it was taken for one that never began");
     let view = shop.view().await.expect("a view");
@@ -873,10 +603,10 @@ async fn what_begins_late_is_written_down() {
 #[test]
 fn what_begins_late_and_dies_is_gone_on_with() {
     let stage = prepared(Act::Uninstall);
-    *stage.told.1.lock().expect("not poisoned") = Some(stage.shop());
+    stage.told.show_to(stage.shop());
     let (_, answer) = attempt(&stage, Act::Uninstall, Faults::die_before(4));
     assert!(answer.is_none(), "it dies");
-    stage.clock.1.fetch_add(120, Ordering::SeqCst);
+    stage.clock.skip(Duration::from_secs(120));
     runtime().block_on(async {
         let shop = stage.shop();
         assert_eq!(shop.view().await.expect("a view").standing, Standing::Interrupted(OperationKind::Uninstall));
@@ -888,26 +618,6 @@ fn what_begins_late_and_dies_is_gone_on_with() {
         assert_eq!(shop.view().await.expect("a view").standing, Standing::Removed);
         assert!(matches!(shop.recover().await, Ok(Recovered::Nothing)));
     });
-}
-
-/// The public calls of a type, read from its source.
-fn public_calls(of: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/application");
-    let mut calls = BTreeSet::new();
-    for file in fs::read_dir(folder).expect("a folder") {
-        let text = fs::read_to_string(file.expect("a file").path()).expect("a source");
-        let mut is_inside = false;
-        for line in text.lines() {
-            is_inside = (is_inside && line != "}") || line == format!("impl {of} {{");
-            let rest = line.strip_prefix("    pub ").filter(|_| is_inside);
-            let name = rest.map(|rest| rest.trim_start_matches("const ").trim_start_matches("async "));
-            if let Some(name) = name.and_then(|rest| rest.strip_prefix("fn ")) {
-                let end = name.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(name.len());
-                calls.insert(name[..end].to_owned());
-            }
-        }
-    }
-    calls
 }
 
 /// Whoever knows the name of another tenant's installation reaches nothing of it by any call.
@@ -959,7 +669,11 @@ async fn no_call_reaches_an_installation_of_another_tenant() {
     assert_eq!(stage.world.things(), things);
     assert!(install(&mine, &package, &inputs("gz", 2)).await.is_success());
     refused("propose_install", String::new(), "");
-    assert_eq!(tried, public_calls("Installation").iter().map(String::as_str).collect(), "a call was not tried");
+    assert_eq!(
+        tried,
+        public_calls("application", "Installation").iter().map(String::as_str).collect(),
+        "a call was not tried"
+    );
     assert_eq!(stage.world.things().len(), 4);
     assert_eq!(shop.view().await.expect("a view").standing, Standing::Installed);
 }

@@ -3,8 +3,6 @@
 use std::{
     collections::BTreeSet,
     fmt::{Debug, Write as _},
-    fs,
-    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -24,6 +22,7 @@ use stackwright::{
     template::{Files, Options, RawVariables, Template},
     value::{Type, Value},
 };
+use stackwright_tests::calls::public_calls;
 use tokio::sync::Notify;
 
 /// What of the victim nobody else may ever see: its name, values, ids of objects.
@@ -131,26 +130,6 @@ async fn all_of(store: &dyn Store, tenant: &str) -> String {
         }
     }
     text
-}
-
-/// The public calls of a type, read from its source.
-fn public_calls(of: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/stack");
-    let mut calls = BTreeSet::new();
-    for file in fs::read_dir(folder).expect("the folder of the facade") {
-        let text = fs::read_to_string(file.expect("a file").path()).expect("a source");
-        let mut is_inside = false;
-        for line in text.lines() {
-            is_inside = (is_inside && line != "}") || line == format!("impl {of} {{");
-            let rest = line.strip_prefix("    pub ").filter(|_| is_inside);
-            let name = rest.map(|rest| rest.trim_start_matches("const ").trim_start_matches("async "));
-            if let Some(name) = name.and_then(|rest| rest.strip_prefix("fn ")) {
-                let end = name.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(name.len());
-                calls.insert(name[..end].to_owned());
-            }
-        }
-    }
-    calls
 }
 
 /// What a stranger tries, and what everything looked like before.
@@ -289,7 +268,11 @@ async fn no_call_reaches_what_another_tenant_has() {
     assert!(vault.heard.lock().expect("not poisoned").iter().all(|(tenant, _)| tenant == "mallory"));
     assert!(!vault.heard.lock().expect("not poisoned").is_empty());
 
-    assert_eq!(stranger.tried, public_calls("Stack").iter().map(String::as_str).collect(), "a call was not tried");
+    assert_eq!(
+        stranger.tried,
+        public_calls("stack", "Stack").iter().map(String::as_str).collect(),
+        "a call was not tried"
+    );
     vault.gate.notify_one();
     assert_eq!(held.finish().await.expect("a report").done_count, 1);
     assert_eq!(acme.state().await.expect("a state").rows.len(), 1);
