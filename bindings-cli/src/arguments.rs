@@ -7,7 +7,7 @@ use stackwright::template::Edition;
 
 mod package;
 
-pub(crate) use package::{App, Carrying, Chosen, Filling, Package, Shelf};
+pub(crate) use package::{App, Carrying, Chosen, Filling, Package, Shelf, Transferring};
 
 use crate::{
     location::StateLocation,

@@ -310,6 +310,10 @@ pub fn facts(records: &[stackwright::application::AuditRecord]) -> Vec<String> {
         Fact::Denied { by, verb, .. } => format!("{} denied to {}", verb.as_str(), by.name),
         Fact::Granted { to, .. } => format!("granted to {to}"),
         Fact::Revoked { .. } => "revoked".to_owned(),
+        Fact::Departing { by, .. } => format!("departing by {}", by.name),
+        Fact::Kept { by, .. } => format!("kept by {}", by.name),
+        Fact::Departed { to, .. } => format!("departed to {to}"),
+        Fact::Arrived { from, package, by, .. } => format!("{package} arrived from {from} by {}", by.name),
     };
     records.iter().map(|record| shown(&record.fact)).collect()
 }

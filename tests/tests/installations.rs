@@ -11,11 +11,14 @@ use stackwright::{
     Result,
     application::{
         Actor, CarryOptions, Fact, Fate, Installation, Item, ManyOptions, OperationKind, OperationReport, Outcome,
-        OutputRef, Parcel, Proposal, ProposeOptions, Recovered, Standing, Verb,
+        OutputRef, Parcel, Proposal, ProposeOptions, Recovered, Standing, Transfer, Verb,
     },
     form::{Inputs, Phase},
     run::OnFailure,
-    state::testing::{Faults, FaultyStore},
+    state::{
+        cipher::{AesGcmCipher, Cipher, Key},
+        testing::{Faults, FaultyStore},
+    },
     value::Value,
 };
 use stackwright_tests::{
@@ -662,6 +665,9 @@ async fn no_call_reaches_an_installation_of_another_tenant() {
     refused("act", code(mine.act(&package, "grow", &Inputs::default(), "").await), "installation.standing");
     refused("grant", code(mine.grant("mallory2", ["grow"], Duration::from_secs(9), "").await), "installation.standing");
     refused("revoke", code(mine.revoke(grant).await), "grant.unknown");
+    let sealed: Arc<dyn Cipher> = Arc::new(AesGcmCipher::new(Key::generate().expect("a key")));
+    refused("export", code(mine.export(&sealed, "").await), "installation.standing");
+    refused("keep", code(mine.keep().await), "installation.standing");
     let granted = apps.granted("acme", "shop");
     assert_eq!(code(granted.act(&package, "grow", &Inputs::default(), "").await), "grant.unknown");
     assert!(apps.list().await.expect("a list").is_empty());
@@ -669,11 +675,16 @@ async fn no_call_reaches_an_installation_of_another_tenant() {
     assert_eq!(stage.world.things(), things);
     assert!(install(&mine, &package, &inputs("gz", 2)).await.is_success());
     refused("propose_install", String::new(), "");
+    // Another's document, once it is somebody's, is nobody else's; and whoever lets its own go lets go of no other's.
+    let document = Transfer::open(&shop.export(&sealed, "").await.expect("a document"), &sealed).expect("a transfer");
+    let receipt = stage.apps("globex", "bob").installation("site").import(&document, "").await.expect("a receipt");
+    refused("import", code(apps.installation("mine").import(&document, "").await), "transfer.taken");
+    refused("hand_over", code(mine.hand_over(&receipt).await), "installation.standing");
     assert_eq!(
         tried,
         public_calls("application", "Installation").iter().map(String::as_str).collect(),
         "a call was not tried"
     );
     assert_eq!(stage.world.things().len(), 4);
-    assert_eq!(shop.view().await.expect("a view").standing, Standing::Installed);
+    assert_eq!(shop.view().await.expect("a view").standing, Standing::Leaving);
 }

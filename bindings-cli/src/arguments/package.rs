@@ -242,10 +242,50 @@ pub(crate) enum App {
         #[command(flatten)]
         carrying: Carrying,
     },
+    /// Write an installation down for another tenant or platform to take over; it does not change here any more.
+    Export {
+        /// Where the document goes.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        transferring: Transferring,
+    },
+    /// Take over what was exported elsewhere, as the installation that `-stack` names.
+    Import {
+        /// The document.
+        #[arg(value_name = "FILE")]
+        document: PathBuf,
+        /// Where the receipt goes, which lets the other side let go.
+        #[arg(long, value_name = "FILE")]
+        receipt: PathBuf,
+        #[command(flatten)]
+        transferring: Transferring,
+    },
+    /// Let go of what arrived elsewhere: it is forgotten here, and goes on there.
+    HandOver {
+        /// What the import wrote.
+        #[arg(value_name = "RECEIPT")]
+        receipt: PathBuf,
+        #[command(flatten)]
+        transferring: Transferring,
+    },
+    /// Keep what was exported and has not arrived.
+    Keep,
     /// Show everything that was written down of an installation, proved to be as it was written.
     Audit {
         /// Write JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How an installation is handed over.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Transferring {
+    /// The key that document and receipt are sealed with, which both sides have; `app export` makes one where there is none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Why, for the audit record.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) why: String,
 }

@@ -22,7 +22,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{
     Failure,
     app::{Filled, fill_in, show, tenant, unwritten, usage},
-    apply, package,
+    apply, package, transfer,
 };
 use crate::{
     arguments::{App, Carrying, Chosen, Filling},
@@ -44,7 +44,7 @@ pub(super) fn wants_json(command: &App) -> bool {
         | App::List { json }
         | App::Show { json }
         | App::Audit { json } => *json,
-        App::Action { .. } => false,
+        App::Action { .. } | App::Export { .. } | App::Import { .. } | App::HandOver { .. } | App::Keep => false,
     }
 }
 
@@ -88,6 +88,12 @@ pub(super) async fn run(session: &Session, command: &App, style: Style) -> Resul
         App::List { json } => list(&apps, *json).await,
         App::Show { json } => show_one(&one, *json).await,
         App::Audit { json } => audit(&one, *json).await,
+        App::Export { out, transferring } => transfer::export(session, &one, out, transferring).await,
+        App::Import { document, receipt, transferring } => {
+            transfer::import(session, &one, document, receipt, transferring).await
+        }
+        App::HandOver { receipt, transferring } => transfer::hand_over(session, &one, receipt, transferring).await,
+        App::Keep => transfer::keep(&one).await,
         App::Form { .. } | App::Quote { .. } => Err(Error::bug("this is done elsewhere").into()),
     }
 }
@@ -379,6 +385,13 @@ fn say_record(record: &AuditRecord) {
             format!("granted to {to} until {until} by {by}: {}{}", actions.join(", "), because(why))
         }
         Fact::Revoked { grant, by } => format!("grant {grant} taken back by {by}"),
+        Fact::Departing { by, why, .. } => format!("exported by {by}{}", because(why)),
+        Fact::Kept { by, .. } => format!("kept by {by}"),
+        Fact::Departed { by, to, .. } => format!("handed over to {to} by {by}"),
+        Fact::Arrived { by, why, from, package, head, .. } => {
+            let head = head.to_string();
+            format!("{package} taken over from {from} (its ledger ended at {}) by {by}{}", start(&head), because(why))
+        }
     };
     say!("{:>4}  {}  {}  {what}", record.seq, record.at, start(&record.hash.to_string()));
 }

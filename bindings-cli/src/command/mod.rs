@@ -16,6 +16,7 @@ mod rotate;
 mod runs;
 mod show;
 mod state;
+mod transfer;
 mod validate;
 mod version;
 

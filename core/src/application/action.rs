@@ -74,7 +74,11 @@ impl Installation {
             deadline,
         };
         let draft = LedgerDraft::new(&fact)?.with("inputs", sealed(&prepared.filled));
-        self.record(|_| Ok(vec![draft.clone()])).await?;
+        self.record(|folded| match folded.view.standing {
+            Standing::Leaving => Err(problem::standing(&folded.view, "operated")),
+            _ => Ok(vec![draft.clone()]),
+        })
+        .await?;
         let request = CredentialRequest {
             actor: (*self.apps.actor).clone(),
             tenant: Arc::clone(&self.key.tenant),

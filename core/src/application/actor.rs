@@ -49,6 +49,8 @@ pub enum Verb {
     Act,
     /// Let another tenant carry out actions, or take that back.
     Grant,
+    /// Hand it over to another tenant or platform.
+    Transfer,
 }
 
 impl Verb {
@@ -63,6 +65,7 @@ impl Verb {
             Self::Recover => "recover",
             Self::Act => "act",
             Self::Grant => "grant",
+            Self::Transfer => "transfer",
         }
     }
 }

@@ -3,7 +3,8 @@ use std::{fmt, sync::Arc};
 use tokio::task::JoinHandle;
 
 use super::{
-    Endpoint, Fact, Installation, OperationId, OperationKind, Outcome, Proposal, Verb, problem, propose::sealed,
+    Endpoint, Fact, Installation, OperationId, OperationKind, Outcome, Proposal, Standing, Verb, problem,
+    propose::sealed,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -140,7 +141,10 @@ impl Installation {
             if let Some(open) = folded.open() {
                 return Err(problem::busy(&self.key, open.operation));
             }
-            if folded.last_change() != proposal.on {
+            if folded.view.standing == Standing::Leaving {
+                return Err(problem::standing(&folded.view, "changed"));
+            }
+            if folded.steps != proposal.on {
                 return Err(problem::changed(&self.key));
             }
             Ok(vec![draft.clone()])

@@ -1,59 +1,29 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{Actor, Verb};
 use crate::{
     catalog::Version,
     event::Timestamp,
     pricing::Line,
-    state::{RunId, RunStatus},
+    state::{RunId, RunStatus, codec::ChainHash, uuid_id},
 };
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(Uuid);
-
-        impl $name {
-            /// Mints a new one from 122 random bits.
-            pub fn mint() -> Self {
-                Self(Uuid::new_v4())
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = uuid::Error;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Uuid::from_str(text).map(Self)
-            }
-        }
-    };
-}
-
-id!(
+uuid_id!(
     /// Names an operation on an installation: a change, or an action. Its idempotency key, too.
-    OperationId
+    OperationId,
+    "operation"
 );
-id!(
+uuid_id!(
     /// Names a grant.
-    GrantId
+    GrantId,
+    "grant"
+);
+uuid_id!(
+    /// Names the way of an installation from one tenant or platform to another.
+    TransferId,
+    "transfer"
 );
 
 /// One version of a package, by its content.
@@ -239,5 +209,55 @@ pub enum Fact {
         grant: GrantId,
         /// Who says so.
         by: Actor,
+    },
+    /// It is about to be handed over, and does not change until it is, or is kept.
+    Departing {
+        /// On which way.
+        transfer: TransferId,
+        /// Who says so.
+        by: Actor,
+        /// Why, where that was said.
+        why: Arc<str>,
+    },
+    /// It is not handed over after all.
+    Kept {
+        /// The way that it does not go.
+        transfer: TransferId,
+        /// Who says so.
+        by: Actor,
+    },
+    /// It was handed over: whatever it has belongs to another installation now.
+    Departed {
+        /// On which way.
+        transfer: TransferId,
+        /// Who says so.
+        by: Actor,
+        /// Where it is: tenant and name.
+        to: Arc<str>,
+    },
+    /// It was taken over from somewhere else, with whatever it has.
+    Arrived {
+        /// On which way.
+        transfer: TransferId,
+        /// Who says so.
+        by: Actor,
+        /// Why, where that was said.
+        why: Arc<str>,
+        /// Where it was: tenant and name.
+        from: Arc<str>,
+        /// The last hash of its ledger there, to be held against that ledger.
+        head: ChainHash,
+        /// What it is called in tags, as before.
+        app_id: Arc<str>,
+        /// The version.
+        package: PackageRef,
+        /// The plan of the form.
+        preset: Option<Arc<str>>,
+        /// The role that it runs in.
+        role: Option<Arc<str>>,
+        /// The prices that were accepted.
+        lines: Vec<Line>,
+        /// What it is remembered by, as the change is that made others.
+        run: RunId,
     },
 }

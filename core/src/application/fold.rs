@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Actor, Fact, GrantId, OperationId, OperationKind, Outcome, PackageRef};
+use super::{Actor, Fact, GrantId, OperationId, OperationKind, Outcome, PackageRef, TransferId, transfer::Source};
 use crate::{
     error::Result,
     event::Timestamp,
@@ -36,6 +36,8 @@ pub enum Standing {
     Installed,
     /// The last change did not end well.
     Broken(OperationKind),
+    /// It is there, and does not change: it is about to be handed over.
+    Leaving,
     /// It is gone, or was never there.
     Removed,
 }
@@ -51,6 +53,7 @@ impl Standing {
             Self::Interrupted(_) => "interrupted",
             Self::Installed => "installed",
             Self::Broken(_) => "broken",
+            Self::Leaving => "leaving",
             Self::Removed => "removed",
         }
     }
@@ -122,6 +125,8 @@ pub(super) struct Remembered {
     pub(super) preset: Option<Arc<str>>,
     pub(super) role: Option<Arc<str>>,
     pub(super) run: RunId,
+    /// Its template, where no run carries it: it was taken over.
+    pub(super) source: Option<Source>,
     pub(super) lines: Vec<Line>,
     /// An object by name of the variable; secrets are marked.
     pub(super) variables: Value,
@@ -145,8 +150,16 @@ pub(super) struct Folded {
     /// Actions that did not end, and when nobody waits for them any more.
     pub(super) open_actions: BTreeMap<OperationId, Timestamp>,
     pub(super) audit: Vec<AuditRecord>,
+    /// The way that it is about to go, or went, as the last thing that was done with it.
+    pub(super) leaves: Option<TransferId>,
+    /// The way that it came, where nothing was done with it since.
+    pub(super) came: Option<TransferId>,
+    /// How often its standing may have changed: what a proposal is made on.
+    pub(super) steps: u64,
     /// What each change was made with that was not judged yet.
     pending: Option<Remembered>,
+    /// How it stood before the last change.
+    before: Standing,
 }
 
 fn plain_map(value: Option<&Value>) -> BTreeMap<Arc<str>, Value> {
@@ -174,7 +187,11 @@ impl Folded {
             last: None,
             open_actions: BTreeMap::new(),
             audit: Vec::with_capacity(history.entries.len()),
+            leaves: None,
+            came: None,
+            steps: 0,
             pending: None,
+            before: Standing::Removed,
         };
         for entry in &history.entries {
             let fact: Fact = entry.read()?;
@@ -188,12 +205,14 @@ impl Folded {
         match fact {
             Fact::Intended { operation, kind, run, by, why, app_id, package, preset, role, lines, part_of, .. } => {
                 self.view.app_id = Arc::clone(app_id);
-                self.view.standing = Standing::Changing(*kind);
+                self.before = self.view.standing;
+                self.stand(Standing::Changing(*kind));
                 self.pending = Some(Remembered {
                     package: package.clone(),
                     preset: preset.clone(),
                     role: role.clone(),
                     run: *run,
+                    source: None,
                     lines: lines.clone(),
                     variables: values.get("variables").cloned().unwrap_or_else(Value::empty_object),
                     inputs: plain_map(values.get("inputs")),
@@ -221,7 +240,7 @@ impl Folded {
                 let Some(change) = found else { return };
                 change.ended = Some((*outcome, at));
                 let (kind, run) = (change.kind, change.run);
-                let is_last = self.last_change() == Some(*operation);
+                let is_last = self.view.operations.last().is_some_and(|one| one.operation == *operation);
                 // It may have begun all the same, late; then its real end follows.
                 let made_with = match outcome {
                     Outcome::NotBegun => self.pending.clone(),
@@ -242,7 +261,55 @@ impl Folded {
             Fact::Revoked { grant, .. } => {
                 self.view.grants.iter_mut().filter(|one| one.grant == *grant).for_each(|one| one.is_revoked = true);
             }
+            Fact::Departing { transfer, .. } => {
+                self.stand(Standing::Leaving);
+                self.leaves = Some(*transfer);
+            }
+            Fact::Kept { .. } => self.stand(Standing::Installed),
+            Fact::Departed { transfer, .. } => {
+                self.be_gone();
+                self.stand(Standing::Removed);
+                self.leaves = Some(*transfer);
+            }
+            Fact::Arrived { transfer, app_id, package, preset, role, lines, run, .. } => {
+                self.view.app_id = Arc::clone(app_id);
+                self.view.package = Some(package.clone());
+                self.view.preset.clone_from(preset);
+                self.stand(Standing::Installed);
+                self.came = Some(*transfer);
+                let known = Remembered {
+                    package: package.clone(),
+                    preset: preset.clone(),
+                    role: role.clone(),
+                    run: *run,
+                    source: values.get("template").and_then(Source::of_value),
+                    lines: lines.clone(),
+                    variables: values.get("variables").cloned().unwrap_or_else(Value::empty_object),
+                    inputs: plain_map(values.get("inputs")),
+                    generated: plain_map(values.get("generated")),
+                };
+                self.good = Some(known.clone());
+                self.last = Some(known);
+            }
         }
+    }
+
+    /// It stands otherwise from here on.
+    fn stand(&mut self, standing: Standing) {
+        self.view.standing = standing;
+        (self.leaves, self.came) = (None, None);
+        self.steps += 1;
+    }
+
+    /// Nothing of it is left under the name.
+    fn be_gone(&mut self) {
+        self.generation += 1;
+        self.good = None;
+        self.last = None;
+        self.view.package = None;
+        self.view.preset = None;
+        // What was granted was granted of what is gone.
+        self.view.grants.iter_mut().for_each(|grant| grant.is_revoked = true);
     }
 
     /// Says how an installation stands after a change ended.
@@ -253,27 +320,9 @@ impl Folded {
         };
         self.view.standing = match (kind, outcome) {
             // As it was, also where it was broken before.
-            (_, Outcome::NotBegun) => {
-                let earlier = self.view.operations.iter().rev().find_map(|one| {
-                    let (outcome, _) = one.ended?;
-                    (outcome != Outcome::NotBegun).then_some((one.kind, outcome))
-                });
-                return self.view.standing = match earlier {
-                    Some((OperationKind::Uninstall, Outcome::Succeeded)) | None => Standing::Removed,
-                    Some((_, Outcome::Succeeded)) => Standing::Installed,
-                    Some((OperationKind::Install, Outcome::Undone)) => Standing::Removed,
-                    Some((_, Outcome::Undone)) => before,
-                    Some((kind, _)) => Standing::Broken(kind),
-                };
-            }
+            (_, Outcome::NotBegun) => return self.view.standing = self.before,
             (OperationKind::Uninstall, Outcome::Succeeded) | (OperationKind::Install, Outcome::Undone) => {
-                self.generation += 1;
-                self.good = None;
-                self.last = None;
-                self.view.package = None;
-                self.view.preset = None;
-                // What was granted was granted of what is gone.
-                self.view.grants.iter_mut().for_each(|grant| grant.is_revoked = true);
+                self.be_gone();
                 return self.view.standing = Standing::Removed;
             }
             (_, Outcome::Succeeded) => {
@@ -303,10 +352,5 @@ impl Folded {
     /// Returns whether anything was ever written down.
     pub(super) fn is_empty(&self) -> bool {
         self.audit.is_empty()
-    }
-
-    /// Returns the last change, whatever became of it: what a proposal is made on.
-    pub(super) fn last_change(&self) -> Option<OperationId> {
-        self.view.operations.last().map(|one| one.operation)
     }
 }

@@ -5,7 +5,7 @@
 //!   └── Applications (what one actor can do) ── install_all
 //!         └── Installation (tenant, name) = a stack + a ledger
 //!               propose_* ──▶ Proposal (form, plan, quote) ──carry_out──▶ Operation (a run) ──▶ OperationReport
-//!               act · grant · revoke · audit · view · recover · resume · give_up
+//!               act · grant · revoke · audit · view · recover · resume · give_up · export · import · hand_over · keep
 //! ```
 //!
 //! An installation is one version of a package, installed for one tenant under a name. What there is of it is in the stack
@@ -35,11 +35,12 @@ mod platform;
 mod problem;
 mod propose;
 mod recover;
+mod transfer;
 
 pub use action::ActionReport;
 pub use actor::{Actor, Decision, Permission, Policy, Verb};
 pub use change::{CarryOptions, Operation, OperationReport};
-pub use fact::{Fact, GrantId, OperationId, OperationKind, Outcome, PackageRef};
+pub use fact::{Fact, GrantId, OperationId, OperationKind, Outcome, PackageRef, TransferId};
 pub use fold::{AuditRecord, Grant, InstallationView, OperationView, Standing};
 pub use grant::Granted;
 pub use hook::{
@@ -52,3 +53,4 @@ pub use parcel::Parcel;
 pub use platform::{Applications, Platform, PlatformBuilder};
 pub use propose::{Proposal, ProposeOptions};
 pub use recover::Recovered;
+pub use transfer::{Receipt, Transfer};

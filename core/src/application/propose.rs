@@ -3,19 +3,20 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Installation, OperationId, OperationKind, PackageRef, Parcel, RoleRequest, Standing, Verb,
+    Installation, OperationKind, PackageRef, Parcel, RoleRequest, Standing, Verb,
     fold::{Folded, Remembered},
     problem,
+    transfer::Source,
 };
 use crate::{
     catalog::System,
-    error::{Diagnostics as _, Error, Result},
+    error::{Error, Result},
     form::{self, FormState, Inputs, Phase},
     plan::{Mode, Plan},
     pricing::{Bundle, Quote},
     stack::{PlanOptions, QuoteOptions},
     state::RunId,
-    template::{self, Files, RawVariables, Template},
+    template::{RawVariables, Template},
     value::{Marks, Value},
 };
 
@@ -55,8 +56,8 @@ pub struct Proposal {
     pub(super) made_with: Remembered,
     /// How it was quoted, to be quoted so again.
     pub(super) quoting: QuoteOptions,
-    /// The last change that it knows of.
-    pub(super) on: Option<OperationId>,
+    /// How much of the ledger it knows of.
+    pub(super) on: u64,
 }
 
 impl Proposal {
@@ -201,22 +202,13 @@ impl Installation {
     }
 
     async fn propose_removal(&self, folded: &Folded, options: &ProposeOptions) -> Result<Proposal> {
+        // What goes is what was accepted last.
         let known = folded.last.as_ref().or(folded.good.as_ref());
         let known = known.ok_or_else(|| problem::standing(&folded.view, "uninstalled"))?;
-        let template = self.template_of(known.run).await?;
-        let draft = Draft {
-            kind: OperationKind::Uninstall,
-            mode: Mode::Destroy,
-            template: &template,
-            rules: &[],
-            form: None,
-            app_id: Arc::clone(&folded.view.app_id),
-            // What goes is what was accepted last.
-            made_with: Remembered { run: RunId::mint(), ..known.clone() },
-        };
-        self.finish_proposal(draft, folded, options).await
+        self.propose_again(OperationKind::Uninstall, known, folded, options).await
     }
 
+    /// Works out a change with what is remembered: nothing is filled in, and no package is needed.
     async fn propose_again(
         &self,
         kind: OperationKind,
@@ -224,15 +216,16 @@ impl Installation {
         folded: &Folded,
         options: &ProposeOptions,
     ) -> Result<Proposal> {
-        let template = self.template_of(known.run).await?;
+        let source = self.source_of(known).await?;
+        let template = source.template()?;
         let draft = Draft {
             kind,
-            mode: Mode::Normal,
+            mode: if kind == OperationKind::Uninstall { Mode::Destroy } else { Mode::Normal },
             template: &template,
             rules: &[],
             form: None,
             app_id: Arc::clone(&folded.view.app_id),
-            made_with: Remembered { run: RunId::mint(), ..known.clone() },
+            made_with: Remembered { run: RunId::mint(), source: None, ..known.clone() },
         };
         self.finish_proposal(draft, folded, options).await
     }
@@ -294,6 +287,7 @@ impl Installation {
                 preset: state.preset.clone(),
                 role,
                 run: RunId::mint(),
+                source: None,
                 lines: Vec::new(),
                 variables,
                 inputs: filled,
@@ -339,21 +333,22 @@ impl Installation {
             app_id,
             made_with,
             quoting,
-            on: folded.last_change(),
+            on: folded.steps,
         })
     }
 
-    /// Returns the template that a run was planned from: the run carries it.
-    async fn template_of(&self, run: RunId) -> Result<Template> {
-        let segments = self.stack.segments(run).await?;
-        let plan = segments.first().ok_or_else(|| Error::bug("a run has no plan").context("run", run))?;
-        let texts = plan.inputs.files.iter().map(|(path, text)| (path, text.clone()));
-        let options = template::Options::default().edition(plan.inputs.edition);
-        let (template, problems) = Template::parse(&Files::from_texts(texts), &options);
-        if problems.has_errors() {
-            return Err(Error::from_diagnostics("template.invalid", problems));
+    /// Returns what something was made from: the run carries it, or whoever handed it over gave it along.
+    pub(super) async fn source_of(&self, known: &Remembered) -> Result<Source> {
+        if let Some(source) = &known.source {
+            return Ok(source.clone());
         }
-        Ok(template)
+        let segments = self.stack.segments(known.run).await?;
+        let plan = segments.first().ok_or_else(|| Error::bug("a run has no plan").context("run", known.run))?;
+        Ok(Source {
+            edition: plan.inputs.edition,
+            files: plan.inputs.files.clone(),
+            read_files: plan.inputs.read_files.clone(),
+        })
     }
 
     fn tags(&self, app_id: &Arc<str>) -> BTreeMap<Arc<str>, Arc<str>> {
@@ -403,7 +398,7 @@ fn app_id(key: &crate::state::StackKey, generation: u64) -> Arc<str> {
     format!("{}-{digits}", key.name).into()
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let is_name = (1..=48).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && !name.ends_with('-')

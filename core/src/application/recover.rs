@@ -31,6 +31,8 @@ impl Installation {
             self.note_end(operation, Outcome::Interrupted, Vec::new()).await?;
         }
         let (Some(open), Some(truth)) = (folded.in_question(), self.truth(&folded).await?) else {
+            // What was handed over may not all be forgotten.
+            self.let_go().await?;
             return Ok(Recovered::Nothing);
         };
         let (operation, kind) = (open.operation, open.kind);

@@ -1,24 +1,24 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+/// A name of 128 bits; the text says in `Debug` what it names.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(Uuid);
+        pub struct $name(uuid::Uuid);
 
         impl $name {
             /// Mints a new one from 122 random bits.
             pub fn mint() -> Self {
-                Self(Uuid::new_v4())
+                Self(uuid::Uuid::new_v4())
             }
 
             /// Returns the one with exactly these bits.
             pub const fn from_u128(bits: u128) -> Self {
-                Self(Uuid::from_u128(bits))
+                Self(uuid::Uuid::from_u128(bits))
             }
 
             /// Returns its bits.
@@ -43,11 +43,12 @@ macro_rules! uuid_id {
             type Err = uuid::Error;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Uuid::from_str(text).map(Self)
+                uuid::Uuid::from_str(text).map(Self)
             }
         }
     };
 }
+pub(crate) use uuid_id;
 
 uuid_id!(
     /// The identity of one remote object: minted for every planned create, never reused, unaffected by moves.

@@ -34,6 +34,7 @@ mod whole;
 
 pub use check::{CheckInstance, CheckKind, CheckResult, CheckStatus};
 pub use dependency::{Dependencies, splice};
+pub(crate) use id::uuid_id;
 pub use id::{LeaseToken, LedgerKey, Lineage, ObjectId, RunId, StackKey};
 pub use ledger::{Head, Ledger, LedgerDraft, LedgerEntry, LedgerHistory};
 pub use memory::MemoryStore;
