@@ -13,9 +13,11 @@ use stackwright::{
         Actor, CarryOptions, Fact, Fate, Installation, Item, ManyOptions, OperationKind, OperationReport, Outcome,
         OutputRef, Parcel, Proposal, ProposeOptions, Recovered, Standing, Transfer, Verb,
     },
+    event::Clock,
     form::{Inputs, Phase},
     run::OnFailure,
     state::{
+        Store,
         cipher::{AesGcmCipher, Cipher, Key},
         testing::{Faults, FaultyStore},
     },
@@ -177,6 +179,23 @@ async fn an_upgrade_that_failed_goes_back_to_what_was_there() {
         let proposal = shop.propose_upgrade(&parcel("1.1.0"), &better, &options).await.expect("a proposal");
         assert!(carry(&shop, proposal).await.is_success());
     }
+}
+
+#[tokio::test]
+async fn what_never_began_leaves_it_as_broken_as_it_was() {
+    let stage = Stage::default();
+    let shop = stage.shop();
+    install(&shop, &parcel("1.0.0"), &inputs("gz", 2)).await;
+    let broken = Inputs::of([("size", json!(5)), ("fault", json!("refuse update"))]);
+    let options = ProposeOptions::default();
+    let proposal = shop.propose_upgrade(&parcel("1.0.0"), &broken, &options).await.expect("a proposal");
+    assert!(!carry(&shop, proposal).await.is_success());
+    let retry = shop.propose_retry(&options).await.expect("a proposal");
+    let held =
+        stage.disk.acquire(shop.key(), "somebody", stage.clock.now(), Duration::from_secs(9)).await.expect("held");
+    assert_eq!(code(shop.carry_out(retry, &CarryOptions::default()).await), "lease.held");
+    stage.disk.release(&held).await.expect("given back");
+    assert_eq!(shop.view().await.expect("a view").standing, Standing::Broken(OperationKind::Upgrade));
 }
 
 #[tokio::test]

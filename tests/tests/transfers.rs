@@ -324,6 +324,10 @@ fn attempt(act: Act, faults: Faults, what: &str) -> u64 {
         let apps = |tenant: &str| stage.apps(tenant, "alice");
         let (shop, mine) = (stage.shop(), apps("globex").installation("site"));
         shop.recover().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        // What is somebody else's by now is forgotten without anybody who does it again.
+        let left =
+            stage.platform(stage.disk.clone()).engine().stack("acme", "shop").state().await.expect("a state").rows;
+        assert_eq!(left.is_empty(), standing(&shop).await == Standing::Removed, "{what}");
         // Never two owners who may change it, whenever it died.
         let owners = [standing(&shop).await, standing(&mine).await];
         assert!(owners.iter().filter(|standing| **standing == Standing::Installed).count() <= 1, "{what}: {owners:?}");
