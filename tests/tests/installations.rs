@@ -707,3 +707,60 @@ async fn no_call_reaches_an_installation_of_another_tenant() {
     assert_eq!(stage.world.things().len(), 4);
     assert_eq!(shop.view().await.expect("a view").standing, Standing::Leaving);
 }
+
+const READER: &str = r#"
+variable "region" { type = string }
+variable "fault" {
+  type    = string
+  default = null
+}
+
+module "sub" { source = "./sub" }
+
+resource "thing" "each" {
+  for_each = fileset(path.module, "names/*.txt")
+  name     = "${file("${path.module}/${each.key}")} ${templatefile("${path.module}/../charts/values.tftpl", { region = var.region })} ${module.sub.text}"
+  fault    = var.fault
+}
+"#;
+
+#[tokio::test]
+async fn templates_read_files_of_their_package() {
+    let files = |greeting: &str| {
+        parcel_of(&[
+            ("package.yaml", "format: 1\nname: reader\nversion: 1.0.0\n"),
+            ("template/main.tf", READER),
+            ("template/names/a.txt", greeting),
+            ("template/names/b.txt", "bo"),
+            ("template/sub/main.tf", "output \"text\" { value = file(\"${path.module}/own.txt\") }\n"),
+            ("template/sub/own.txt", "mine"),
+            ("charts/values.tftpl", "at ${region}"),
+        ])
+    };
+    let stage = Stage::default();
+    let shop = stage.shop();
+    let region = |region: &str| Inputs::of([("region", json!(region))]);
+    let outside = parcel_of(&[
+        ("package.yaml", "format: 1\nname: reader\nversion: 1.0.0\n"),
+        ("template/main.tf", "output \"x\" { value = file(\"../../etc/passwd\") }\n"),
+    ]);
+    let options = ProposeOptions::default();
+    let refused = shop.propose_install(&outside, &Inputs::default(), &options).await.expect_err("outside");
+    assert!(refused.message().contains("is outside"), "{refused:?}");
+    assert!(install(&shop, &files("al"), &region("gz")).await.is_success());
+    let names = |stage: &Stage| stage.world.things().into_values().map(|made| made.name).collect::<Vec<_>>();
+    assert_eq!(names(&stage), ["al at gz mine", "bo at gz mine"]);
+    // Trying again and undoing need no package, and see the files as they were: all that were listed, too.
+    let broken = Inputs::of([("region", json!("bj")), ("fault", json!("refuse create"))]);
+    let proposal = shop.propose_upgrade(&files("eve"), &broken, &options).await.expect("a proposal");
+    assert!(!carry(&shop, proposal).await.is_success());
+    let undo = shop.propose_undo(&options).await.expect("a proposal");
+    assert!(carry(&shop, undo).await.is_success());
+    assert_eq!(names(&stage).len(), 2);
+    assert!(names(&stage).iter().all(|name| name.ends_with(" at gz mine") && !name.starts_with("eve")));
+    let again = shop.propose_upgrade(&files("al"), &Inputs::default(), &options).await.expect("a proposal");
+    assert!(again.is_empty(), "{}", again.plan);
+    let gone = shop.propose_uninstall(&options).await.expect("a proposal");
+    assert!(carry(&shop, gone).await.is_success());
+    assert!(names(&stage).is_empty());
+}

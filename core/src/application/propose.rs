@@ -16,7 +16,7 @@ use crate::{
     pricing::{Bundle, Quote},
     stack::{PlanOptions, QuoteOptions},
     state::RunId,
-    template::{RawVariables, Template},
+    template::{RawVariables, Template, eval::FileAccess},
     value::{Marks, Value},
 };
 
@@ -72,6 +72,8 @@ struct Draft<'a> {
     kind: OperationKind,
     mode: Mode,
     template: &'a Template,
+    /// What its functions may read.
+    files: Arc<dyn FileAccess + Send + Sync>,
     rules: &'a [Bundle],
     form: Option<FormState>,
     app_id: Arc<str>,
@@ -222,6 +224,7 @@ impl Installation {
             kind,
             mode: if kind == OperationKind::Uninstall { Mode::Destroy } else { Mode::Normal },
             template: &template,
+            files: source.readable(),
             rules: &[],
             form: None,
             app_id: Arc::clone(&folded.view.app_id),
@@ -280,6 +283,7 @@ impl Installation {
             kind,
             mode: Mode::Normal,
             template: &package.template,
+            files: Arc::new(package.readable()),
             rules: &package.bundles,
             app_id,
             made_with: Remembered {
@@ -304,11 +308,12 @@ impl Installation {
     }
 
     async fn finish_proposal(&self, draft: Draft<'_>, folded: &Folded, options: &ProposeOptions) -> Result<Proposal> {
-        let Draft { kind, mode, template, rules, form, app_id, mut made_with } = draft;
+        let Draft { kind, mode, template, files, rules, form, app_id, mut made_with } = draft;
         let declared = &template.root().variables;
         let given = made_with.variables.entries().filter(|(name, _)| declared.contains_key(*name));
         let values: Vec<_> = given.map(|(name, value)| (Arc::clone(name), value.clone())).collect();
-        let plan = PlanOptions { variables: RawVariables::from_values(values), mode, ..PlanOptions::default() };
+        let variables = RawVariables::from_values(values);
+        let plan = PlanOptions { variables, mode, files: Some(files), ..PlanOptions::default() };
         let plan = self.stack.plan(template, plan).await?;
         let prior = folded.good.as_ref().map(|good| good.lines.clone()).unwrap_or_default();
         let quoting = QuoteOptions {
@@ -344,11 +349,7 @@ impl Installation {
         }
         let segments = self.stack.segments(known.run).await?;
         let plan = segments.first().ok_or_else(|| Error::bug("a run has no plan").context("run", known.run))?;
-        Ok(Source {
-            edition: plan.inputs.edition,
-            files: plan.inputs.files.clone(),
-            read_files: plan.inputs.read_files.clone(),
-        })
+        Ok(Source::of(&plan.inputs))
     }
 
     fn tags(&self, app_id: &Arc<str>) -> BTreeMap<Arc<str>, Arc<str>> {

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::{Diagnostics as _, Error, ErrorKind, Result},
     form::Inputs,
+    plan::{self, FilesSeen, Replay},
     pricing::Line,
     stack::Handover,
     state::{
@@ -17,8 +18,8 @@ use crate::{
         cipher::Cipher,
         codec::{ChainHash, Format, RecordSealer, Sealer},
     },
-    template::{self, Edition, Files, Template},
-    value::{Marks, Type, Value},
+    template::{self, Edition, Files, Template, eval::FileAccess},
+    value::{Marks, Value},
 };
 
 const DOCUMENT: Format = Format::new("stackwright.transfer", 1);
@@ -32,11 +33,28 @@ const LEDGER: &str = "transfer";
 pub(super) struct Source {
     pub(super) edition: Edition,
     pub(super) files: BTreeMap<String, Arc<str>>,
-    /// What functions read beside the template.
-    pub(super) read_files: BTreeMap<String, Arc<[u8]>>,
+    /// What functions saw beside the template.
+    pub(super) seen: FilesSeen,
+}
+
+/// A [`Source`] as it is stored, sealed: files may hold anything.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceDoc {
+    edition: String,
+    files: BTreeMap<String, Arc<str>>,
+    /// In base64.
+    contents: BTreeMap<String, String>,
+    exists: BTreeMap<String, bool>,
+    lists: BTreeMap<String, Vec<String>>,
+    absolute: BTreeMap<String, String>,
 }
 
 impl Source {
+    pub(super) fn of(inputs: &plan::Inputs) -> Self {
+        Self { edition: inputs.edition, files: inputs.files.clone(), seen: Replay::of(inputs).seen }
+    }
+
     pub(super) fn template(&self) -> Result<Template> {
         let texts = self.files.iter().map(|(path, text)| (path, Arc::clone(text)));
         let options = template::Options::default().edition(self.edition);
@@ -47,32 +65,36 @@ impl Source {
         Ok(template)
     }
 
-    /// As a value, marked as a whole: files may hold anything.
-    fn to_value(&self) -> Value {
-        let files = self.files.iter().map(|(path, text)| (path.as_str(), Value::string(&**text)));
-        let read = self.read_files.iter().map(|(path, bytes)| (path.as_str(), Value::string(STANDARD.encode(bytes))));
-        let fields = [
-            ("edition", Value::string(self.edition.as_str())),
-            ("files", Value::map(Type::String, files)),
-            ("read_files", Value::map(Type::String, read)),
-        ];
-        Value::object(fields).with_marks(Marks::SENSITIVE)
+    /// Returns the files that functions may read: those that they read before.
+    pub(super) fn readable(&self) -> Arc<dyn FileAccess + Send + Sync> {
+        Arc::new(Replay { seen: self.seen.clone() })
+    }
+
+    fn to_value(&self) -> Result<Value> {
+        let contents = self.seen.contents.iter();
+        let doc = SourceDoc {
+            edition: self.edition.to_string(),
+            files: self.files.clone(),
+            contents: contents.map(|(path, bytes)| (path.clone(), STANDARD.encode(bytes))).collect(),
+            exists: self.seen.exists.clone(),
+            lists: self.seen.lists.clone(),
+            absolute: self.seen.absolute.clone(),
+        };
+        let text = serde_json::to_string(&doc).map_err(|_| Error::bug("a template has no JSON form"))?;
+        Ok(Value::string(text).with_marks(Marks::SENSITIVE))
     }
 
     pub(super) fn of_value(value: &Value) -> Option<Self> {
-        let (value, _) = value.unmark_deep();
-        let texts = |name: &str| -> Option<Vec<(String, Arc<str>)>> {
-            let entries = value.attribute(name)?.entries();
-            entries.map(|(path, text)| Some((path.to_string(), Arc::from(text.as_str()?)))).collect()
+        let doc: SourceDoc = serde_json::from_str(value.unmark_deep().0.as_str()?).ok()?;
+        let contents = doc.contents.into_iter();
+        let contents = contents.map(|(path, text)| Some((path, Arc::from(STANDARD.decode(text).ok()?))));
+        let seen = FilesSeen {
+            contents: contents.collect::<Option<_>>()?,
+            exists: doc.exists,
+            lists: doc.lists,
+            absolute: doc.absolute,
         };
-        let read = texts("read_files")?.into_iter();
-        Some(Self {
-            edition: value.attribute("edition")?.as_str()?.parse().ok()?,
-            files: texts("files")?.into_iter().collect(),
-            read_files: read
-                .map(|(path, text)| Some((path, Arc::from(STANDARD.decode(&*text).ok()?))))
-                .collect::<Option<_>>()?,
-        })
+        Some(Self { edition: doc.edition.parse().ok()?, files: doc.files, seen })
     }
 }
 
@@ -286,7 +308,7 @@ impl Installation {
             variables: seal.encode_value("variables", &known.variables)?,
             inputs: seal.encode_value("inputs", &object(&known.inputs))?,
             generated: seal.encode_value("generated", &object(&known.generated))?,
-            template: seal.encode_value("template", &self.source_of(known).await?.to_value())?,
+            template: seal.encode_value("template", &self.source_of(known).await?.to_value()?)?,
             rows,
             outputs,
         };
@@ -353,7 +375,7 @@ impl Installation {
         let sealed = super::propose::sealed;
         let draft = LedgerDraft::new(&fact)?.with("variables", made_with.variables.clone());
         let draft = draft.with("inputs", sealed(&made_with.inputs)).with("generated", sealed(&made_with.generated));
-        Ok(draft.with("template", made_with.source.to_value()))
+        Ok(draft.with("template", made_with.source.to_value()?))
     }
 
     /// Lets go of what arrived elsewhere: whatever it had belongs to the other installation now, and is forgotten here.
@@ -488,4 +510,28 @@ fn taken() -> Error {
 
 fn withdrawn() -> Error {
     Error::new(ErrorKind::Conflict, "transfer.withdrawn", "its owner kept it; ask for it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_functions_saw_goes_along() {
+        let source = Source {
+            edition: Edition::Stackwright,
+            files: [("main.tf".to_owned(), Arc::from("# hunter2"))].into(),
+            seen: FilesSeen {
+                contents: [("./a".to_owned(), Arc::from(&b"\xff\0"[..]))].into(),
+                exists: [("./b".to_owned(), false)].into(),
+                lists: [(".".to_owned(), vec!["a".to_owned()])].into(),
+                absolute: [("a".to_owned(), "/a".to_owned())].into(),
+            },
+        };
+        let value = source.to_value().expect("a value");
+        assert!(value.is_sensitive());
+        let back = Source::of_value(&value).expect("a source");
+        assert_eq!((back.edition, &back.files, &back.seen), (source.edition, &source.files, &source.seen));
+        assert!(Source::of_value(&Value::string("{}")).is_none());
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
     pricing::Bundle,
     template::{
         self, Edition, Files, Template, document,
-        eval::{self, Budget, EmptyScope, Evaluator, Functions},
+        eval::{self, Budget, EmptyScope, Evaluator, Functions, MemoryFiles},
         hcl,
         syntax::Expr,
     },
@@ -32,6 +32,8 @@ pub struct Package {
     pub action_forms: Vec<(Arc<str>, Form)>,
     /// Its bundle rules.
     pub bundles: Vec<Bundle>,
+    /// The folder of its template.
+    folder: String,
     /// What the role of an installation must be allowed to do: a text with `${…}`.
     role: Option<Expr>,
     /// All of its files.
@@ -101,7 +103,8 @@ impl Package {
             None => form::derive(template.root(), widgets),
         };
         problems.tidy();
-        (Self { manifest, template, form, form_is_derived, action_forms, bundles, role, files }, problems)
+        let folder = folder.to_owned();
+        (Self { manifest, template, form, form_is_derived, action_forms, bundles, folder, role, files }, problems)
     }
 
     /// Reads a package from a folder. Names that begin with a dot are left out.
@@ -146,6 +149,12 @@ impl Package {
             return Err(refused("it names something secret"));
         }
         text.as_str().map(|text| Some(Arc::from(text))).ok_or_else(|| refused("it is no text"))
+    }
+
+    /// Returns what functions of its template may read: all files of the package, from the template's folder on.
+    pub fn readable(&self) -> MemoryFiles {
+        let files = self.files.iter().map(|(path, bytes)| (Arc::clone(path), Arc::clone(bytes)));
+        MemoryFiles::new(files, &self.folder)
     }
 
     /// Returns name and version.

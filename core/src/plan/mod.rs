@@ -49,6 +49,7 @@ pub use data::{
     Action, Change, ChangeIdx, Drift, DriftKind, Inputs, Join, JoinId, Level, Mode, Need, OutputChange, Plan,
     PlannedReadOf, Reason, RowBase, RowUpdate, Step, StepAction, StepConfig, StepId,
 };
+pub(crate) use node::{FilesSeen, Replay};
 pub(crate) use planner::held_against;
 pub use planner::{Answer, Ask, ObjectIds, PlanInput, PlanOptions, Planner, Request, RequestId};
 pub use residue::{Drawing, Finalized, Residue};

@@ -16,7 +16,11 @@ use crate::{
     resource::{CallInfo, Context, Registry, Traits, checked_plan},
     run::{Holder, HolderParts, call_info, guarded},
     schema::Schema,
-    template::{RawVariables, SchemaSource, Template, check, eval::Functions, resolve_variables},
+    template::{
+        RawVariables, SchemaSource, Template, check,
+        eval::{FileAccess, Functions},
+        resolve_variables,
+    },
     value::{Value, to_json_value},
 };
 
@@ -46,6 +50,8 @@ pub struct PlanOptions {
     pub imports: Vec<Import>,
     /// The folder that functions may read files from; `None`: none.
     pub root: Option<PathBuf>,
+    /// The files that functions may read, where they are in no folder; then `root` says nothing.
+    pub files: Option<Arc<dyn FileAccess + Send + Sync>>,
     /// How many requests are under way at once; at least 1.
     pub parallelism: usize,
     /// Where events go.
@@ -67,6 +73,7 @@ impl Default for PlanOptions {
             refresh: true,
             imports: Vec::new(),
             root: None,
+            files: None,
             parallelism: 64,
             events: None,
             cancellation: CancellationToken::new(),
@@ -123,7 +130,11 @@ impl Stack {
         }
         let state = self.state().await?;
         refuse_uncertain(&state.rows, &options)?;
-        let files = self.engine.files(options.root.as_deref())?;
+        let files: Box<dyn FileAccess + Send> = match &options.files {
+            Some(files) => Box::new(Arc::clone(files)),
+            None => self.engine.files(options.root.as_deref())?,
+        };
+        let root = options.root.as_ref().filter(|_| options.files.is_none());
         let input = PlanInput {
             lineage: state.lineage,
             variables: variables.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
@@ -134,7 +145,7 @@ impl Stack {
             object_ids: ObjectIds::random(),
             timestamp: self.engine.inner.clock.now(),
             workspace: self.key.name.to_string(),
-            root: options.root.as_ref().map_or_else(|| ".".to_owned(), |root| root.display().to_string()),
+            root: root.map_or_else(|| ".".to_owned(), |root| root.display().to_string()),
             options: crate::plan::PlanOptions {
                 mode: options.mode,
                 targets: options.targets.clone(),

@@ -7,6 +7,7 @@ use std::{
 use crate::{
     address::ModuleInstance,
     error::Span,
+    plan::Inputs,
     template::eval::{FileAccess, Functions, Problem, World},
 };
 
@@ -45,7 +46,7 @@ impl fmt::Debug for Env {
 
 /// What functions saw of the file system: all that it takes to evaluate the same again somewhere else.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::plan) struct FilesSeen {
+pub(crate) struct FilesSeen {
     /// Contents by path.
     pub contents: BTreeMap<String, Arc<[u8]>>,
     /// Whether there was a file, by path.
@@ -89,6 +90,12 @@ impl Recorder {
     }
 }
 
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
 impl FileAccess for Recorder {
     fn read(&self, path: &str) -> Result<Arc<[u8]>, Problem> {
         self.look(path, |seen| &mut seen.contents, |files| files.read(path))
@@ -109,11 +116,22 @@ impl FileAccess for Recorder {
 
 /// Shows the files as they were seen before, and no others.
 #[derive(Clone, Debug, Default)]
-pub(in crate::plan) struct Replay {
+pub(crate) struct Replay {
     pub seen: FilesSeen,
 }
 
 impl Replay {
+    /// Shows what functions saw while a plan with these inputs was made.
+    pub(crate) fn of(inputs: &Inputs) -> Self {
+        let seen = FilesSeen {
+            contents: inputs.read_files.clone(),
+            exists: inputs.existing_files.clone(),
+            lists: inputs.listed_files.clone(),
+            absolute: inputs.absolute_paths.clone(),
+        };
+        Self { seen }
+    }
+
     fn unseen<T>(path: &str) -> Result<T, Problem> {
         let message = format!("`{path}` was not looked at while the plan was made");
         Err(Problem::new(message)

@@ -34,7 +34,8 @@ mod table;
 mod touched;
 mod value;
 
-pub(super) use env::{Env, FilesSeen, Place, Recorder, Replay};
+pub(super) use env::{Env, Place, Recorder};
+pub(crate) use env::{FilesSeen, Replay};
 pub(super) use ephemeral::{held, held_later};
 pub(super) use evaluate::Evaluated;
 pub(super) use expand::{Expansion, Keys, Repeat};

@@ -11,8 +11,8 @@ use crate::{
     address::{Address, Mode},
     error::{Diagnostics as _, Error, Result},
     plan::{
-        Action, Change, Inputs, Plan, TypeSource,
-        node::{Env, Evaluated, Event, FilesSeen, ModuleIdx, NodeId, Options, Place, Replay, Table, Touched},
+        Action, Change, Plan, TypeSource,
+        node::{Env, Evaluated, Event, ModuleIdx, NodeId, Options, Place, Replay, Table, Touched},
         planner::seconds,
     },
     state::{Row, RowStatus},
@@ -156,7 +156,7 @@ impl Residue {
         };
         let env = Env {
             functions: Arc::new(self.types.functions()),
-            files: Box::new(Replay { seen: seen(inputs) }),
+            files: Box::new(Replay::of(inputs)),
             world: Box::new(world),
             workspace: inputs.workspace.clone(),
             root: inputs.root.clone(),
@@ -269,14 +269,5 @@ impl Residue {
         let table = self.table()?;
         let (module, key, _) = table.block_of(node).ok_or_else(|| Error::bug("a node is no instance"))?;
         Ok((module, key.clone(), Arc::clone(&table.module(module).module)))
-    }
-}
-
-fn seen(inputs: &Inputs) -> FilesSeen {
-    FilesSeen {
-        contents: inputs.read_files.clone(),
-        exists: inputs.existing_files.clone(),
-        lists: inputs.listed_files.clone(),
-        absolute: inputs.absolute_paths.clone(),
     }
 }

@@ -122,6 +122,7 @@ impl Scope for Stage<'_> {
 }
 
 /// Files that nobody may look at yet: what a function would read is not known, and that is no mistake.
+#[derive(Debug)]
 pub(super) struct LaterFiles;
 
 impl LaterFiles {

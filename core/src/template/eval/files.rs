@@ -11,7 +11,7 @@ use super::Problem;
 ///
 /// Paths are as written in a template: relative ones start at the working directory of the template. What lies outside
 /// of the root is refused with `eval.path_escape`, links included.
-pub trait FileAccess {
+pub trait FileAccess: fmt::Debug {
     /// Returns the bytes of a file.
     ///
     /// # Errors
@@ -37,6 +37,24 @@ pub trait FileAccess {
     /// # Errors
     /// `eval.file` when that cannot be known.
     fn absolute(&self, path: &str) -> Result<String, Problem>;
+}
+
+impl<F: FileAccess + ?Sized> FileAccess for Arc<F> {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, Problem> {
+        (**self).read(path)
+    }
+
+    fn exists(&self, path: &str) -> Result<bool, Problem> {
+        (**self).exists(path)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, Problem> {
+        (**self).list(folder)
+    }
+
+    fn absolute(&self, path: &str) -> Result<String, Problem> {
+        (**self).absolute(path)
+    }
 }
 
 /// No file at all.
@@ -256,6 +274,79 @@ fn slashes(path: &Path) -> String {
     if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() }
 }
 
+/// Files in memory, such as those of a package. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct MemoryFiles {
+    files: Arc<BTreeMap<Arc<str>, Arc<[u8]>>>,
+    /// The parts of the folder where relative paths start.
+    working: Vec<String>,
+}
+
+impl MemoryFiles {
+    /// Returns access to `files`, by path with `/` between its parts; relative paths start at the folder `working`, and may
+    /// lead to any of them.
+    pub fn new(files: impl IntoIterator<Item = (Arc<str>, Arc<[u8]>)>, working: &str) -> Self {
+        let working = working.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        Self { files: Arc::new(files.into_iter().collect()), working }
+    }
+
+    /// Joins, removes `.` and `..`, and refuses what leaves the topmost folder.
+    fn place(&self, path: &str) -> Result<String, Problem> {
+        if path.starts_with('/') {
+            return Err(escape(path));
+        }
+        let mut parts: Vec<&str> = self.working.iter().map(String::as_str).collect();
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop().ok_or_else(|| escape(path))?),
+                part => parts.push(part),
+            }
+        }
+        Ok(parts.join("/"))
+    }
+
+    /// Returns the files below a folder, relative to it.
+    fn below<'a>(&'a self, folder: &str) -> impl Iterator<Item = &'a str> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let from = self.files.range::<str, _>((std::ops::Bound::Included(prefix.as_str()), std::ops::Bound::Unbounded));
+        from.map_while(move |(path, _)| path.strip_prefix(prefix.as_str()))
+    }
+}
+
+impl FileAccess for MemoryFiles {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, Problem> {
+        let place = self.place(path)?;
+        if let Some(bytes) = self.files.get(place.as_str()) {
+            return Ok(Arc::clone(bytes));
+        }
+        let what = match self.below(&place).next() {
+            Some(_) => format!("`{path}` is not a file"),
+            None => format!("there is no file `{path}`"),
+        };
+        Err(Problem::new(what).code("eval.file"))
+    }
+
+    fn exists(&self, path: &str) -> Result<bool, Problem> {
+        let place = self.place(path)?;
+        if self.files.contains_key(place.as_str()) {
+            return Ok(true);
+        }
+        match self.below(&place).next() {
+            Some(_) => Err(Problem::new(format!("`{path}` is a folder, not a file")).code("eval.file")),
+            None => Ok(false),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, Problem> {
+        Ok(self.below(&self.place(folder)?).map(str::to_owned).collect())
+    }
+
+    fn absolute(&self, path: &str) -> Result<String, Problem> {
+        Err(Problem::new(format!("`{path}` is in no folder of this machine")).code("eval.file"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,5 +390,51 @@ mod tests {
         let files = DirectoryFiles::new(&root).expect("a root");
         assert_eq!(files.read("link").map_err(|problem| problem.code), Err("eval.path_escape"));
         assert_eq!(files.list("."), Ok(vec![]));
+    }
+
+    #[test]
+    fn files_in_memory_are_found_as_in_a_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = ["main.tf", "names/a.txt", "names/b/c.txt", "names-of-others.txt"];
+        for path in files {
+            let place = folder.path().join("template").join(path);
+            std::fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+            std::fs::write(place, path).expect("written");
+        }
+        std::fs::write(folder.path().join("above.txt"), "above").expect("written");
+        let disk = DirectoryFiles::new(folder.path().join("template")).and_then(|files| files.within(folder.path()));
+        let disk = disk.expect("a folder");
+        let named = files.map(|path| (Arc::from(format!("template/{path}")), Arc::from(path.as_bytes())));
+        let above = (Arc::from("above.txt"), Arc::from(&b"above"[..]));
+        let memory = MemoryFiles::new(named.into_iter().chain([above]), "template");
+        let paths = [
+            "main.tf",
+            "./main.tf",
+            "names/../main.tf",
+            "names",
+            "names/",
+            "names/a.txt",
+            "names/b",
+            "none",
+            "none/a",
+            ".",
+            "",
+            "..",
+            "../above.txt",
+            "./../template/names/a.txt",
+            "../..",
+            "../../x",
+            "names-of-others.txt",
+        ];
+        for path in paths {
+            let both: [&dyn FileAccess; 2] = [&disk, &memory];
+            let told = both.map(|files| {
+                let code = |problem: Problem| problem.code;
+                (files.read(path).map_err(code), files.exists(path).map_err(code), files.list(path).map_err(code))
+            });
+            assert_eq!(told[0], told[1], "{path}");
+        }
+        assert_eq!(memory.read("/etc/passwd").expect_err("outside").code, "eval.path_escape");
+        assert_eq!(memory.absolute("main.tf").expect_err("nowhere").code, "eval.file");
     }
 }

@@ -51,7 +51,7 @@ mod tests;
 pub use console::console_print;
 pub use context::Context;
 pub use evaluator::{Evaluator, Findings};
-pub use files::{DirectoryFiles, FileAccess, NoFiles};
+pub use files::{DirectoryFiles, FileAccess, MemoryFiles, NoFiles};
 pub(crate) use functions::compile_pattern;
 pub use functions::{Body, Call, Function, Functions, Parameter, TypeOf, builtin_functions};
 pub use options::{Budget, NotYet, Observation, ObservationKind, Options, SystemWorld, World};

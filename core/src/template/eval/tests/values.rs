@@ -126,6 +126,7 @@ fn variables_come_before_the_scope() {
 
 #[test]
 fn texts_of_templates() {
+    #[derive(Debug)]
     struct One;
     impl FileAccess for One {
         fn read(&self, path: &str) -> Result<std::sync::Arc<[u8]>, Problem> {
