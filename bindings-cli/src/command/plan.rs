@@ -72,6 +72,7 @@ pub(super) async fn make(
         refresh: planning.refresh,
         imports,
         root: Some(session.folder.clone()),
+        files: None,
         parallelism: planning.parallelism as usize,
         events: Some(bus.clone()),
         cancellation: cancellation.clone(),
