@@ -124,6 +124,8 @@ export interface Field<T, Missing extends boolean = false> {
   computed(): Field<T, true>;
   /** It reaches `create` and `update` and is not kept anywhere. */
   writeOnly(): Field<T, Missing>;
+  /** Of a map of strings: the object bears its tags there, and the engine puts the locked ones among them. */
+  takesTags(): Field<T, Missing>;
   /** What it is for. */
   describe(text: string): Field<T, Missing>;
   /** One of these values. */
@@ -185,7 +187,7 @@ export type Infer<S> =
   : Record<string, never>;
 
 /** What is said of attributes beside their type. */
-export type Mark = 'forceNew' | 'sensitive' | 'computed' | 'writeOnly';
+export type Mark = 'forceNew' | 'sensitive' | 'computed' | 'writeOnly' | 'takesTags';
 
 // --- resource types ---
 

@@ -161,6 +161,11 @@ class Field {
     return this.#flag('write_only');
   }
 
+  /** Of a map of strings: the object bears its tags there, and the engine puts the locked ones among them. */
+  takesTags() {
+    return this.#flag('takes_tags');
+  }
+
   /** What it is for. */
   describe(text) {
     return this.#with({ description: text });
@@ -286,12 +291,14 @@ function modelOf(given, where, marks = {}) {
   return new Model(marked(fields, marks, where), (value) => standard.validate(value));
 }
 
+const MARKS = ['forceNew', 'sensitive', 'computed', 'writeOnly', 'takesTags'];
+
 function marked(fields, marks, where) {
   const result = { ...fields };
   for (const [name, list] of Object.entries(marks)) {
     if (!(name in result)) throw new TypeError(`${where} has no attribute \`${name}\` to mark`);
     for (const mark of [list].flat()) {
-      if (!['forceNew', 'sensitive', 'computed', 'writeOnly'].includes(mark)) throw new TypeError(`${where}: \`${mark}\` is no mark; there are forceNew, sensitive, computed, writeOnly`);
+      if (!MARKS.includes(mark)) throw new TypeError(`${where}: \`${mark}\` is no mark; there are ${MARKS.join(', ')}`);
       result[name] = result[name][mark]();
     }
   }

@@ -19,6 +19,21 @@ test('ESM and CommonJS give the same classes', () => {
   assert.deepEqual(missing, []);
 });
 
+test('locked tags go where a type takes tags', async (t) => {
+  const seen = [];
+  const inputs = { name: s.string(), labels: s.map(s.string()).default({}).takesTags() };
+  const verbs = { create: (ctx, { want }) => (seen.push([want.labels, ctx.tags]), { id: 'i' }), read: (ctx, { was }) => was.outputs, update: () => null, delete: () => {} };
+  const type = defineResource({ type: 'acme_thing', schema: { inputs, outputs: { id: s.string() } }, ...verbs });
+  assert.deepEqual(type.descriptor.schema.block.attributes.labels, { type: ['map', 'string'], optional: true, default: {}, takes_tags: true });
+  const engine = await opened(t, { resources: [type], tags: { team: 'red' } });
+  const stack = engine.stack('acme/x');
+  const template = (labels) => Template.fromObject({ resource: { acme_thing: { a: { name: 'n', labels } } } });
+  await (await stack.apply(template({ of: 'mine' }))).result();
+  const locked = { team: 'red', 'stackwright-tenant': 'acme', 'stackwright-stack': 'x' };
+  assert.deepEqual(seen, [[{ of: 'mine', ...locked }, locked]]);
+  await assert.rejects(stack.plan(template({ team: 'blue' })), (error) => error.diagnostics.some(({ code }) => code === 'plan.tag_locked'));
+});
+
 test('a template is planned, applied, changed and destroyed', async (t) => {
   const cloud = new Cloud();
   const engine = await open(t, cloud);

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 import stackwright
-from stackwright import Computed, Context, Engine, ForceNew, Sensitive, Template, WriteOnly
+from stackwright import Computed, Context, Engine, ForceNew, Sensitive, Tags, Template, WriteOnly
 from stackwright._types import Mismatch, codec_of, model_of
 from stackwright.resources import collect
 
@@ -151,6 +151,37 @@ def test_a_schema_says_all_that_the_hints_say() -> None:
     attributes = item.descriptor["schema"]["block"]["attributes"]
     assert all(attributes[name].get("forces_replacement") for name in ("name", "size", "tags", "comment", "zone", "color"))
     assert "forces_replacement" not in attributes["password"] and item.descriptor["verbs"] == []
+
+
+async def test_the_engine_puts_locked_tags_where_a_type_takes_them() -> None:
+    @dataclass
+    class Tagged:
+        name: str
+        labels: Annotated[dict[str, str], Tags] = field(default_factory=dict)
+
+    seen: list[tuple[dict[str, str], dict[str, str]]] = []
+
+    async def create(self: Any, ctx: Context, want: Tagged) -> Outputs:
+        seen.append((want.labels, dict(ctx.tags)))
+        return Outputs("i", "z", "t")
+
+    body = {"Inputs": Tagged, "create": create, "update": lambda self, ctx, id, want, was: None}
+    kind = stackwright.resource("acme_thing")(thing(**body))
+    (item,) = collect("resource", [kind])
+    labels = item.descriptor["schema"]["block"]["attributes"]["labels"]
+    assert labels == {"type": ["map", "string"], "optional": True, "default": {}, "takes_tags": True}
+    locked = {"team": "red", "stackwright-tenant": "default", "stackwright-stack": "x"}
+    async with Engine(resources=[kind], tags={"team": "red"}) as engine:
+        stack = engine.stack("x")
+        template = Template()
+        template.resource("acme_thing", "a", name="n", labels={"of": "mine"})
+        await (await stack.apply(template)).result()
+        assert seen == [({"of": "mine"} | locked, locked)]
+        template = Template()
+        template.resource("acme_thing", "a", name="n", labels={"team": "blue"})
+        with pytest.raises(stackwright.InvalidInputError) as caught:
+            await stack.plan(template)
+        assert [problem.code for problem in caught.value.diagnostics] == ["plan.tag_locked"]
 
 
 async def test_what_is_write_only_reaches_the_type_and_nothing_else() -> None:

@@ -76,7 +76,7 @@ pub(super) async fn make(
         parallelism: planning.parallelism as usize,
         events: Some(bus.clone()),
         cancellation: cancellation.clone(),
-        operation: None,
+        ..PlanOptions::default()
     };
     let watch = tokio::spawn(async move {
         let mut progress = Progress::new(style);

@@ -29,7 +29,7 @@ from .errors import (
     UnsupportedError,
 )
 from .events import Event
-from .markers import UNKNOWN, Computed, ForceNew, Sensitive, WriteOnly
+from .markers import UNKNOWN, Computed, ForceNew, Sensitive, Tags, WriteOnly
 from .plan import HIDDEN, Change, Counts, Output, Plan, Step
 from .resources import CannotTell, Existing, NeverReady, Planned, data_source, function, resource
 from .run import Report, Run, StepProblem
@@ -75,6 +75,7 @@ __all__ = [
     "Step",
     "StepProblem",
     "SyncContext",
+    "Tags",
     "Template",
     "UnavailableError",
     "UnsupportedError",

@@ -512,7 +512,7 @@ class Shape:
     @staticmethod
     def _attribute(field: Field) -> Json:
         attribute: Json = {"type": field.codec.wire}
-        for marker in (Marker.SENSITIVE, Marker.FORCE_NEW, Marker.WRITE_ONLY):
+        for marker in (Marker.SENSITIVE, Marker.FORCE_NEW, Marker.WRITE_ONLY, Marker.TAGS):
             if marker in field.markers:
                 attribute[marker.value] = True
         if field.codec.checks:

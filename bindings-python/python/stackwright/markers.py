@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-__all__ = ["UNKNOWN", "Computed", "ForceNew", "Marker", "Sensitive", "UnknownType", "WriteOnly"]
+__all__ = ["UNKNOWN", "Computed", "ForceNew", "Marker", "Sensitive", "Tags", "UnknownType", "WriteOnly"]
 
 
 class Marker(Enum):
@@ -15,6 +15,7 @@ class Marker(Enum):
     FORCE_NEW = "forces_replacement"
     COMPUTED = "computed"
     WRITE_ONLY = "write_only"
+    TAGS = "takes_tags"
 
     def __repr__(self) -> str:
         return self.value
@@ -28,6 +29,8 @@ Computed: Final = Marker.COMPUTED
 """The template may set it; the resource decides it otherwise."""
 WriteOnly: Final = Marker.WRITE_ONLY
 """The value reaches the resource and is never stored, neither in plans nor in state."""
+Tags: Final = Marker.TAGS
+"""Of a `dict[str, str]`: the object bears its tags there, and the engine puts the locked ones among them."""
 
 
 class UnknownType(Enum):

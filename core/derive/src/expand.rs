@@ -127,6 +127,7 @@ fn attribute_refinements(settings: &Settings, field: &Field) -> TokenStream {
         ("write_only", quote! { .write_only() }),
         ("required", quote! { .required() }),
         ("stable", quote! { .stable() }),
+        ("takes_tags", quote! { .takes_tags() }),
     ] {
         if settings.has(name) {
             calls.extend(call);

@@ -39,6 +39,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `min = 1`, `max = 9` | bounds of a number, both included |
 /// | `min_length = 1`, `max_length = 63` | characters of a text, or elements of a collection |
 /// | `stable` | of an output: it keeps its value when the object is changed in place |
+/// | `takes_tags` | of a map of texts: the object bears its tags there, and the engine puts the locked ones among them |
 /// | `block` | it is written as nested blocks, not as an attribute |
 /// | `min_items = 1`, `max_items = 3` | of a block: how often it stands |
 /// | `deprecated = "use `x`"` | advises against it |

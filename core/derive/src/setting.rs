@@ -2,7 +2,7 @@ use proc_macro2::Span;
 use syn::{Attribute, Expr, ExprArray, Lit, LitInt, LitStr, Token, UnOp, meta::ParseNestedMeta, spanned::Spanned as _};
 
 /// Every setting, in the order of the documentation.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "force_new",
     "sensitive",
     "write_only",
@@ -15,6 +15,7 @@ const NAMES: [&str; 16] = [
     "min_length",
     "max_length",
     "stable",
+    "takes_tags",
     "block",
     "min_items",
     "max_items",

@@ -12,7 +12,7 @@ use crate::{
     catalog::System,
     error::{Error, Result},
     form::{self, FormState, Inputs, Phase},
-    plan::{Mode, Plan},
+    plan::{Mode, Plan, check_keys},
     pricing::{Bundle, Quote},
     stack::{PlanOptions, QuoteOptions},
     state::RunId,
@@ -311,9 +311,17 @@ impl Installation {
         let Draft { kind, mode, template, files, rules, form, app_id, mut made_with } = draft;
         let declared = &template.root().variables;
         let given = made_with.variables.entries().filter(|(name, _)| declared.contains_key(*name));
-        let values: Vec<_> = given.map(|(name, value)| (Arc::clone(name), value.clone())).collect();
-        let variables = RawVariables::from_values(values);
-        let plan = PlanOptions { variables, mode, files: Some(files), ..PlanOptions::default() };
+        // What was remembered may be of a time when other tags were locked.
+        let today = System { tags: self.tags(&app_id), ..System::default() };
+        let given = given.map(|(name, value)| (Arc::clone(name), today.renewed(name, value)));
+        let values: Vec<_> = given.collect();
+        let plan = PlanOptions {
+            variables: RawVariables::from_values(values),
+            mode,
+            files: Some(files),
+            tags: self.locked_tags(&app_id, &made_with.package)?,
+            ..PlanOptions::default()
+        };
         let plan = self.stack.plan(template, plan).await?;
         let prior = folded.good.as_ref().map(|good| good.lines.clone()).unwrap_or_default();
         let quoting = QuoteOptions {
@@ -350,6 +358,15 @@ impl Installation {
         let segments = self.stack.segments(known.run).await?;
         let plan = segments.first().ok_or_else(|| Error::bug("a run has no plan").context("run", known.run))?;
         Ok(Source::of(&plan.inputs))
+    }
+
+    /// Returns the tags that everything of the installation bears beside those of the engine and the stack. The version is
+    /// not among them: each upgrade would touch everything.
+    fn locked_tags(&self, app_id: &Arc<str>, package: &PackageRef) -> Result<BTreeMap<String, String>> {
+        check_keys(self.apps.platform.inner.tags.keys().map(AsRef::as_ref))?;
+        let tags = self.tags(app_id).into_iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let package = ("stackwright-package".to_owned(), package.name.to_string());
+        Ok(tags.chain([package]).collect())
     }
 
     fn tags(&self, app_id: &Arc<str>) -> BTreeMap<Arc<str>, Arc<str>> {

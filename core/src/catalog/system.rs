@@ -52,6 +52,14 @@ impl System {
         module.variables.values().filter_map(of).collect()
     }
 
+    /// Returns the value of a variable as it is today: tags are, all else stays as it was given.
+    pub(crate) fn renewed(&self, name: &str, given: &Value) -> Value {
+        match Self::type_of(name) {
+            Some(Type::Map(_)) => self.value(name).unwrap_or_else(|| given.clone()),
+            _ => given.clone(),
+        }
+    }
+
     fn value(&self, name: &str) -> Option<Value> {
         let (own, _) = NAMES.into_iter().find(|(own, theirs)| *own == name || *theirs == name)?;
         let text = |text: &Arc<str>| Value::string(&**text);

@@ -388,6 +388,8 @@ pub struct Inputs {
     pub ephemeral_given: BTreeSet<String>,
     /// The edition of the language that the template is written in.
     pub edition: Edition,
+    /// The locked tags: what every object bears that takes tags. Runs of the plan hand these to resource types.
+    pub tags: BTreeMap<String, String>,
     /// What `terraform.workspace` says.
     pub workspace: String,
     /// What `path.root` and `path.cwd` say.

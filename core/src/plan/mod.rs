@@ -18,6 +18,7 @@ mod order;
 mod planner;
 mod residue;
 mod source;
+mod tag;
 mod terraform_json;
 mod text;
 
@@ -54,5 +55,7 @@ pub(crate) use planner::held_against;
 pub use planner::{Answer, Ask, ObjectIds, PlanInput, PlanOptions, Planner, Request, RequestId};
 pub use residue::{Drawing, Finalized, Residue};
 pub use source::{ResourceInfo, TypeSource};
+pub use tag::RESERVED_TAG_PREFIX;
+pub(crate) use tag::{Tags, check_keys, check_template};
 pub use terraform_json::{checks_json, plan_json, state_json};
 pub use text::{Counts, TextOptions};

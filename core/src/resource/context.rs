@@ -41,7 +41,8 @@ pub struct CallInfo {
     pub attempt: u32,
     /// When the call has to end; lies within the lease.
     pub deadline: Option<Timestamp>,
-    /// What the host wants on every object it makes, such as an owner or a cost centre.
+    /// The locked tags: what the host wants on every object, such as an owner or a cost centre. Where the type's schema
+    /// says where tags go, they are among the attributes already.
     pub tags: BTreeMap<String, String>,
     /// The order line that pays for the object, where the host sells what it installs.
     pub order_line: Option<String>,

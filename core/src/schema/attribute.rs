@@ -35,6 +35,8 @@ pub struct Attribute {
     pub write_only: bool,
     /// It cannot be changed in place: another value means another object.
     pub forces_replacement: bool,
+    /// The object bears its tags there: a map of texts, into which the engine puts the locked ones.
+    pub takes_tags: bool,
     /// What it is if it is optional and not set.
     pub default: Option<Value>,
     /// What its values must satisfy beyond their type; all of them.
@@ -76,6 +78,7 @@ impl Attribute {
             echoes: None,
             write_only: false,
             forces_replacement: false,
+            takes_tags: false,
             default: None,
             checks: Vec::new(),
             description: String::new(),
@@ -101,6 +104,12 @@ impl Attribute {
     /// Makes a new object when it changes.
     pub fn forces_replacement(self) -> Self {
         Self { forces_replacement: true, ..self }
+    }
+
+    /// Bears the tags of the object. The engine puts the locked tags there, beside those of the template; a type has at most
+    /// one such attribute, outside of blocks, which is a map of strings that the template may set.
+    pub fn takes_tags(self) -> Self {
+        Self { takes_tags: true, ..self }
     }
 
     /// Sets what an optional attribute is when it is not set.

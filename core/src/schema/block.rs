@@ -104,6 +104,11 @@ impl Schema {
         Self { block: self.block.describe(text), ..self }
     }
 
+    /// Returns the attribute that takes tags, with its name; `None` where objects bear none. O(a), a attributes.
+    pub fn tags(&self) -> Option<(&Arc<str>, &Attribute)> {
+        self.block.attributes.iter().find(|(_, attribute)| attribute.takes_tags)
+    }
+
     /// Advises against it, and says what to use instead.
     pub fn deprecated(self, instead: impl Into<String>) -> Self {
         Self { block: self.block.deprecated(instead), ..self }

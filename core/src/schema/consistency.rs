@@ -20,6 +20,7 @@ impl Schema {
             audit.problem(name, "is a name that the engine keeps for itself");
         }
         audit.block(&self.block, "", Place { in_set: false });
+        audit.tags(&self.block);
         if audit.problems.is_empty() { Ok(()) } else { Err(Error::Inconsistent { problems: audit.problems }) }
     }
 }
@@ -126,6 +127,31 @@ impl Audit {
         }
     }
 
+    /// There is one place for tags, and the engine can put some there.
+    fn tags(&mut self, block: &Block) {
+        let mut first: Option<&str> = None;
+        for (name, attribute) in block.attributes.iter().filter(|(_, attribute)| attribute.takes_tags) {
+            if attribute.ty != Type::map(Type::String) {
+                self.problem(name, "takes tags, but is no map of strings");
+            }
+            if !attribute.is_input() || attribute.computed {
+                self.problem(name, "takes tags, which only an attribute can that the template alone decides");
+            }
+            if attribute.write_only {
+                self.problem(name, "takes tags and is write-only, so that nobody sees whether they are there");
+            }
+            match first {
+                Some(other) => self.problem(name, format!("takes tags, and so does `{other}`")),
+                None => first = Some(name),
+            }
+        }
+        for (name, nested) in &block.blocks {
+            if nested.block.any_attribute(&|attribute| attribute.takes_tags) {
+                self.problem(name, "has an attribute that takes tags, which is no place for those of the whole object");
+            }
+        }
+    }
+
     fn nested(&mut self, nested: &NestedBlock, path: &str, place: Place) {
         let most = nested.max_items.unwrap_or(u64::MAX);
         if nested.min_items > most {
@@ -210,6 +236,30 @@ mod tests {
             nested(block(Block::new().attribute("count", Attribute::optional(Type::Number))), &[]);
         }
         nested(NestedBlock::single(Block::new()).required(), &[]);
+    }
+
+    #[test]
+    fn tags_have_one_place() {
+        let tags = || Type::map(Type::String);
+        attribute(Attribute::optional(tags()).takes_tags().length(0, Some(9)).forces_replacement(), &[]);
+        attribute(Attribute::required(tags()).takes_tags().sensitive(), &[]);
+        let no_map = "takes tags, but is no map of strings";
+        attribute(Attribute::optional(Type::object([("a", Type::String)])).takes_tags(), &[no_map]);
+        attribute(Attribute::optional(Type::map(Type::Number)).takes_tags(), &[no_map]);
+        let decided = "takes tags, which only an attribute can that the template alone decides";
+        attribute(Attribute::computed(tags()).takes_tags(), &[decided]);
+        attribute(Attribute::optional_computed(tags()).takes_tags(), &[decided]);
+        let unseen = "takes tags and is write-only, so that nobody sees whether they are there";
+        attribute(Attribute::optional(tags()).write_only().takes_tags(), &[unseen]);
+        let both = Schema::new(0)
+            .attribute("a", Attribute::optional(tags()).takes_tags())
+            .attribute("b", Attribute::optional(tags()).takes_tags());
+        assert_eq!(problems(&both), ["`b` takes tags, and so does `a`"]);
+        assert_eq!(both.tags().map(|(name, _)| &**name), Some("a"));
+        nested(
+            NestedBlock::list(Block::new().attribute("c", Attribute::optional(tags()).takes_tags())),
+            &["`b` has an attribute that takes tags, which is no place for those of the whole object"],
+        );
     }
 
     #[test]

@@ -10,9 +10,9 @@ use super::{
 impl Schema {
     /// Returns a JSON Schema (draft 2020-12) of what a template sets: inputs, not what the resource decides.
     ///
-    /// Beside the standard keywords it says `x-sensitive` and `x-forces-replacement`, both `true`; sensitive strings have
-    /// the format `password`. Blocks of a list or set are arrays, labelled ones objects. Nulls are not described: what is
-    /// null is left out. Lengths are near enough for a form: JSON Schema counts code points, the engine grapheme clusters.
+    /// Beside the standard keywords it says `x-sensitive`, `x-forces-replacement` and `x-takes-tags`, all `true`; sensitive
+    /// strings have the format `password`. Blocks of a list or set are arrays, labelled ones objects. Nulls are not
+    /// described: what is null is left out. Lengths are near enough for a form: JSON Schema counts code points, the engine grapheme clusters.
     pub fn json_schema(&self) -> Json {
         let mut schema = Map::new();
         schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -94,6 +94,9 @@ impl Attribute {
         }
         if self.forces_replacement {
             schema.insert("x-forces-replacement".to_owned(), json!(true));
+        }
+        if self.takes_tags {
+            schema.insert("x-takes-tags".to_owned(), json!(true));
         }
         schema
     }
@@ -211,7 +214,10 @@ mod tests {
             )
             .attribute("kind", Attribute::optional(Type::String).one_of(["tcp", "udp"]).default("tcp"))
             .attribute("ports", Attribute::optional(Type::set(Type::Number)).at_least(1).length(1, Some(4)))
-            .attribute("tags", Attribute::optional(Type::map(Type::String)).length(0, Some(8)).describe("Tags."))
+            .attribute(
+                "tags",
+                Attribute::optional(Type::map(Type::String)).length(0, Some(8)).takes_tags().describe("Tags."),
+            )
             .attribute("pair", Attribute::optional(Type::tuple([Type::Bool, Type::Any])))
             .attribute("shape", Attribute::optional(ty))
             .attribute("key", Attribute::optional(Type::String).sensitive().write_only().deprecated("Use `name`."))

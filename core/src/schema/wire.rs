@@ -31,6 +31,8 @@ struct AttributeWire {
     #[serde(default, skip_serializing_if = "is_default")]
     forces_replacement: bool,
     #[serde(default, skip_serializing_if = "is_default")]
+    takes_tags: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     default: Option<Json>,
     #[serde(default, skip_serializing_if = "is_default")]
     checks: Vec<CheckWire>,
@@ -121,6 +123,7 @@ impl TryFrom<&Attribute> for AttributeWire {
             echoes: attribute.echoes.clone(),
             write_only: attribute.write_only,
             forces_replacement: attribute.forces_replacement,
+            takes_tags: attribute.takes_tags,
             default: default_json(attribute)?,
             checks: attribute.checks.iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             description: attribute.description.clone(),
@@ -146,6 +149,7 @@ impl TryFrom<AttributeWire> for Attribute {
             echoes: wire.echoes,
             write_only: wire.write_only,
             forces_replacement: wire.forces_replacement,
+            takes_tags: wire.takes_tags,
             checks: wire.checks.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             description: wire.description,
             deprecated: wire.deprecated,
@@ -202,6 +206,7 @@ mod tests {
             )
             .attribute("limit", Attribute::optional(Type::Number).at_least(Number::parse("0.1").expect("a number")))
             .attribute("key", Attribute::optional(Type::String).sensitive().write_only().deprecated("use `name`"))
+            .attribute("labels", Attribute::optional(Type::map(Type::String)).takes_tags())
             .attribute("id", Attribute::computed(Type::String).describe("Its id."))
             .block("rule", NestedBlock::set(rule).min_items(1).max_items(9).forces_replacement())
             .describe("A firewall.")

@@ -13,6 +13,7 @@ use crate::{
     error::{Diagnostic, Error, ErrorKind, Result},
     event::{Clock, SystemClock},
     order::Seller,
+    plan::check_keys,
     resource::{DataSource, EphemeralResource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
     state::{Ledger, LedgerKey, StackKey, Store, cipher::Cipher},
     template::{
@@ -335,7 +336,10 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets what the host wants on every object, handed to resource types as [`CallInfo::tags`](crate::resource::CallInfo::tags).
+    /// Locks a tag: every object bears it whose type says where its tags are
+    /// ([`Attribute::takes_tags`](crate::schema::Attribute::takes_tags)), and no template can set it otherwise. The tenant
+    /// and the stack are locked anyway, as `stackwright-tenant` and `stackwright-stack`. Types that tag by themselves get
+    /// all of them as [`CallInfo::tags`](crate::resource::CallInfo::tags).
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
         self
@@ -344,7 +348,7 @@ impl EngineBuilder {
     /// Returns the engine.
     ///
     /// # Errors
-    /// `engine.incomplete` without a store or a cipher; those of [`Registry::add_provider`].
+    /// `engine.incomplete` without a store or a cipher; `engine.tag_invalid` for tags that cannot be locked; those of [`Registry::add_provider`].
     pub fn build(self) -> Result<Engine> {
         let missing = |what: &str| {
             Error::new(
@@ -355,6 +359,7 @@ impl EngineBuilder {
         };
         let store = self.store.ok_or_else(|| missing("store"))?;
         let cipher = self.cipher.ok_or_else(|| missing("cipher"))?;
+        check_keys(self.tags.keys().map(String::as_str))?;
         let mut registry = Registry::new();
         for register in self.registrations {
             register(&mut registry)?;

@@ -20,6 +20,7 @@ mod planning;
 mod purchase;
 mod quoting;
 mod run;
+mod tag;
 mod tenant;
 mod variables;
 mod view;

@@ -12,7 +12,7 @@ use crate::{
     address::{Address, Target},
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result},
     event::{Bus, Event},
-    plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId},
+    plan::{Answer, Ask, Mode, ObjectIds, Plan, PlanInput, Planner, Request, RequestId, Tags, check_template},
     resource::{CallInfo, Context, Registry, Traits, checked_plan},
     run::{Holder, HolderParts, call_info, guarded},
     schema::Schema,
@@ -54,6 +54,9 @@ pub struct PlanOptions {
     pub files: Option<Arc<dyn FileAccess + Send + Sync>>,
     /// How many requests are under way at once; at least 1.
     pub parallelism: usize,
+    /// Tags that every object bears that takes tags, beside those of the engine; of one key, these count. They are locked:
+    /// no template can set them otherwise. What they are is a part of the plan.
+    pub tags: BTreeMap<String, String>,
     /// Where events go.
     pub events: Option<Bus>,
     /// Ends planning early. Nothing has to be undone: planning changes nothing.
@@ -75,6 +78,7 @@ impl Default for PlanOptions {
             root: None,
             files: None,
             parallelism: 64,
+            tags: BTreeMap::new(),
             events: None,
             cancellation: CancellationToken::new(),
             operation: None,
@@ -89,6 +93,12 @@ impl PlanOptions {
         self
     }
 
+    /// Locks a tag.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
     /// Sets what the plan is for.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
@@ -99,7 +109,11 @@ impl PlanOptions {
 impl Stack {
     /// Returns everything that is wrong with a template, warnings too. Nothing is called, nothing is read.
     pub fn validate(&self, template: &Template) -> Vec<Diagnostic> {
-        check(template, &*self.engine.registry())
+        let registry = self.engine.registry();
+        let mut problems = check(template, &*registry);
+        problems.extend(check_template(&self.locked_tags(&Tags::new()), template, &*registry));
+        problems.tidy();
+        problems
     }
 
     /// Works out what is to be done.
@@ -135,6 +149,7 @@ impl Stack {
             None => self.engine.files(options.root.as_deref())?,
         };
         let root = options.root.as_ref().filter(|_| options.files.is_none());
+        let tags = self.locked_tags(&options.tags);
         let input = PlanInput {
             lineage: state.lineage,
             variables: variables.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
@@ -156,13 +171,14 @@ impl Stack {
                     .iter()
                     .map(|import| (import.address.clone(), import.id.clone()))
                     .collect::<BTreeMap<_, _>>(),
+                tags: tags.clone(),
                 ..crate::plan::PlanOptions::default()
             },
             ..PlanInput::new(self.key.clone(), Arc::new(template.clone()), Arc::clone(&registry) as _)
         };
         let planner = Planner::new(input).map_err(|problems| Error::from_diagnostics("plan.failed", problems))?;
-        let holder = self.holder(&registry, &options);
-        let driven = self.drive(planner, &registry, &options, &holder).await;
+        let holder = self.holder(&registry, &options, &tags);
+        let driven = self.drive(planner, &registry, &options, &holder, &tags).await;
         problems.extend(holder.close_all().await);
         let (plan, found) = driven?;
         problems.extend(found);
@@ -178,13 +194,13 @@ impl Stack {
     }
 
     /// Returns what keeps ephemeral resources open while something is planned.
-    fn holder(&self, registry: &Arc<Registry>, options: &PlanOptions) -> Holder {
+    fn holder(&self, registry: &Arc<Registry>, options: &PlanOptions, tags: &Tags) -> Holder {
         let inner = &self.engine.inner;
         Holder::new(HolderParts {
             calls: Arc::clone(registry) as _,
             clock: Arc::clone(&inner.clock),
             bus: options.events.clone(),
-            info: call_info(&self.key, &inner.tags, options.operation.as_ref()),
+            info: call_info(&self.key, tags, options.operation.as_ref()),
             grace: crate::run::Options::default().grace,
             stop: options.cancellation.child_token(),
             hurry: CancellationToken::new(),
@@ -199,16 +215,16 @@ impl Stack {
         registry: &Arc<Registry>,
         options: &PlanOptions,
         holder: &Holder,
+        tags: &Tags,
     ) -> Result<(Option<Plan>, Vec<Diagnostic>)> {
         let mut waiting = std::collections::VecDeque::new();
         let mut under_way = FuturesUnordered::new();
-        let stack: Arc<str> = self.key.to_string().into();
         loop {
             waiting.extend(planner.requests());
             while under_way.len() < options.parallelism.max(1)
                 && let Some((id, request)) = waiting.pop_front()
             {
-                under_way.push(self.ask(id, request, Arc::clone(&stack), registry, options, holder));
+                under_way.push(self.ask(id, request, registry, options, holder, tags));
             }
             // Biased, so that a cancelled plan takes no further answer.
             tokio::select! {
@@ -228,10 +244,10 @@ impl Stack {
         &self,
         id: RequestId,
         request: Request,
-        stack: Arc<str>,
         registry: &Arc<Registry>,
         options: &PlanOptions,
         holder: &Holder,
+        tags: &Tags,
     ) -> (RequestId, Answer) {
         if matches!(request.ask, Ask::Open(_)) {
             return (id, Answer::Opened(holder.open(request).await));
@@ -244,14 +260,10 @@ impl Stack {
             object_id: request.object_id,
             address: Arc::clone(&address),
             type_name: Arc::clone(&request.type_name),
-            stack,
-            tenant: Arc::clone(&self.key.tenant),
             attempt: 1,
-            tags: inner.tags.clone(),
             provider_config: request.provider_config,
-            operation: options.operation.clone(),
             deadline: Some(inner.clock.now().plus(limit)),
-            ..CallInfo::default()
+            ..call_info(&self.key, tags, options.operation.as_ref())
         };
         let clock = &inner.clock;
         let ctx = Context::new(info, Arc::clone(clock), options.cancellation.child_token());

@@ -6,7 +6,7 @@ use super::{QuoteOptions, Stack};
 use crate::{
     error::{Effect, Error, ErrorKind, Result, Retry},
     order::{OrderCommand, OrderFact, OrderReport, OrderRequest, Seller, Till, same_things},
-    plan::{Plan, StepAction},
+    plan::{Plan, StepAction, Tags},
     pricing::{Quote, Tolerance},
     resource::{CallInfo, Context},
     run::{Fact, call_info, guarded},
@@ -114,8 +114,10 @@ impl Stack {
     async fn deal(&self, seller: &dyn Seller, till: &mut Till, command: OrderCommand) -> Result<Vec<OrderFact>> {
         let inner = &self.engine.inner;
         let limit = seller.traits().call_timeout;
-        let info =
-            CallInfo { deadline: Some(inner.clock.now().plus(limit)), ..call_info(&self.key, &inner.tags, None) };
+        let info = CallInfo {
+            deadline: Some(inner.clock.now().plus(limit)),
+            ..call_info(&self.key, &self.locked_tags(&Tags::new()), None)
+        };
         let ctx = Context::new(info, Arc::clone(&inner.clock), CancellationToken::new());
         match command {
             OrderCommand::Find(key) => {

@@ -135,7 +135,7 @@ impl Stack {
             attempt: 1,
             provider_config: config,
             deadline: Some(inner.clock.now().plus(limit)),
-            ..call_info(&self.key, &inner.tags, options.operation.as_ref())
+            ..call_info(&self.key, &self.tags_of(plan), options.operation.as_ref())
         };
         let ctx = Context::new(info, Arc::clone(&inner.clock), options.cancellation.child_token());
         let prices = match guarded(&inner.clock, limit, resource.quote(&ctx, &items)).await {

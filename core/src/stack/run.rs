@@ -214,6 +214,7 @@ impl Stack {
     ) -> Result<DriverParts> {
         let inner = &self.engine.inner;
         let registry = self.engine.registry();
+        let tags = self.tags_of(&plan);
         let finalizer = Residue::open(Arc::clone(&plan), &rows, Arc::clone(&registry) as _)?;
         Ok(DriverParts {
             store: Arc::clone(&inner.store),
@@ -234,7 +235,7 @@ impl Stack {
                 on_failure: options.on_failure,
                 who: options.who.clone(),
                 why: options.why.clone(),
-                tags: inner.tags.clone(),
+                tags,
                 operation: options.operation.clone(),
                 ..Options::default()
             },

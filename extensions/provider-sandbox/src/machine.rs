@@ -23,7 +23,7 @@ pub(crate) struct InstanceInputs {
     #[attribute(default)]
     security_group_ids: BTreeSet<String>,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct DatabaseInputs {
     #[attribute(default)]
     subnet_ids: BTreeSet<String>,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 
@@ -149,7 +149,7 @@ pub(crate) struct ClusterInputs {
     #[attribute(force_new, min_length = 1)]
     subnet_ids: BTreeSet<String>,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 

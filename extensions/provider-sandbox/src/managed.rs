@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -58,13 +58,10 @@ fn outputs<K: Kind>(remote: &Remote) -> Result<K::Outputs> {
 }
 
 /// Returns a thing as an object; `before` is what it was known as.
-fn object<K: Kind>(ctx: &Context, remote: Remote, before: Option<K::Inputs>) -> Result<TypedObject<Managed<K>>> {
+fn object<K: Kind>(remote: Remote, before: Option<K::Inputs>) -> Result<TypedObject<Managed<K>>> {
     let mut inputs: K::Inputs = shaped(remote.properties.clone())?;
-    let mut before = before;
-    let known = before.as_mut().map(|before| K::tags(before).clone()).unwrap_or_default();
-    // Tags that the host puts on everything are none of the template's.
-    K::tags(&mut inputs)
-        .retain(|key, value| key != OWNER && (known.contains_key(key) || ctx.info().tags.get(key) != Some(value)));
+    // The mark of ownership is none of the template's.
+    K::tags(&mut inputs).remove(OWNER);
     if let Some(before) = before {
         K::keep(&mut inputs, before);
     }
@@ -86,13 +83,9 @@ impl<K: Kind> Managed<K> {
         Self { api, kind: PhantomData }
     }
 
-    /// Returns what to send: the inputs, with the tags of the host and the mark of ownership.
+    /// Returns what to send: the inputs, with the mark of ownership.
     fn properties(ctx: &Context, inputs: &mut K::Inputs) -> Result<Map<String, Json>> {
-        let tags = K::tags(inputs);
-        let mut all: BTreeMap<_, _> = ctx.info().tags.clone();
-        all.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
-        all.insert(OWNER.to_owned(), ctx.idempotency_key());
-        *tags = all;
+        K::tags(inputs).insert(OWNER.to_owned(), ctx.idempotency_key());
         match serde_json::to_value(inputs) {
             Ok(Json::Object(properties)) => Ok(properties),
             _ => Err(Error::bug(format!("inputs of `{}` cannot be written as JSON", K::TYPE_NAME))),
@@ -210,7 +203,7 @@ impl<K: Kind> TypedResource for Managed<K> {
 
     async fn read(&self, ctx: &Context, before: TypedObject<Self>) -> Result<Option<TypedObject<Self>>> {
         let found = self.api.connect(ctx)?.read(K::PATH, &before.id).await?;
-        found.map(|remote| object::<K>(ctx, remote, Some(before.inputs))).transpose()
+        found.map(|remote| object::<K>(remote, Some(before.inputs))).transpose()
     }
 
     async fn update(&self, ctx: &Context, prior: TypedObject<Self>, mut inputs: K::Inputs) -> TypedOutcome<Self> {
@@ -250,7 +243,7 @@ impl<K: Kind> TypedResource for Managed<K> {
             None if !names.is_empty() => cloud.list(K::PATH, &names).await?.into_iter().next(),
             found => found,
         };
-        found.map(|remote| object::<K>(ctx, remote, None)).transpose()
+        found.map(|remote| object::<K>(remote, None)).transpose()
     }
 
     async fn ready(&self, ctx: &Context, object: TypedObject<Self>) -> Result<TypedReadiness<K::Outputs>> {
@@ -286,7 +279,7 @@ impl<K: Kind> TypedResource for Managed<K> {
             return match found {
                 Some(remote) => {
                     let before = evidence.asked.unwrap_or(known.inputs);
-                    Ok(TypedRecovery::Found(object::<K>(ctx, remote, Some(before))?))
+                    Ok(TypedRecovery::Found(object::<K>(remote, Some(before))?))
                 }
                 None => Ok(TypedRecovery::Absent),
             };
@@ -304,7 +297,7 @@ impl<K: Kind> TypedResource for Managed<K> {
             }
         };
         match found.filter(|remote| owner(remote) == Some(&key)) {
-            Some(remote) => Ok(TypedRecovery::Found(object::<K>(ctx, remote, Some(asked))?)),
+            Some(remote) => Ok(TypedRecovery::Found(object::<K>(remote, Some(asked))?)),
             None => Ok(TypedRecovery::Absent),
         }
     }

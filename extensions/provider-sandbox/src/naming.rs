@@ -25,7 +25,7 @@ pub(crate) struct DnsRecordInputs {
     #[attribute(default = 300, min = 1, max = 86_400)]
     ttl: u32,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct NetworkInputs {
     #[attribute(force_new, pattern = "^[0-9.]+/[0-9]+$")]
     cidr: String,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct SubnetInputs {
     #[attribute(force_new)]
     zone: String,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct SecurityGroupInputs {
     #[attribute(min_length = 1)]
     description: Option<String>,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
     #[serde(rename = "rule")]
     #[attribute(block)]

@@ -24,7 +24,7 @@ pub(crate) struct VolumeInputs {
     #[attribute(min_length = 1)]
     instance_id: Option<String>,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct BucketInputs {
     #[attribute(default = false)]
     versioned: bool,
     /// Words about it, by key.
-    #[attribute(default)]
+    #[attribute(default, takes_tags)]
     tags: BTreeMap<String, String>,
 }
 

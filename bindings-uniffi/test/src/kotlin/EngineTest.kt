@@ -37,6 +37,7 @@ import stackwright.RunFailedException
 import stackwright.Seen
 import stackwright.Sensitive
 import stackwright.StackwrightException
+import stackwright.Tags
 import stackwright.Template
 import stackwright.Unknown
 
@@ -151,6 +152,35 @@ class EngineTest {
             assertEquals(9007199254740993L, plan.apply().result().outputs["deep"])
             assertEquals(listOf(Secret("hunter2", ratio, mapOf("a" to "b"))), type.seen)
             assertEquals(Hidden, stack.state().rows.single().attributes["token"])
+        }
+    }
+
+    data class Labelled(val name: String, @Tags val labels: Map<String, String> = emptyMap())
+
+    data class Id(val id: String)
+
+    class Tagged(val seen: MutableList<Pair<Map<String, String>, Map<String, String>>> = mutableListOf()) : Resource<Labelled, Id>("tagged") {
+        override suspend fun create(ctx: Context, want: Labelled) = Id("i").also { seen += want.labels to ctx.tags }
+
+        override suspend fun read(ctx: Context, was: Existing<Labelled, Id>) = was.outputs?.let { Seen<Labelled, Id>(it) }
+
+        override suspend fun delete(ctx: Context, was: Existing<Labelled, Id>) = Unit
+    }
+
+    @Test
+    fun `locked tags go where a type takes tags`() = runBlocking {
+        val type = Tagged()
+        val engine = Engine.open(EngineOptions(resources = listOf(type), tags = mapOf("team" to "red")))
+        try {
+            val stack = engine.stack("acme/x")
+            fun template(labels: Map<String, String>) = Template().apply { resource("tagged", "a", mapOf("name" to "n", "labels" to labels)) }
+            stack.plan(template(mapOf("of" to "mine"))).apply().result()
+            val locked = mapOf("team" to "red", "stackwright-tenant" to "acme", "stackwright-stack" to "x")
+            assertEquals(listOf((mapOf("of" to "mine") + locked) to locked), type.seen)
+            val error = assertFailsWith<StackwrightException> { stack.plan(template(mapOf("team" to "blue"))) }
+            assertEquals(listOf("plan.tag_locked"), error.diagnostics.map { it.code })
+        } finally {
+            engine.shutdown()
         }
     }
 

@@ -180,6 +180,8 @@ pub(super) struct InputsDoc {
     /// Plans that do not say were made in the first edition.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub edition: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     pub workspace: String,
     pub root: String,
     pub timestamp: Timestamp,

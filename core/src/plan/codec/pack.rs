@@ -181,6 +181,7 @@ fn pack_inputs(inputs: &Inputs, how: &dyn Pack) -> Result<InputsDoc> {
             edition if edition == Edition::default() => String::new(),
             edition => edition.to_string(),
         },
+        tags: inputs.tags.clone(),
         workspace: inputs.workspace.clone(),
         root: inputs.root.clone(),
         timestamp: inputs.timestamp,

@@ -170,6 +170,7 @@ impl Unpack<'_> {
             variables: variables.collect::<Result<_>>()?,
             ephemeral: BTreeMap::new(),
             ephemeral_given: doc.ephemeral_given,
+            tags: doc.tags,
             workspace: doc.workspace,
             root: doc.root,
             timestamp: doc.timestamp,

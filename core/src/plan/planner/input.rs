@@ -93,12 +93,14 @@ pub struct PlanOptions {
     pub refresh: bool,
     /// Objects that are adopted: address → the id that people use.
     pub imports: BTreeMap<Address, String>,
+    /// What every object bears that takes tags, whatever the template says: the locked tags.
+    pub tags: BTreeMap<String, String>,
     /// The most instances, blocks and calls without `count` and `for_each` included.
     pub instance_limit: usize,
 }
 
 impl Default for PlanOptions {
-    /// Everything, with a look at the world; at most 1,000,000 instances.
+    /// Everything, with a look at the world; no locked tags; at most 1,000,000 instances.
     fn default() -> Self {
         Self {
             mode: Mode::Normal,
@@ -106,6 +108,7 @@ impl Default for PlanOptions {
             replace: BTreeSet::new(),
             refresh: true,
             imports: BTreeMap::new(),
+            tags: BTreeMap::new(),
             instance_limit: 1_000_000,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     plan::{
         Mode,
         node::{NodeId, Table},
+        tag::{trespasses, with_locked},
     },
     resource::{Object, PlanRequest, PlanResponse},
     value::Value,
@@ -102,8 +103,22 @@ impl Planner {
         if !self.preconditions(instance)? {
             return Err(Go::Fail);
         }
+        self.report_trespasses(instance, &config);
         instance.config = Some(config);
         Ok(Stage::Plan)
+    }
+
+    /// Reports what the template says against the locked tags. Planning goes on with those, so that everything of the kind
+    /// is told at once.
+    fn report_trespasses(&mut self, instance: &Instance, config: &Value) {
+        let (tags, block) = (&self.input.options.tags, &instance.block);
+        for problem in trespasses(tags, &instance.schema, config, &block.body, block.span) {
+            let is_same = |other: &Diagnostic| (&other.message, &other.labels) == (&problem.message, &problem.labels);
+            // One problem for a block, however many instances it has.
+            if !self.problems.iter().any(is_same) {
+                self.problems.push(problem.address(instance.address.to_string()));
+            }
+        }
     }
 
     /// Evaluates an instance's body with all that it waits for. Returns the configuration, marked, and the nodes of what
@@ -154,6 +169,8 @@ impl Planner {
         let Some(config) = &instance.config else { return Err(Go::Fail) };
         let ignored = &instance.block.lifecycle.ignore_changes;
         let kept = super::ignore::keep(ignored, &instance.schema, config, &prior.attributes);
+        // What is locked is none of what a template can ignore.
+        let kept = with_locked(&self.input.options.tags, &instance.schema, &kept);
         let plain = kept.unmark_deep().0;
         let proposed = instance.schema.planned_new(Some(&prior.attributes), &plain);
         instance.kept = Some(kept);
@@ -165,7 +182,8 @@ impl Planner {
     }
 
     fn compare_new(&mut self, instance: &mut Instance) -> Result<Stage, Go> {
-        let Some(config) = instance.config.clone() else { return Err(Go::Fail) };
+        let Some(config) = &instance.config else { return Err(Go::Fail) };
+        let config = with_locked(&self.input.options.tags, &instance.schema, config);
         let plain = config.unmark_deep().0;
         let proposed = instance.schema.planned_new(None, &plain);
         instance.kept = Some(config);

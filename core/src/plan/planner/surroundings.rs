@@ -72,6 +72,7 @@ impl Planner {
             variables,
             ephemeral,
             edition: self.input.template.edition(),
+            tags: self.input.options.tags.clone(),
             workspace: self.input.workspace.clone(),
             root: self.input.root.clone(),
             timestamp: self.input.timestamp,

@@ -5,6 +5,7 @@ use crate::{
     plan::{
         Step, StepAction, StepConfig,
         planner::{admitted, keep},
+        tag::{trespasses, with_locked},
     },
     state::ObjectId,
     value::{Type, Value},
@@ -76,6 +77,11 @@ impl Residue {
         if step.action == StepAction::Read {
             return Ok(Finalized { config, planned: None, plan_again: false });
         }
+        let tags = &self.plan.inputs.tags;
+        let problems = trespasses(tags, &schema, &config, &block.body, block.span);
+        if problems.has_errors() {
+            return Err(Error::from_diagnostics("plan.evaluation", problems));
+        }
         let change = self.plan.change(step.change);
         let prior = match step.action {
             StepAction::Update => change.and_then(|change| change.before.as_ref()).map(|before| before.unmark_deep().0),
@@ -85,6 +91,7 @@ impl Residue {
             Some(prior) => keep(&block.lifecycle.ignore_changes, &schema, &config, prior),
             None => config,
         };
+        let config = with_locked(tags, &schema, &config);
         let (plain, marks) = config.unmark_deep_with_paths();
         let proposed = schema.planned_new(prior.as_ref(), &plain);
         let planned = schema.mark_sensitive(&proposed.mark_with_paths(&marks));

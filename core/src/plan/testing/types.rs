@@ -29,7 +29,7 @@ fn thing(version: u64) -> Arc<Schema> {
                 .attribute("note", Attribute::optional_computed(Type::String))
                 .attribute("secret", Attribute::optional(Type::String).sensitive())
                 .attribute("token", Attribute::optional(Type::String).write_only())
-                .attribute("tags", Attribute::optional(Type::map(Type::String)))
+                .attribute("tags", Attribute::optional(Type::map(Type::String)).takes_tags())
                 .block("rule", NestedBlock::list(Block::new().attribute("port", Attribute::required(Type::Number)))),
         )
     };

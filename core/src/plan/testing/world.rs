@@ -224,6 +224,18 @@ impl World {
         self.next_id += 1_000_000;
     }
 
+    /// Carries a plan of new objects out up to the step of an instance that cannot begin; returns why it cannot.
+    pub(in crate::plan) fn fails_at(&mut self, plan: &Plan, address: &str) -> crate::Error {
+        let mut residue = Residue::open(Arc::new(plan.clone()), &[], Arc::clone(&self.types) as _).expect("a residue");
+        for step in &plan.steps {
+            if step.address.to_string() == address {
+                return residue.finalize(step).expect_err("it cannot begin");
+            }
+            self.step(plan, step, &mut residue);
+        }
+        panic!("no step of `{address}`");
+    }
+
     fn step(&mut self, plan: &Plan, step: &Step, residue: &mut Residue) {
         let finalized = residue
             .finalize(step)

@@ -122,6 +122,11 @@ impl Field {
         Self { stable: true, ..self }
     }
 
+    /// Bears the tags of the object; see [`Attribute::takes_tags`].
+    pub fn takes_tags(self) -> Self {
+        self.with(|attribute| attribute.takes_tags = true)
+    }
+
     /// Sets what it is when it is not set.
     ///
     /// A value that is not of its type makes a schema that [`Schema::check`](crate::schema::Schema::check) refuses.

@@ -28,7 +28,7 @@ pub struct Options {
     pub who: String,
     /// Why, for lists.
     pub why: String,
-    /// What the host wants on every object, handed to resource types.
+    /// The locked tags that the plan was made with, handed to resource types.
     pub tags: BTreeMap<String, String>,
     /// What the host calls the run, handed to resource types.
     pub operation: Option<Arc<str>>,

@@ -45,6 +45,7 @@ fn row(name: &str, attribute: &Attribute) -> String {
         }
     }
     facts.extend(attribute.sensitive.then(|| "**sensitive**".to_owned()));
+    facts.extend(attribute.takes_tags.then(|| "takes tags".to_owned()));
     facts.extend(attribute.forces_replacement.then(|| "replaces".to_owned()));
     format!("| `{name}` | `{}` | {} | {} |\n", type_repl(&attribute.ty), facts.join(", "), attribute.description)
 }

@@ -36,6 +36,10 @@ annotation class WriteOnly
 @Target(AnnotationTarget.VALUE_PARAMETER, AnnotationTarget.FIELD)
 annotation class Computed
 
+/** Of a map of strings: the object bears its tags there, and the engine puts the locked ones among them. */
+@Target(AnnotationTarget.VALUE_PARAMETER, AnnotationTarget.FIELD)
+annotation class Tags
+
 /** What an attribute is called in templates; otherwise the name in `snake_case`. */
 @Target(AnnotationTarget.VALUE_PARAMETER, AnnotationTarget.FIELD)
 annotation class Named(val value: String)
@@ -60,6 +64,7 @@ internal class Field(val name: String, val property: String, val codec: Codec, v
     val isWriteOnly = annotations.any { it is WriteOnly }
     val isComputed = annotations.any { it is Computed }
     val forcesNew = annotations.any { it is ForceNew }
+    private val takesTags = annotations.any { it is Tags }
 
     /** What it is where the template does not say it, if that is always the same. */
     var default: JsonElement? = null
@@ -78,6 +83,7 @@ internal class Field(val name: String, val property: String, val codec: Codec, v
         if (isSensitive) put("sensitive", JsonPrimitive(true))
         if (isWriteOnly) put("write_only", JsonPrimitive(true))
         if (forcesNew) put("forces_replacement", JsonPrimitive(true))
+        if (takesTags) put("takes_tags", JsonPrimitive(true))
         if (codec.checks.isNotEmpty()) put("checks", JsonArray(codec.checks))
     }
 }
