@@ -25,6 +25,7 @@ pub mod schema;
 pub mod stack;
 pub mod state;
 pub mod template;
+pub mod tenant;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Result};

@@ -264,6 +264,7 @@ impl Builder {
                 dependencies,
                 wholes: Vec::new(),
                 order_lines: Vec::new(),
+                uses: stackwright::state::Uses::default(),
                 create_before_destroy: node.kind == Kind::ReplaceCreateFirst,
                 prevent_destroy: false,
                 ready: node.kind != Kind::Wait,

@@ -15,6 +15,7 @@ use stackwright::{
         layer::Verb,
     },
     schema::{Attribute, Schema},
+    state::Amount,
     value::{Number, Type, Value},
 };
 
@@ -33,6 +34,8 @@ pub struct Made {
 #[derive(Debug, Default)]
 pub struct World {
     things: Mutex<(BTreeMap<String, Made>, u64)>,
+    /// The most things, and the most size, that there ever were at once.
+    peak: Mutex<(u64, u64)>,
 }
 
 impl World {
@@ -43,6 +46,23 @@ impl World {
     /// Returns what is there, by id.
     pub fn things(&self) -> BTreeMap<String, Made> {
         self.lock().0.clone()
+    }
+
+    /// Returns how many things there are, and how large they are together.
+    pub fn extent(&self) -> (u64, u64) {
+        let things = self.things();
+        (things.len() as u64, things.values().filter_map(|made| u64::try_from(made.size).ok()).sum())
+    }
+
+    /// Returns the most things, and the most size, that there ever were at once.
+    pub fn peak(&self) -> (u64, u64) {
+        *self.peak.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_peak(&self) {
+        let (count, size) = self.extent();
+        let mut peak = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
+        *peak = (peak.0.max(count), peak.1.max(size));
     }
 
     fn by_key(&self, key: &str) -> Option<String> {
@@ -57,6 +77,8 @@ impl World {
         world.1 += 1;
         let id = format!("t-{}", world.1);
         world.0.insert(id.clone(), Made { key, name: text(planned, "name"), size: size(planned) });
+        drop(world);
+        self.note_peak();
         id
     }
 }
@@ -199,6 +221,7 @@ impl Resource for Thing {
         if let Some(made) = self.world.lock().0.get_mut(&prior.id) {
             made.size = size(&planned);
         }
+        self.world.note_peak();
         self.made(&prior.id, &planned, Verb::Update)
     }
 
@@ -225,6 +248,10 @@ impl Resource for Thing {
             return Err(misshapen(Verb::Ready));
         }
         Ok(Readiness::Ready(object.clone()))
+    }
+
+    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
+        attributes.attribute("size").map(|size| ("size".into(), Amount::of(size))).into_iter().collect()
     }
 
     async fn recover(&self, ctx: &Context, evidence: &Evidence) -> Result<Recovery> {

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog"],
     &["resource", "state"],
     &["plan"],
-    &["order"],
+    &["order", "tenant"],
     &["run"],
     &["stack"],
     &["application"],

@@ -16,10 +16,11 @@ use stackwright::{
     schema::{Attribute, Schema},
     stack::{ApplyOptions, Engine, Import, PlanOptions, QuoteOptions, Settlement, Stack},
     state::{
-        MemoryStore, RunId, StackKey, Store,
+        Amount, MemoryStore, RunId, StackKey, Store,
         cipher::{AesGcmCipher, Key},
     },
     template::{Files, Options, RawVariables, Template},
+    tenant::{FixedQuotas, Limit},
     value::{Type, Value},
 };
 use stackwright_tests::calls::public_calls;
@@ -129,6 +130,9 @@ async fn all_of(store: &dyn Store, tenant: &str) -> String {
             let _ = writeln!(text, "{:?}", store.load_journal(run.id).await.expect("a journal"));
         }
     }
+    for key in store.list_ledgers(Some(tenant), "quota").await.expect("ledgers") {
+        let _ = writeln!(text, "{:?}", store.load_ledger(&key, 0).await.expect("a ledger"));
+    }
     text
 }
 
@@ -166,6 +170,7 @@ async fn no_call_reaches_what_another_tenant_has() {
         .shared_store(Arc::clone(&store))
         .cipher(AesGcmCipher::new(Key::generate().expect("a key")))
         .resource("chest", Chest(Arc::clone(&vault)))
+        .quotas(FixedQuotas::new([Limit::hard("resources", 2)]))
         .build()
         .expect("an engine");
 
@@ -227,6 +232,7 @@ async fn no_call_reaches_what_another_tenant_has() {
         stranger.tried("forget", ()).await;
         // Plans that were made for somebody else, as values and as bytes.
         stranger.refused("apply", mine.apply(foreign.clone(), ApplyOptions::default()).await, "plan.stale").await;
+        stranger.refused("quota_check", mine.quota_check(&foreign).await, "plan.stale").await;
         stranger.refused("quote", mine.quote(&foreign, QuoteOptions::default()).await, "plan.stale").await;
         let opened = mine.open_plan(&sealed).map(drop);
         stranger.tried("open_plan", opened.expect_err("it was sealed for another stack")).await;
@@ -264,6 +270,14 @@ async fn no_call_reaches_what_another_tenant_has() {
     }
     let names = |stacks: Vec<Stack>| stacks.iter().map(|stack| stack.key().to_string()).collect::<Vec<_>>();
     assert_eq!(names(tenant.stacks().await.expect("stacks")), ["mallory/shop", "mallory/waiting"]);
+    // Both have as much as they may, and neither counts for the other.
+    let uses = tenant.quotas().await.expect("quotas");
+    let resources = uses.iter().find(|one| &*one.dimension == "resources").expect("counted");
+    assert_eq!((resources.used, resources.reserved), (Amount::Known(2), Amount::NONE));
+    stranger.tried("quotas", uses).await;
+    stranger.tried.remove("quotas");
+    let calls = ["name", "quotas", "stack", "stacks"].map(str::to_owned);
+    assert_eq!(public_calls("stack", "Tenant"), calls.into(), "a call of a tenant was not tried");
     // Whoever was asked was asked for the tenant whose call it was.
     assert!(vault.heard.lock().expect("not poisoned").iter().all(|(tenant, _)| tenant == "mallory"));
     assert!(!vault.heard.lock().expect("not poisoned").is_empty());

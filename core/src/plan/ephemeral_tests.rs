@@ -249,6 +249,7 @@ fn destroying_opens_what_configurations_of_providers_need() {
             dependencies: Vec::new(),
             wholes: Vec::new(),
             order_lines: Vec::new(),
+            uses: crate::state::Uses::default(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

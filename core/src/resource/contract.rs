@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     pricing::Prices,
     schema::Schema,
+    state::Amount,
     template::eval::Function,
     value::Value,
 };
@@ -157,6 +158,18 @@ pub trait Resource: fmt::Debug + Send + Sync + 'static {
     async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
         let _ = ctx;
         Ok(unquoted(self.traits(), items))
+    }
+
+    /// Says what an object with these attributes uses of what tenants have quotas of, by dimension: `vcpu`, `disk_gib`.
+    ///
+    /// Pure and cheap: asked for every object that a plan makes or changes, and for every one that was made. Attributes are
+    /// unmarked, and unknown where they are not known yet; an amount that depends on those is
+    /// [`Amount::Unknown`], and a plan with it is refused where a hard limit stands. So amounts are best told from what the
+    /// template sets. How many resources there are is counted anyway: dimensions called `stacks`, `resources` and
+    /// `resources.…` are the engine's own, and left out of what a type says. Nothing by default.
+    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
+        let _ = attributes;
+        Vec::new()
     }
 }
 

@@ -87,6 +87,8 @@ impl Before {
             dependencies: before.dependencies,
             wholes: before.wholes,
             order_lines: before.order_lines,
+            // Told anew by whoever writes it: attributes are what it goes by.
+            uses: crate::state::Uses::default(),
             create_before_destroy: before.create_before_destroy,
             prevent_destroy: before.prevent_destroy,
             ready: before.ready,

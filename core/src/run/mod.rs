@@ -48,6 +48,7 @@ mod phase;
 mod recovery;
 mod refine;
 mod rollback;
+mod uses;
 
 pub use before::Before;
 pub(crate) use bounds::guarded;
@@ -61,3 +62,4 @@ pub use machine::Machine;
 pub use phase::{Command, IllegalFact, Phase};
 pub use recovery::Resume;
 pub use refine::refines;
+pub(crate) use uses::uses_of;

@@ -172,6 +172,8 @@ impl Stack {
         }
         let stack = self.stack_write(&sealer).await?;
         self.store().commit(lease, Commit { rows: writes, stack: Some(stack), ..Commit::default() }).await?;
+        // Whoever needs the room finds out, too.
+        let _ = self.settle_quota(None).await;
         Ok(edits)
     }
 
@@ -250,6 +252,7 @@ mod tests {
             dependencies: Vec::new(),
             wholes: wholes.iter().map(|whole| whole.parse().expect("a target")).collect(),
             order_lines: Vec::new(),
+            uses: crate::state::Uses::default(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

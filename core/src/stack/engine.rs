@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::Stack;
+use super::{Stack, quota::QuotaOffice};
 use crate::{
     error::{Diagnostic, Error, ErrorKind, Result},
     event::{Clock, SystemClock},
@@ -20,6 +20,7 @@ use crate::{
         self, Edition, FetchLimits, FetchedModule, Files, ModulePackage, ModuleRequest, ModuleSource, Template,
         eval::{DirectoryFiles, FileAccess, Function, NoFiles},
     },
+    tenant::Quotas,
 };
 
 /// The engine that a host embeds: types, layers, a store, a cipher and a clock.
@@ -54,6 +55,7 @@ pub(super) struct Inner {
     pub(super) lease_ttl: Duration,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) seller: Option<Arc<dyn Seller>>,
+    pub(super) quotas: Option<QuotaOffice>,
     edition: Edition,
     files_within: Option<PathBuf>,
     module_sources: Vec<Arc<dyn ModuleSource>>,
@@ -186,6 +188,7 @@ pub struct EngineBuilder {
     holder: Option<Arc<str>>,
     lease_ttl: Option<Duration>,
     seller: Option<Arc<dyn Seller>>,
+    quotas: Option<Arc<dyn Quotas>>,
     tags: BTreeMap<String, String>,
     edition: Edition,
     files_within: Option<PathBuf>,
@@ -336,6 +339,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets who says what tenants may use. From then on what runs may add is reserved before they begin, and refused where
+    /// there is no room; every engine that writes these tenants' stacks should be given the same.
+    pub fn quotas(mut self, quotas: impl Quotas) -> Self {
+        self.quotas = Some(Arc::new(quotas));
+        self
+    }
+
     /// Locks a tag: every object bears it whose type says where its tags are
     /// ([`Attribute::takes_tags`](crate::schema::Attribute::takes_tags)), and no template can set it otherwise. The tenant
     /// and the stack are locked anyway, as `stackwright-tenant` and `stackwright-stack`. Types that tag by themselves get
@@ -378,6 +388,7 @@ impl EngineBuilder {
                 lease_ttl: self.lease_ttl.unwrap_or(Duration::from_secs(30)),
                 tags: self.tags,
                 seller: self.seller,
+                quotas: self.quotas.map(QuotaOffice::new),
                 edition: self.edition,
                 files_within: self.files_within,
                 module_sources: self.module_sources,

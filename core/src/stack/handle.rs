@@ -95,6 +95,10 @@ impl Stack {
     pub async fn forget(&self) -> Result<()> {
         let lease = self.acquire("forget").await?;
         let result = self.store().forget_stack(&lease).await;
+        if result.is_ok() {
+            // Whoever needs the room finds out, too.
+            let _ = self.settle_quota(None).await;
+        }
         let released = self.store().release(&lease).await;
         result.and(released)
     }

@@ -106,7 +106,10 @@ impl Stack {
             }
             let finished = Some(self.engine.inner.clock.now());
             let record = RunRecord { status: RunStatus::Abandoned, finished, ..record };
-            self.store().commit(&lease, Commit { run: Some(record), ..Commit::default() }).await
+            self.store().commit(&lease, Commit { run: Some(record), ..Commit::default() }).await?;
+            // Whoever needs the room finds out, too.
+            let _ = self.settle_quota(Some(run)).await;
+            Ok(())
         }
         .await;
         let released = self.store().release(&lease).await;

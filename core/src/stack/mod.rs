@@ -18,6 +18,7 @@ mod handover;
 mod history;
 mod planning;
 mod purchase;
+mod quota;
 mod quoting;
 mod run;
 mod tag;

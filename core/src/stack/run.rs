@@ -5,11 +5,12 @@ use tokio::task::JoinHandle;
 use super::{Purchase, Stack, variables};
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{Bus, Recorded, Subscription},
+    event::{Bus, Event, Recorded, Subscription},
     plan::{Plan, Residue, codec},
     run::{Canceller, Driver, DriverParts, OnFailure, Options, Resume, RunReport},
-    state::{Lease, Lineage, Row, RowStatus, RunId, failure},
+    state::{Lease, Lineage, Row, RowStatus, RunId, RunStatus, failure},
     template::RawVariables,
+    tenant::QuotaCheck,
 };
 
 /// How a plan is to be carried out.
@@ -127,7 +128,8 @@ impl Stack {
     /// `template.invalid` where the plan was stored and an ephemeral variable is not set again as it was when it was made;
     /// `plan.stale` (`Conflict`) when state moved since the plan was made; `lease.held` while somebody else works on
     /// the stack; `run.unfinished` while an earlier run of it was not ended; `order.not_accepted`, `order.no_seller`,
-    /// `pricing.expired` and `pricing.changed` where money is at stake (see [`Purchase`]); those of
+    /// `pricing.expired` and `pricing.changed` where money is at stake (see [`Purchase`]); `quota.exceeded`, `quota.unknown`,
+    /// `quota.overflow` and `quota.busy` where the engine has quotas, and nothing was touched; those of
     /// [`Store`](crate::state::Store).
     pub async fn apply(&self, mut plan: Plan, options: ApplyOptions) -> Result<Run> {
         variables::give(&mut plan, &options.variables)?;
@@ -161,10 +163,24 @@ impl Stack {
         let segment = codec::encode(&plan, &self.sealer())?;
         let orders = self.orders(&plan, options.purchase.as_ref(), run)?;
         let plan = Arc::new(plan);
+        let reserved = Arc::clone(&plan);
         let parts = DriverParts { orders, ..self.parts(plan, rows, lineage, lease.clone(), &options)? };
         let events = parts.bus.subscribe();
-        let handle = Driver::start(parts, run, segment).await?;
-        Ok(self.attend(handle, events, lease.clone()))
+        let check = self.reserve(&reserved, run, &parts.rows).await?;
+        for diagnostic in check.iter().flat_map(QuotaCheck::warnings) {
+            parts.bus.send(Event::Problem { diagnostic });
+        }
+        match Driver::start(parts, run, segment).await {
+            Ok(handle) => Ok(self.attend(handle, events, lease.clone())),
+            Err(error) => {
+                // The answer may have been lost, and the run begun all the same: then it is reserved for what resumes it.
+                if check.is_some() && matches!(self.store().load_run(run).await, Ok(None)) {
+                    // Whoever needs the room finds out, too.
+                    let _ = self.settle_quota(Some(run)).await;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Goes on with a run whose process died, or that paused.
@@ -245,11 +261,15 @@ impl Stack {
     /// Waits for the driver and gives the lease back, whoever still listens.
     fn attend(&self, handle: crate::run::RunHandle, events: Subscription, lease: Lease) -> Run {
         let (id, canceller) = (handle.run(), handle.canceller());
-        let store = Arc::clone(&self.engine.inner.store);
+        let stack = self.clone();
         let task = tokio::spawn(async move {
             let report = handle.finish().await;
+            if report.as_ref().is_ok_and(|report| report.status != RunStatus::Running) {
+                // Whoever needs the room finds out, too.
+                let _ = stack.settle_quota(Some(id)).await;
+            }
             // A lease that cannot be given back runs out by itself.
-            let _ = store.release(&lease).await;
+            let _ = stack.store().release(&lease).await;
             report
         });
         Run { id, events, canceller, task }

@@ -41,6 +41,10 @@ impl Tenant {
         &self.name
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Returns its stack of this name, whether it exists yet or not.
     pub fn stack(&self, name: impl Into<Arc<str>>) -> Stack {
         self.engine.stack(Arc::clone(&self.name), name)

@@ -157,6 +157,7 @@ mod tests {
             dependencies: Vec::new(),
             wholes: Vec::new(),
             order_lines: Vec::new(),
+            uses: crate::state::Uses::default(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

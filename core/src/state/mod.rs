@@ -30,9 +30,11 @@ mod row;
 mod store;
 pub mod terraform_v4;
 pub mod testing;
+mod uses;
 mod whole;
 
 pub use check::{CheckInstance, CheckKind, CheckResult, CheckStatus};
+pub use codec::ChainHash;
 pub use dependency::{Dependencies, splice};
 pub(crate) use id::uuid_id;
 pub use id::{LeaseToken, LedgerKey, Lineage, ObjectId, RunId, StackKey};
@@ -43,4 +45,5 @@ pub use store::{
     Commit, EntryRecord, Lease, LedgerRecord, RowRecord, RowWrite, RunRecord, RunStatus, SegmentRecord, StackRecord,
     StackWrite, Store,
 };
+pub use uses::{Amount, Uses};
 pub use whole::{Whole, Wholes};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ObjectId;
+use super::{ObjectId, Uses};
 use crate::{
     address::{Address, Target},
     value::Value,
@@ -53,6 +53,8 @@ pub struct Row {
     /// The order lines that paid for it, as their seller calls them: first the one that it was made with, then those of
     /// changes. What goes is paid back by them.
     pub order_lines: Vec<Arc<str>>,
+    /// What it uses, as its type said when the row was written; empty where the type said nothing.
+    pub uses: Uses,
     /// Whether a replacement is created before this one is deleted.
     pub create_before_destroy: bool,
     /// Whether the template forbids to delete it; kept here so that removing the block does not lift it.

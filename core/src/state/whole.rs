@@ -135,6 +135,7 @@ mod tests {
             dependencies: Vec::new(),
             wholes: wholes.iter().map(|target| target.parse().expect("a target")).collect(),
             order_lines: Vec::new(),
+            uses: crate::state::Uses::default(),
             create_before_destroy: false,
             prevent_destroy: false,
             ready: true,

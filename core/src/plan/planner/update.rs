@@ -61,6 +61,7 @@ impl Planner {
                 dependencies: entry.dependencies.clone(),
                 wholes: entry.wholes.clone(),
                 order_lines: Vec::new(),
+                uses: crate::state::Uses::default(),
                 create_before_destroy: entry.create_first,
                 prevent_destroy: instance.block.lifecycle.prevent_destroy.is_some(),
                 ready: true,

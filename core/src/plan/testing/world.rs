@@ -323,6 +323,7 @@ impl World {
                     dependencies: step.dependencies.clone(),
                     wholes: step.wholes.clone(),
                     order_lines: Vec::new(),
+                    uses: crate::state::Uses::default(),
                     create_before_destroy: step.create_before_destroy,
                     prevent_destroy: step.prevent_destroy,
                     ready: true,

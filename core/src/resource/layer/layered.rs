@@ -12,6 +12,7 @@ use crate::{
         QuoteItem, Readiness, Recovery, Renewed, Resource, Traits,
     },
     schema::Schema,
+    state::Amount,
     value::Value,
 };
 
@@ -258,6 +259,10 @@ impl<P: Policy> Resource for Layered<P> {
             Box::pin(async move { inner.quote(&ctx, items).await })
         };
         self.policy.around(ctx, Verb::Quote, self.traits(), &call).await
+    }
+
+    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
+        self.inner.consumes(attributes)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     event::{Clock, Timestamp},
     resource::{CallInfo, Context, Object, ObjectState, Outcome, Resource, TerraformData, Traits},
     schema::Schema,
-    state::ObjectId,
+    state::{Amount, ObjectId},
     value::Value,
 };
 
@@ -87,6 +87,10 @@ impl Resource for Scripted {
     async fn delete(&self, _: &Context, _: &Object) -> Outcome {
         Outcome::gone()
     }
+
+    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
+        vec![("size".into(), Amount::of(attributes.attribute("size").unwrap_or(attributes)))]
+    }
 }
 
 fn context() -> Context {
@@ -109,6 +113,20 @@ fn scripted(answers: impl IntoIterator<Item = Error>) -> Arc<Scripted> {
 
 async fn create(layer: &dyn Layer, inner: &Arc<Scripted>, ctx: &Context) -> Outcome {
     layer.resource("acme_thing", "acme", Arc::clone(inner) as _).create(ctx, Value::empty_object()).await
+}
+
+#[test]
+fn what_objects_use_passes_through() {
+    let inner: Arc<dyn Resource> = scripted([]);
+    let layers: [Arc<dyn Layer>; 4] = [
+        Arc::new(Retry::up_to(2)),
+        Arc::new(Timeout::after(Duration::from_secs(9))),
+        Arc::new(Limit::per_type("thing", 1)),
+        Arc::new(super::Trace),
+    ];
+    let wrapped = layers.iter().fold(inner, |inner, layer| layer.resource("thing", "acme", inner));
+    let object = Value::object([("size", Value::number(7))]);
+    assert_eq!(wrapped.consumes(&object), [(Arc::from("size"), Amount::Known(7))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use crate::{
         Resource, Traits,
     },
     schema::Schema,
+    state::Amount,
     value::Value,
 };
 
@@ -260,6 +261,10 @@ impl<R: TypedResource> Resource for Typed<R> {
 
     async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
         self.resource.quote(ctx, items).await
+    }
+
+    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
+        self.resource.consumes(attributes)
     }
 
     async fn upgrade(&self, ctx: &Context, version: u64, attributes: serde_json::Value) -> Result<Value> {

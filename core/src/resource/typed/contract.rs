@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,6 +10,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     pricing::Prices,
     resource::{Context, QuoteItem, Traits, unquoted, upgrade_unsupported},
+    state::Amount,
+    value::Value,
 };
 
 /// A type of thing that the engine can manage, in terms of structs.
@@ -125,6 +127,14 @@ pub trait TypedResource: fmt::Debug + Sized + Send + Sync + 'static {
     async fn quote(&self, ctx: &Context, items: &[QuoteItem]) -> Result<Vec<Prices>> {
         let _ = ctx;
         Ok(unquoted(self.traits(), items))
+    }
+
+    /// Says what an object uses of what tenants have quotas of: see
+    /// [`Resource::consumes`](crate::resource::Resource::consumes). Attributes are a value and not structs, since what is
+    /// planned may not be known yet.
+    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
+        let _ = attributes;
+        Vec::new()
     }
 }
 

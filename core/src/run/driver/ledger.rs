@@ -3,7 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::writer::RowChange;
 use crate::{
     plan::RowUpdate,
-    run::RowRef,
+    run::{Calls, RowRef, uses::counted},
     state::{ObjectId, Row, RowStatus},
 };
 
@@ -70,12 +70,12 @@ impl Ledger {
         }
     }
 
-    /// Makes the changes that need no call.
-    pub(super) fn update(&mut self, updates: &[RowUpdate], changes: &mut Vec<RowChange>) {
+    /// Makes the changes that need no call. What objects use is told anew: what was read of them may be news.
+    pub(super) fn update(&mut self, updates: &[RowUpdate], calls: &dyn Calls, changes: &mut Vec<RowChange>) {
         for update in updates {
             match update {
                 RowUpdate::Put(row) => {
-                    self.put(row.clone(), changes);
+                    self.put(counted(calls, row.clone()), changes);
                 }
                 RowUpdate::Remove(object_id) => self.remove(*object_id, changes),
             }

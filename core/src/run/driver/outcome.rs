@@ -16,6 +16,7 @@ use crate::{
     run::{
         Conclusion, Fact, Phase, RowFate, StepError, StepProblem, encode_summary,
         refine::{for_state, known_part, storable},
+        uses::{counted, uses_of},
     },
     state::{
         ObjectId, Row, RowStatus, RunStatus, StackWrite,
@@ -236,7 +237,7 @@ impl Dispatcher {
             ready: true,
             ..row
         };
-        let reference = self.ledger.put(row, &mut rows);
+        let reference = self.ledger.put(counted(&*self.calls, row), &mut rows);
         if let Some(error) = self.broken_conditions(step, &value) {
             return self.fail(step, vec![error], RowFate::Saved(reference), rows);
         }
@@ -270,9 +271,12 @@ impl Dispatcher {
         let cause = memory.last_error.clone();
         let known = step.object_id.and_then(|object_id| self.ledger.get(object_id)).cloned();
         let row = match (known, planned) {
-            (Some(row), _) => {
+            (Some(row), planned) => {
                 let order_lines = self.order_lines(step, Some(&row));
-                Some(Row { status: RowStatus::Uncertain, order_lines, ..row })
+                // It is as it was, or as it was to be: it may use as much as the larger of both.
+                let planned = planned.map(|planned| uses_of(&*self.calls, &row.type_name, &row.provider, &planned));
+                let uses = planned.map_or_else(|| row.uses.clone(), |planned| row.uses.max(&planned));
+                Some(Row { status: RowStatus::Uncertain, order_lines, uses, ..row })
             }
             (None, Some(planned)) => self.uncertain_row(step, remote_id, &planned),
             (None, None) => None,
@@ -297,7 +301,10 @@ impl Dispatcher {
             None => storable(&known).0,
         };
         let object = Object { id: String::new(), attributes, private: None };
-        self.row_of(step, object, RowStatus::Uncertain).map(|row| Row { remote_id, ..row })
+        let row = self.row_of(step, object, RowStatus::Uncertain)?;
+        // What was to be known only later counts as unknown, not as nothing.
+        let uses = uses_of(&*self.calls, &row.type_name, &row.provider, planned);
+        Some(Row { remote_id, uses, ..row })
     }
 
     pub(super) fn fail(
@@ -381,6 +388,7 @@ impl Dispatcher {
         let deletes = step.action == StepAction::Delete;
         // What a failed delete leaves is the old row with what is left of its object.
         let old = known.filter(|_| deletes);
+        let uses = uses_of(&*self.calls, &change.type_name, &change.provider, &object.attributes);
         Some(Row {
             object_id,
             address: step.address.clone(),
@@ -397,6 +405,7 @@ impl Dispatcher {
             dependencies: old.map_or_else(|| step.dependencies.clone(), |row| row.dependencies.clone()),
             wholes: old.map_or_else(|| step.wholes.clone(), |row| row.wholes.clone()),
             order_lines: self.order_lines(step, known),
+            uses,
             create_before_destroy: old.map_or(step.create_before_destroy, |row| row.create_before_destroy),
             prevent_destroy: old.map_or(step.prevent_destroy, |row| row.prevent_destroy),
             ready: false,

@@ -65,7 +65,7 @@ impl Dispatcher {
         facts.push(begun);
         events.push(Event::RollbackStarted { run: self.record.id.to_string(), step_count: step_count.into() });
         let mut rows = Vec::new();
-        self.ledger.update(&plan.row_updates, &mut rows);
+        self.ledger.update(&plan.row_updates, &*self.calls, &mut rows);
         let body = codec::encode(&plan, &self.sealer)?;
         let segment = Some(SegmentRecord { run: self.record.id, number: 1, body });
         self.finalizer = Box::new(finalizer);

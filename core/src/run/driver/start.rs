@@ -73,7 +73,7 @@ impl Driver {
         machine.apply(&fact)?;
         let mut ledger = Ledger::new(parts.rows.clone());
         let mut rows = Vec::new();
-        ledger.update(&parts.plan.row_updates, &mut rows);
+        ledger.update(&parts.plan.row_updates, &*parts.calls, &mut rows);
         let summary = Summary {
             who: parts.options.who.clone(),
             why: parts.options.why.clone(),

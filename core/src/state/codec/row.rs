@@ -7,11 +7,11 @@ use super::{Format, Sealer};
 use crate::{
     address::Target,
     error::{Error, Result},
-    state::{ObjectId, Row, RowRecord, RowStatus, failure},
+    state::{ObjectId, Row, RowRecord, RowStatus, Uses, failure},
 };
 
-/// Version 2 has `wholes`, version 3 `order_lines`.
-const FORMAT: Format = Format::new("stackwright.row", 3);
+/// Version 2 has `wholes`, version 3 `order_lines`, version 4 `uses`.
+const FORMAT: Format = Format::new("stackwright.row", 4);
 const KIND: &str = "row";
 
 #[derive(Serialize, Deserialize)]
@@ -31,6 +31,8 @@ struct Payload<V> {
     wholes: Vec<Target>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     order_lines: Vec<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Uses::is_empty")]
+    uses: Uses,
     create_before_destroy: bool,
     prevent_destroy: bool,
     ready: bool,
@@ -64,6 +66,7 @@ pub fn encode_row(row: &Row, sealer: &Sealer) -> Result<RowRecord> {
         dependencies: row.dependencies.clone(),
         wholes: row.wholes.clone(),
         order_lines: row.order_lines.clone(),
+        uses: row.uses.clone(),
         create_before_destroy: row.create_before_destroy,
         prevent_destroy: row.prevent_destroy,
         ready: row.ready,
@@ -103,6 +106,7 @@ fn decode(record: &RowRecord, sealer: &Sealer) -> Result<Row> {
         dependencies: payload.dependencies,
         wholes: payload.wholes,
         order_lines: payload.order_lines,
+        uses: payload.uses,
         create_before_destroy: payload.create_before_destroy,
         prevent_destroy: payload.prevent_destroy,
         ready: payload.ready,
@@ -118,7 +122,7 @@ fn subject(sealer: &Sealer, object: ObjectId) -> String {
 mod tests {
     use super::*;
     use crate::{
-        state::{StackKey, testing::fixed_sealer},
+        state::{Amount, StackKey, testing::fixed_sealer},
         value::{Marks, Type, Value},
     };
 
@@ -144,6 +148,7 @@ mod tests {
             dependencies: vec![ObjectId::from_u128(2), ObjectId::from_u128(3)],
             wholes: vec!["module.net".parse().expect("a target"), "acme_disk.all".parse().expect("a target")],
             order_lines: vec!["L-1".into(), "L-2".into()],
+            uses: [("disk_gib".into(), Amount::Unknown), ("vcpu".into(), Amount::Known(4))].into_iter().collect(),
             create_before_destroy: true,
             prevent_destroy: false,
             ready: true,
@@ -157,7 +162,7 @@ mod tests {
         let text = String::from_utf8(record.body.to_vec()).expect("UTF-8");
         assert!(!text.contains("hunter2") && !text.contains("private bytes"));
         let (line, json) = text.split_once('\n').expect("two lines");
-        assert!(line.starts_with("stackwright.row 3 "), "{line}");
+        assert!(line.starts_with("stackwright.row 4 "), "{line}");
         insta::assert_snapshot!(mask(json).replace(",\"", ",\n\""), @r#"
         {"object_id":"00000000-0000-0000-0000-000000000001",
         "address":"module.net[\"a b\"].acme_db.main[0]",
@@ -181,6 +186,8 @@ mod tests {
         "acme_disk.all"],
         "order_lines":["L-1",
         "L-2"],
+        "uses":{"disk_gib":null,
+        "vcpu":4},
         "create_before_destroy":true,
         "prevent_destroy":false,
         "ready":true,
@@ -206,6 +213,7 @@ mod tests {
         other.private = None;
         other.dependencies = Vec::new();
         other.wholes = Vec::new();
+        other.uses = Uses::default();
         other.provider = "".into();
         for row in [row(), other] {
             let record = encode_row(&row, &sealer()).expect("encodes");
@@ -224,7 +232,7 @@ mod tests {
 
     #[test]
     fn reads_what_version_1_wrote() {
-        let plain = Row { wholes: Vec::new(), ..row() };
+        let plain = Row { wholes: Vec::new(), order_lines: Vec::new(), uses: Uses::default(), ..row() };
         let record = encode_row(&plain, &sealer()).expect("encodes");
         let subject = subject(&sealer(), plain.object_id);
         let mut json: Json = FORMAT.read(&subject, &record.body).and_then(|body| body.payload()).expect("reads");

@@ -172,6 +172,7 @@ fn read_row(
         dependencies: Vec::new(),
         wholes: Vec::new(),
         order_lines: Vec::new(),
+        uses: crate::state::Uses::default(),
         create_before_destroy: instance.create_before_destroy,
         prevent_destroy: false,
         ready: true,
