@@ -26,6 +26,7 @@ use stackwright::{
         MemoryStore, Store,
         cipher::{AesGcmCipher, Key},
     },
+    tenant::FixedQuotas,
     value::Value,
 };
 
@@ -242,6 +243,8 @@ pub struct Stage {
     pub rules: Rules,
     /// What hooks were told.
     pub told: Told,
+    /// What tenants may use; everything, and uncounted, unless a test says so.
+    pub quotas: Option<FixedQuotas>,
 }
 
 impl Stage {
@@ -252,9 +255,12 @@ impl Stage {
             .shared_store(store)
             .cipher(AesGcmCipher::new(key))
             .clock(Arc::new(self.clock.clone()))
-            .resource("thing", Thing { world: Arc::clone(&self.world) })
-            .build()
-            .expect("an engine");
+            .resource("thing", Thing { world: Arc::clone(&self.world) });
+        let engine = match &self.quotas {
+            Some(quotas) => engine.quotas(quotas.clone()),
+            None => engine,
+        };
+        let engine = engine.build().expect("an engine");
         Platform::builder(engine, self.rules.clone())
             .handler("restarter", self.told.clone())
             .handler("thing.grow", self.told.clone())

@@ -183,7 +183,6 @@ async fn what_is_made_counts_and_what_goes_is_given_back() {
     stage.check_exact(1, "made").await;
     succeeded(apply(&blog, &things(2, 3, "")).await);
     stage.check_exact(2, "both").await;
-    // Everything is used up now.
     assert_eq!(code(apply(&blog, &things(2, 4, "")).await), "quota.exceeded");
     succeeded(apply(&shop, &things(2, 2, "")).await);
     succeeded(apply(&blog, &things(3, 2, "")).await);
@@ -235,7 +234,6 @@ async fn what_has_no_room_is_refused_with_everything_that_stands_in_the_way() {
         ]
     );
     assert!(messages.iter().all(|message| error.to_string().contains(message)));
-    // Nothing was touched, and nothing is kept.
     assert!(stage.world.things().is_empty() && shop.runs(9).await.expect("runs").is_empty());
     assert_eq!(shop.lease().await.expect("an answer"), None);
     assert!(stage.entries().await.is_empty());
@@ -597,12 +595,17 @@ fn mend(stage: &Stage, act: Act, what: &str) {
         if let Some(run) = shop.unfinished_run().await.expect("an answer") {
             succeeded(shop.resume(run.id, ApplyOptions::default()).await.expect("resumes").finish().await);
         } else {
-            // Whoever wants all that is left gets it: nothing stays reserved for a run that never began.
+            // Nothing stays reserved for a run that never began.
             let (count, size) = stage.world.extent();
             let room = [TIGHT[0].1 - count, TIGHT[1].1 - size];
             let many = room[0].min(room[1]);
             succeeded(apply(&stage.stack(&tight(), "third"), &things(many, 1, "")).await);
-            stage.check_exact(2 + u64::from(many > 0) - u64::from(!has_rows(&shop).await), what).await;
+            stage
+                .check_exact(
+                    2 + u64::from(many > 0) - u64::from(shop.state().await.expect("a state").rows.is_empty()),
+                    what,
+                )
+                .await;
             succeeded(destroy(&stage.stack(&tight(), "third")).await);
             succeeded(act.carry_out(&shop).await);
         }
@@ -612,10 +615,6 @@ fn mend(stage: &Stage, act: Act, what: &str) {
         let peak = stage.world.peak();
         assert!(peak <= (TIGHT[0].1, peak.1) && peak.1 <= TIGHT[1].1, "{what}: {peak:?}");
     });
-}
-
-async fn has_rows(stack: &Stack) -> bool {
-    !stack.state().await.expect("a state").rows.is_empty()
 }
 
 #[test]
@@ -739,7 +738,6 @@ fn moves() -> impl Strategy<Value = Vec<Vec<Move>>> {
     ];
     let one = (0_u64..3, 0_u64..4, 1_u64..4, mishap, any::<bool>())
         .prop_map(|(stack, count, size, mishap, rolls_back)| Move { stack, count, size, mishap, rolls_back });
-    // Those of one round go on at the same time.
     prop::collection::vec(prop::collection::vec(one, 1..4), 1..7)
 }
 
@@ -760,7 +758,6 @@ async fn play(stage: &Stage, one: Move) {
         _ => String::new(),
     };
     let on_failure = if one.rolls_back { OnFailure::Rollback } else { OnFailure::Stop };
-    // Whatever became of it.
     let _ = match stack.unfinished_run().await {
         Ok(Some(run)) => match stack.resume(run.id, ApplyOptions::default()).await {
             Ok(run) => run.finish().await,
@@ -780,8 +777,7 @@ proptest! {
             for round in &rounds {
                 join_all(round.iter().map(|one| play(&stage, one.clone()))).await;
                 stage.check_enough("after a round").await;
-                // Now and then leases run out while others still hold theirs.
-                stage.clock.1.fetch_add(20, Ordering::SeqCst);
+                            stage.clock.1.fetch_add(20, Ordering::SeqCst);
                 stage.check_enough("later").await;
             }
             let peak = stage.world.peak();

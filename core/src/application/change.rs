@@ -121,7 +121,8 @@ impl Installation {
     ///
     /// # Errors
     /// `installation.denied`; `installation.changed` where another change came first; `installation.busy`,
-    /// `installation.interrupted`; `pricing.expired` where the quote is over, `pricing.changed` where more is asked now; those of
+    /// `installation.interrupted`; `pricing.expired` where the quote is over, `pricing.changed` where more is asked now; `quota.exceeded`, `quota.unknown` where the
+    /// tenant has no room (nothing is written down then, unless others took it at the last moment); those of
     /// [`Stack::apply`](crate::stack::Stack::apply) (then the ledger says that nothing began); those of the gateway.
     pub async fn carry_out(&self, proposal: Proposal, options: &CarryOptions) -> Result<Operation> {
         self.permit(verb(proposal.kind), Some(&proposal.package), None).await?;
@@ -132,6 +133,10 @@ impl Installation {
         if self.now() >= proposal.quote.expires_at {
             let message = format!("the quote was good until {}", proposal.quote.expires_at);
             return Err(Error::new(ErrorKind::Conflict, "pricing.expired", message));
+        }
+        // What is full now was perhaps not when this was proposed, and the other way round.
+        if let Some(refusal) = self.stack.quota_check(&proposal.plan).await?.refusal() {
+            return Err(refusal);
         }
         let operation = OperationId::mint();
         let run = proposal.made_with.run;

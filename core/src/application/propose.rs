@@ -17,6 +17,7 @@ use crate::{
     stack::{PlanOptions, QuoteOptions},
     state::RunId,
     template::{RawVariables, Template, eval::FileAccess},
+    tenant::QuotaCheck,
     value::{Marks, Value},
 };
 
@@ -51,6 +52,8 @@ pub struct Proposal {
     pub plan: Plan,
     /// What it costs, and how that differs from before.
     pub quote: Quote,
+    /// What it does to the tenant's quotas; empty where the engine has none.
+    pub quota: QuotaCheck,
     /// What the installation is called in tags.
     pub app_id: Arc<str>,
     pub(super) made_with: Remembered,
@@ -332,6 +335,7 @@ impl Installation {
             ..QuoteOptions::default()
         };
         let quote = self.stack.quote(&plan, quoting.clone()).await?;
+        let quota = self.stack.quota_check(&plan).await?;
         made_with.lines.clone_from(&quote.lines);
         // What is ephemeral is used and never stored.
         let kept =
@@ -343,6 +347,7 @@ impl Installation {
             form,
             plan,
             quote,
+            quota,
             app_id,
             made_with,
             quoting,

@@ -323,7 +323,8 @@ impl Installation {
     ///
     /// # Errors
     /// `installation.denied`; `installation.standing`, `installation.occupied`, `installation.name`, `installation.busy`;
-    /// `transfer.taken` where another installation took it, `transfer.withdrawn` where its owner kept it; those of the store
+    /// `transfer.taken` where another installation took it, `transfer.withdrawn` where its owner kept it; `quota.exceeded`
+    /// where the tenant may not have as much (it may go elsewhere then, unless others took the room meanwhile); those of the store
     /// and the gateway.
     ///
     /// # Idempotency
@@ -337,6 +338,8 @@ impl Installation {
             if folded.view.standing != Standing::Removed {
                 return Err(problem::standing(&folded.view, "taken over into"));
             }
+            // Before the way of it is settled: what has no room here may go elsewhere.
+            self.stack.refuse_rows(&transfer.contents.rows).await?;
             match self.claim(&transfer.body.from, transfer.id, &Way::Taken { to: self.key.clone() }).await? {
                 Way::Taken { to } if to == self.key => {}
                 Way::Taken { .. } => return Err(taken()),

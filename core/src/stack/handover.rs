@@ -7,7 +7,7 @@ use super::Stack;
 use crate::{
     error::{Error, Result},
     state::{
-        CheckResult, Commit, Lease, Lineage, ObjectId, Row, RowRecord, RowWrite, StackWrite,
+        CheckResult, Commit, Lease, Lineage, ObjectId, Row, RowRecord, RowWrite, RunId, StackWrite,
         codec::{Output, Sealer, decode_checks, decode_outputs, decode_row, encode_row, encode_stack},
     },
 };
@@ -63,7 +63,7 @@ impl Stack {
     }
 
     /// Takes over what another stack had, in one commit; where it did already, nothing changes. Returns `false`, and does
-    /// nothing, where it has anything else.
+    /// nothing, where it has anything else. Refused where its tenant may not have as much.
     pub(crate) async fn receive(&self, contents: &Handover) -> Result<bool> {
         let lease = self.acquire("import").await?;
         let result = self.receive_leased(contents, &lease).await;
@@ -86,7 +86,13 @@ impl Stack {
             return Ok(true);
         }
         let puts = contents.rows.iter().map(|row| encode_row(row, &sealer).map(RowWrite::Put));
-        self.replace(puts.collect::<Result<_>>()?, &contents.outputs, &contents.checks, lease).await.map(|()| true)
+        let puts = puts.collect::<Result<_>>()?;
+        let id = RunId::mint();
+        self.reserve_rows(&contents.rows, id).await?;
+        let replaced = self.replace(puts, &contents.outputs, &contents.checks, lease).await;
+        // Whoever needs the room finds out, too.
+        let _ = self.settle_quota(Some(id)).await;
+        replaced.map(|()| true)
     }
 
     /// Forgets everything it has, in one commit: that belongs to another stack now. Nothing is called.
@@ -101,7 +107,9 @@ impl Stack {
         self.refuse_unfinished().await?;
         let rows = self.store().load_rows(&self.key).await?;
         let gone = rows.into_iter().map(|row| RowWrite::Delete(row.object_id)).collect();
-        self.replace(gone, &BTreeMap::new(), &[], lease).await
+        self.replace(gone, &BTreeMap::new(), &[], lease).await?;
+        let _ = self.settle_quota(None).await;
+        Ok(())
     }
 
     async fn replace(

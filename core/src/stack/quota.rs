@@ -11,7 +11,7 @@ use crate::{
     plan::{Plan, StepAction},
     run::uses_of,
     state::{Head, LedgerDraft, LedgerHistory, LedgerKey, Row, RunId, RunStatus, Uses},
-    tenant::{Book, Claim, Holding, Mark, QuotaCheck, QuotaFact, QuotaUse, Quotas, uses_of_rows},
+    tenant::{Book, Claim, Holding, Limit, Mark, QuotaCheck, QuotaFact, QuotaUse, Quotas, uses_of_rows},
 };
 
 /// What the ledgers are called.
@@ -114,21 +114,46 @@ impl Stack {
         let limits = office.quotas.limits(&self.key.tenant).await?;
         let rows = self.rows(&self.sealer()).await?;
         let claim = self.claim(plan, &rows);
-        let desk = Desk { engine: &self.engine, office, tenant: &self.key.tenant };
-        let mut page = desk.read().await?;
-        desk.correct(&mut page.book, Some(&self.key.name), Look::Runs).await?;
-        Ok(page.book.check(&self.key.name, &claim, &limits))
+        self.weigh(office, &claim, &limits).await
     }
 
     /// Reserves what a plan may add, before its run begins; `None` where nothing has to be. The lease is held, and `rows` are
     /// those of the stack.
     pub(super) async fn reserve(&self, plan: &Plan, run: RunId, rows: &[Row]) -> Result<Option<QuotaCheck>> {
-        let Some(office) = &self.engine.inner.quotas else { return Ok(None) };
         let is_idle = |action: StepAction| matches!(action, StepAction::Read | StepAction::Wait);
-        if plan.row_updates.is_empty() && plan.steps.iter().all(|step| is_idle(step.action)) {
+        if plan.row_updates.is_empty() && plan.steps.iter().all(|step| is_idle(step.action))
+            || self.engine.inner.quotas.is_none()
+        {
             return Ok(None);
         }
-        let claim = self.claim(plan, rows);
+        self.reserve_claim(&self.claim(plan, rows), run).await
+    }
+
+    /// Reserves room for rows that another stack had, in a stack that has none. They
+    /// are settled under this id, which no run has.
+    pub(super) async fn reserve_rows(&self, rows: &[Row], id: RunId) -> Result<()> {
+        self.reserve_claim(&self.claim_of_rows(rows), id).await.map(drop)
+    }
+
+    /// Refuses rows that another stack had where there is no room for them; nothing is reserved. What is there already is fine.
+    pub(crate) async fn refuse_rows(&self, rows: &[Row]) -> Result<()> {
+        let Some(office) = &self.engine.inner.quotas else { return Ok(()) };
+        if rows.is_empty() || !self.store().load_rows(&self.key).await?.is_empty() {
+            return Ok(());
+        }
+        let limits = office.quotas.limits(&self.key.tenant).await?;
+        self.weigh(office, &self.claim_of_rows(rows), &limits).await?.refusal().map_or(Ok(()), Err)
+    }
+
+    async fn weigh(&self, office: &QuotaOffice, claim: &Claim, limits: &[Limit]) -> Result<QuotaCheck> {
+        let desk = Desk { engine: &self.engine, office, tenant: &self.key.tenant };
+        let mut page = desk.read().await?;
+        desk.correct(&mut page.book, Some(&self.key.name), Look::Runs).await?;
+        Ok(page.book.check(&self.key.name, claim, limits))
+    }
+
+    async fn reserve_claim(&self, claim: &Claim, run: RunId) -> Result<Option<QuotaCheck>> {
+        let Some(office) = &self.engine.inner.quotas else { return Ok(None) };
         // What only takes away needs no limits, and goes on while nobody can say them.
         let limits = match claim.growth.is_empty() {
             true => Vec::new(),
@@ -139,11 +164,11 @@ impl Stack {
         for attempt in 1..=TRIES {
             let mut page = desk.read().await?;
             let mut facts = desk.correct(&mut page.book, name, Look::Rows).await?;
-            let mut check = page.book.check(&self.key.name, &claim, &limits);
+            let mut check = page.book.check(&self.key.name, claim, &limits);
             if check.is_refused() {
                 // Before somebody is refused it is made sure that nothing stands in the way that is over.
                 facts.extend(desk.correct(&mut page.book, name, Look::RunsForGood).await?);
-                check = page.book.check(&self.key.name, &claim, &limits);
+                check = page.book.check(&self.key.name, claim, &limits);
             }
             let refusal = check.refusal();
             if refusal.is_none() {
@@ -186,6 +211,11 @@ impl Stack {
             desk.pause(attempt, run.unwrap_or_else(RunId::mint)).await;
         }
         Err(busy(&self.key.tenant))
+    }
+
+    fn claim_of_rows(&self, rows: &[Row]) -> Claim {
+        let registry = self.engine.registry();
+        Claim::of_rows(rows, &|name, provider, attributes| uses_of(&*registry, name, provider, attributes))
     }
 
     fn claim(&self, plan: &Plan, rows: &[Row]) -> Claim {

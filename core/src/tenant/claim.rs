@@ -93,6 +93,20 @@ impl Claim {
         }
         Self { base, growth, wants, is_exact }
     }
+
+    /// Returns what a stack without objects claims that is given these rows.
+    pub fn of_rows(rows: &[Row], ask: &Ask<'_>) -> Self {
+        let want = |row: &Row| Want { address: row.address.to_string().into(), uses: uses_of_row(row, ask) };
+        let wants: Vec<Want> = rows.iter().map(want).collect();
+        let (mut growth, mut is_exact) = (Uses::default(), true);
+        for want in &wants {
+            is_exact &= growth.add_all(&want.uses);
+        }
+        if !rows.is_empty() {
+            is_exact &= growth.add(&Arc::from(STACKS), Amount::Known(1));
+        }
+        Self { base: Uses::default(), growth, wants, is_exact }
+    }
 }
 
 const STACKS: &str = "stacks";
