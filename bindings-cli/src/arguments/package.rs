@@ -271,6 +271,31 @@ pub(crate) enum App {
     },
     /// Keep what was exported and has not arrived.
     Keep,
+    /// Show what the installations of the tenant cost in a period, as estimated, or as a provider's bill says.
+    Cost {
+        /// The first moment: a date such as `2026-11-01` (in UTC), or `2026-11-01T12:00:00Z`. The beginning of this month
+        /// without it.
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// The first moment that is not part of it any more. Now without it.
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+        /// What is added up: `tenant`, `application`, `resource`.
+        #[arg(long, value_name = "WHAT", default_value = "application", value_parser = ["tenant", "application", "resource"])]
+        by: String,
+        /// A bill with the columns of FOCUS: CSV, or JSON, an object a line (`.jsonl`, `.json`).
+        #[arg(long, value_name = "FILE")]
+        bill: Option<PathBuf>,
+        /// Rules for what of the bill is nobody's alone: a list, in JSON or YAML.
+        #[arg(long, value_name = "FILE")]
+        shared: Option<PathBuf>,
+        /// Write the rows as CSV, with the columns of FOCUS.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        /// Write the rows as JSON, an object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show everything that was written down of an installation, proved to be as it was written.
     Audit {
         /// Write JSON.

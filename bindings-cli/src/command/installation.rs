@@ -22,7 +22,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{
     Failure,
     app::{Filled, fill_in, show, tenant, unwritten, usage},
-    apply, package, transfer,
+    apply, cost, package, transfer,
 };
 use crate::{
     arguments::{App, Carrying, Chosen, Filling},
@@ -44,6 +44,7 @@ pub(super) fn wants_json(command: &App) -> bool {
         | App::List { json }
         | App::Show { json }
         | App::Audit { json } => *json,
+        App::Cost { csv, json, .. } => *csv || *json,
         App::Action { .. } | App::Export { .. } | App::Import { .. } | App::HandOver { .. } | App::Keep => false,
     }
 }
@@ -88,6 +89,12 @@ pub(super) async fn run(session: &Session, command: &App, style: Style) -> Resul
         App::List { json } => list(&apps, *json).await,
         App::Show { json } => show_one(&one, *json).await,
         App::Audit { json } => audit(&one, *json).await,
+        App::Cost { from, to, by, bill, shared, csv, json } => {
+            let period = (from.as_deref(), to.as_deref());
+            let asked =
+                cost::Asked { period, by, bill: bill.as_deref(), shared: shared.as_deref(), csv: *csv, json: *json };
+            cost::run(session, &apps, stack.engine(), &asked).await
+        }
         App::Export { out, transferring } => transfer::export(session, &one, out, transferring).await,
         App::Import { document, receipt, transferring } => {
             transfer::import(session, &one, document, receipt, transferring).await

@@ -4,6 +4,7 @@ mod app;
 mod apply;
 mod console;
 mod convert;
+mod cost;
 mod fmt;
 mod graph;
 mod import;

@@ -51,6 +51,8 @@ pub enum Verb {
     Grant,
     /// Hand it over to another tenant or platform.
     Transfer,
+    /// See what it costs and has cost.
+    Cost,
 }
 
 impl Verb {
@@ -66,6 +68,7 @@ impl Verb {
             Self::Act => "act",
             Self::Grant => "grant",
             Self::Transfer => "transfer",
+            Self::Cost => "cost",
         }
     }
 }
@@ -102,7 +105,8 @@ pub enum Decision {
 /// Says who may do what. Asked before anything is looked at, changed or written down.
 ///
 /// An actor of another tenant is only ever asked about actions that were granted to it; the rest it cannot reach, whatever
-/// is said here.
+/// is said here. Only a report that the host makes of all tenants ([`Platform::cost`](super::Platform::cost)) asks about costs of
+/// others.
 #[async_trait]
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// Decides.

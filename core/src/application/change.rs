@@ -194,6 +194,8 @@ impl Installation {
             plan: plan::codec::hash(&proposal.plan)?.to_string().into(),
             quote: Arc::clone(&proposal.quote.hash),
             lines: proposal.quote.lines.clone(),
+            refunds: proposal.quote.refunds.clone(),
+            unpriced: proposal.quote.unpriced.clone(),
             part_of: options.part_of,
         };
         let draft = LedgerDraft::new(&fact)?.with("variables", made_with.variables.clone());

@@ -2,11 +2,11 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Verb};
+use super::{Actor, ObjectChange, Verb};
 use crate::{
     catalog::Version,
     event::Timestamp,
-    pricing::Line,
+    pricing::{Line, Unpriced},
     state::{RunId, RunStatus, codec::ChainHash, uuid_id},
 };
 
@@ -150,6 +150,12 @@ pub enum Fact {
         quote: Arc<str>,
         /// The prices that were accepted.
         lines: Vec<Line>,
+        /// What was said to come back for what goes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refunds: Vec<Line>,
+        /// What nobody could say the price of.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unpriced: Vec<Unpriced>,
         /// The operation that it is a part of, where many are one.
         part_of: Option<OperationId>,
     },
@@ -176,6 +182,10 @@ pub enum Fact {
         outcome: Outcome,
         /// The codes of what went wrong, with the addresses.
         problems: Vec<Arc<str>>,
+        /// What a change did to objects, in order; `None` where that was not written down: for actions, for what never began,
+        /// and in entries of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        objects: Option<Vec<ObjectChange>>,
     },
     /// Somebody was refused.
     Denied {

@@ -226,7 +226,8 @@ impl Installation {
         outcome: Outcome,
         problems: Vec<Arc<str>>,
     ) -> Result<()> {
-        let draft = LedgerDraft::new(&Fact::Ended { operation, outcome, problems })?;
+        let objects = self.objects_changed(operation).await?;
+        let draft = LedgerDraft::new(&Fact::Ended { operation, outcome, problems, objects })?;
         self.record(|folded| {
             let is_news = |ended: Option<(Outcome, Timestamp)>| match ended {
                 None => true,

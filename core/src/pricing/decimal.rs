@@ -102,6 +102,37 @@ impl Decimal {
         (quotient * quantum).to_i128().ok_or(Error::Overflow).and_then(Self::of)
     }
 
+    /// Returns `self · by / over`, rounded half to even to so many digits behind the point (at most nine).
+    pub(super) fn ratio(self, by: i128, over: i128, digits: u32) -> Result<Self, Error> {
+        if over == 0 {
+            return Err(Error::Overflow);
+        }
+        let quantum = BigInt::from(Self::quantum(digits));
+        let quotient = half_even(BigInt::from(self.0) * by, BigInt::from(over) * &quantum);
+        (quotient * quantum).to_i128().ok_or(Error::Overflow).and_then(Self::of)
+    }
+
+    /// Reads a number of a bill, which may have more digits behind the point: those after the ninth are rounded half to even.
+    pub(super) fn rounded(text: &str) -> Result<Self, Error> {
+        let Some((head, behind)) = text.split_once('.').filter(|(_, behind)| behind.len() > SCALE as usize) else {
+            return text.parse();
+        };
+        if !behind.bytes().all(|byte| byte.is_ascii_digit()) || behind.len() > 60 {
+            return Err(Error::NotANumber { text: text.chars().take(40).collect() });
+        }
+        let (kept, rest) = behind.split_at(SCALE as usize);
+        let cut: Self = format!("{head}.{kept}").parse()?;
+        let is_tie = rest.strip_prefix('5').is_some_and(|rest| rest.bytes().all(|byte| byte == b'0'));
+        let is_more = rest.bytes().next().is_some_and(|first| first >= b'5');
+        let away = if is_tie { cut.0 % 2 != 0 } else { is_more };
+        let step = match (away, head.starts_with('-')) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => -1,
+        };
+        Self::of(cut.0 + step)
+    }
+
     /// Returns how many quanta of so many digits it has, if it is a whole number of them.
     pub(super) fn quanta(self, digits: u32) -> Option<i128> {
         let quantum = Self::quantum(digits);
@@ -259,6 +290,23 @@ mod tests {
         assert_eq!(most.times(Decimal::whole(2), 2), Err(Error::Overflow));
         assert_eq!(most.plus(Decimal::ONE), Err(Error::Overflow));
         assert_eq!(most.times_over(Decimal::whole(7), Decimal::whole(7), 9), Ok(most));
+    }
+
+    #[test]
+    fn more_digits_than_nine_are_rounded() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(Decimal::rounded(text).map(|number| number.to_string()).as_deref(), Ok(expect), "{text}");
+        };
+        check("1.5", "1.5");
+        check("0.0000000015", "0.000000002");
+        check("0.0000000025", "0.000000002");
+        check("0.00000000250001", "0.000000003");
+        check("-0.0000000015", "-0.000000002");
+        check("-0.0000000014", "-0.000000001");
+        check("0.9999999999", "1");
+        for text in ["1.00000000000x", "x.0000000000001", "1.0000000000e3", "1e-10"] {
+            assert!(matches!(Decimal::rounded(text), Err(Error::NotANumber { .. })), "{text}");
+        }
     }
 
     #[test]

@@ -37,6 +37,24 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// Somebody asks for the costs of no time.
+    #[error("{problem}")]
+    Window {
+        /// What is wrong.
+        problem: String,
+    },
+    /// Rows of a bill cannot be.
+    #[error("the bill cannot be read: {}", problems.join("; "))]
+    Bill {
+        /// What is wrong, by line; in that order.
+        problems: Vec<String>,
+    },
+    /// Rules for shared costs cannot be.
+    #[error("costs cannot be shared so: {}", problems.join("; "))]
+    Shared {
+        /// What is wrong, by rule; in the order of the rules.
+        problems: Vec<String>,
+    },
     /// A bundle rule cannot be.
     #[error("the bundle `{rule}` {problem}")]
     Rule {
@@ -55,6 +73,9 @@ impl From<Error> for crate::Error {
             Error::Currency { .. } | Error::Mixed { .. } => "pricing.currency",
             Error::Line { .. } => "pricing.line",
             Error::Rule { .. } => "pricing.rule",
+            Error::Window { .. } => "cost.period",
+            Error::Bill { .. } => "cost.bill",
+            Error::Shared { .. } => "cost.shared",
         };
         Self::new(ErrorKind::InvalidInput, code, error.to_string())
     }

@@ -22,6 +22,7 @@ mod accept;
 mod apply;
 mod bundle;
 mod charge;
+pub mod cost;
 mod decimal;
 mod error;
 mod line;

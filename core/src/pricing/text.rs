@@ -72,7 +72,8 @@ fn cells(line: &Line) -> [String; 4] {
     [what, price, off.join(", "), note]
 }
 
-fn rates(usage: &Usage) -> String {
+/// Returns the prices of the tiers: `0.80 CNY a GB up to 100, 0.60 CNY a GB`.
+pub(super) fn rates(usage: &Usage) -> String {
     let rates: Vec<String> = usage
         .tiers
         .iter()
