@@ -43,7 +43,7 @@ version: VERSION
 form: form.yaml
 actions:
 - { name: restart, handler: restarter, form: restart.yaml }
-- { name: grow, resource: thing.first }
+- { name: grow, resource: thing.first, policy: grow.json }
 - { name: lost, handler: nobody }
 ";
 
@@ -94,6 +94,7 @@ pub fn parcel(version: &str) -> Parcel {
         ("package.yaml", &MANIFEST.replace("VERSION", version)),
         ("form.yaml", FORM),
         ("restart.yaml", "fields:\n- { name: after, widget: number, default: 0, variable: false }\n"),
+        ("grow.json", "{\"in\": \"${region}\", \"of\": ${jsonencode(targets)}}"),
         ("template/main.tf", &TEMPLATE.replace("MARK", if version == "1.0.0" { "a" } else { "b" })),
     ])
 }
@@ -195,6 +196,9 @@ impl ActionHandler for Told {
 #[async_trait]
 impl CredentialBroker for Told {
     async fn lease(&self, request: &CredentialRequest) -> Result<Credentials> {
+        if let Some(policy) = &request.policy {
+            self.say(format!("may {policy}"));
+        }
         Ok(Credentials { id: format!("lease-{}", request.action).into(), secret: Value::string(SECRET) })
     }
 

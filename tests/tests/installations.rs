@@ -265,7 +265,11 @@ async fn actions_have_forms_credentials_and_records() {
     let first = stage.world.things().into_iter().find(|(_, made)| made.name.ends_with("-gz")).expect("it is there").0;
     assert_eq!(
         stage.told.all(),
-        [format!("alice of acme grow on {first} with lease-grow"), "back lease-grow".to_owned()]
+        [
+            format!("may {{\"in\": \"gz\", \"of\": [\"{first}\"]}}"),
+            format!("alice of acme grow on {first} with lease-grow"),
+            "back lease-grow".to_owned()
+        ]
     );
     assert!(shop.act(&package, "restart", &Inputs::default(), "").await.is_ok());
     assert_eq!(code(shop.act(&package, "lost", &Inputs::default(), "").await), "installation.action");

@@ -62,6 +62,8 @@ impl Installation {
         }
         let role = good.role.clone();
         let prepared = self.prepare(parcel, action, inputs, &folded).await?;
+        let targets: Vec<Arc<str>> = prepared.targets.iter().map(|object| object.id.as_str().into()).collect();
+        let policy = parcel.package().action_policy(action, &good.variables, &targets)?;
         let operation = OperationId::mint();
         let now = self.now();
         let deadline = now.plus(self.apps.platform.inner.action_timeout);
@@ -86,7 +88,8 @@ impl Installation {
             operation,
             action: action.into(),
             role,
-            targets: prepared.targets.iter().map(|object| object.id.as_str().into()).collect(),
+            targets,
+            policy,
             until: deadline,
         };
         let called = self.call(prepared, &folded, &request).await;

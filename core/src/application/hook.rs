@@ -60,6 +60,9 @@ pub struct CredentialRequest {
     pub role: Option<Arc<str>>,
     /// The objects that the action is for, by their remote ids: what a session policy narrows to.
     pub targets: Vec<Arc<str>>,
+    /// What the package says that they may do, worked out for what was filled in: a session policy in the host's own words.
+    /// Credentials must not reach further, either.
+    pub policy: Option<Arc<str>>,
     /// Until when they are needed.
     pub until: Timestamp,
 }

@@ -33,6 +33,7 @@ pub fn lint(package: &Package, types: Option<&dyn SchemaSource>) -> Vec<Diagnost
     }
     let mut linter = Linter { package, problems: &mut problems };
     linter.system();
+    linter.policies();
     if let Some(manifest) = &package.manifest {
         linter.manifest(manifest);
         linter.files(manifest);
@@ -90,6 +91,33 @@ impl Linter<'_, '_> {
                 self.problems.push(problem.label(action.span, "again here").label(first, "first here"));
             }
             self.action(action);
+        }
+    }
+
+    /// Looks at texts that are worked out for what was filled in.
+    fn policies(&mut self) {
+        let package = self.package;
+        let variables = &package.template.root().variables;
+        for (text, is_action) in package.policies() {
+            for reference in text.references() {
+                let name = reference.traversal.root_name();
+                match variables.get(name) {
+                    None if is_action && name == "targets" => {}
+                    None => {
+                        let message = format!("the template has no variable `{name}`");
+                        let problem = Diagnostic::error("package.policy", message).at(reference.span);
+                        self.problems.push(match suggest(name, variables.keys().map(|known| &**known)) {
+                            Some(near) => problem.help(format!("did you mean `{near}`?")),
+                            None => problem.help("it knows the variables of the template by their names: `${name}`"),
+                        });
+                    }
+                    Some(variable) if variable.sensitive => {
+                        let message = format!("`{name}` is sensitive, and this text is read by others");
+                        self.error("package.policy", message, reference.span);
+                    }
+                    Some(_) => {}
+                }
+            }
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Action {
     pub description: Option<Text>,
     /// The file of the form that is filled in for it.
     pub form: Option<Place>,
+    /// The file that says what credentials for it may do.
+    pub policy: Option<Place>,
     /// Who carries it out.
     pub target: Target,
     /// What people must agree to before.

@@ -11,7 +11,7 @@ use crate::{
         hcl,
         syntax::Expr,
     },
-    value::Value,
+    value::{Type, Value},
 };
 
 /// The names that a manifest may have.
@@ -36,6 +36,8 @@ pub struct Package {
     folder: String,
     /// What the role of an installation must be allowed to do: a text with `${…}`.
     role: Option<Expr>,
+    /// What credentials for its actions may do, by the action's name.
+    policies: Vec<(Arc<str>, Expr)>,
     /// All of its files.
     pub files: PackageFiles,
 }
@@ -81,15 +83,17 @@ impl Package {
         }
         let mut bundles = Vec::new();
         let mut role = None;
-        let mut action_forms = Vec::new();
+        let (mut action_forms, mut policies) = (Vec::new(), Vec::new());
         let mut given = None;
         if let Some(manifest) = &manifest {
             given = manifest.form.as_ref().and_then(|place| reader.form(place, widgets, sources));
             for action in &manifest.actions {
                 let form = action.form.as_ref().and_then(|place| reader.form(place, widgets, sources));
                 action_forms.extend(form.map(|form| (Arc::clone(&action.name), form)));
+                let policy = action.policy.as_ref().and_then(|place| reader.policy(place, "the policy", sources));
+                policies.extend(policy.map(|policy| (Arc::clone(&action.name), policy)));
             }
-            role = manifest.role.as_ref().and_then(|place| reader.role(place, sources));
+            role = manifest.role.as_ref().and_then(|place| reader.policy(place, "the role's document", sources));
             if let Some(place) = &manifest.bundles {
                 bundles = reader.bundles(place, sources);
             }
@@ -104,7 +108,10 @@ impl Package {
         };
         problems.tidy();
         let folder = folder.to_owned();
-        (Self { manifest, template, form, form_is_derived, action_forms, bundles, folder, role, files }, problems)
+        (
+            Self { manifest, template, form, form_is_derived, action_forms, bundles, folder, role, policies, files },
+            problems,
+        )
     }
 
     /// Reads a package from a folder. Names that begin with a dot are left out.
@@ -130,25 +137,29 @@ impl Package {
     /// # Complexity
     /// O(its text + the values that it names); bounded.
     pub fn role_policy(&self, variables: &Value) -> Result<Option<Arc<str>>> {
-        let Some(expr) = &self.role else { return Ok(None) };
-        let refused = |what: &str| {
-            let message = format!("what the role must be allowed to do cannot be worked out: {what}");
-            Error::new(ErrorKind::InvalidInput, "installation.role", message)
-        };
-        let budget = Budget { elements: 100_000, text_bytes: 1 << 20, ..Budget::default() };
-        let options = eval::Options { edition: Edition::Stackwright, budget, ..eval::Options::default() };
-        let functions = Functions::standard();
-        let mut evaluator = Evaluator::new(&EmptyScope, &functions, options);
-        let values: Vec<(&str, Value)> = variables.entries().map(|(name, value)| (&**name, value.clone())).collect();
-        let text = evaluator.eval_with(expr, &values);
-        let problem = evaluator.finish().diagnostics.into_iter().find(Diagnostic::is_error);
-        if let Some(problem) = problem {
-            return Err(refused(&problem.message));
-        }
-        if !text.marks_deep().is_empty() {
-            return Err(refused("it names something secret"));
-        }
-        text.as_str().map(|text| Some(Arc::from(text))).ok_or_else(|| refused("it is no text"))
+        let what = "what the role must be allowed to do";
+        self.role.as_ref().map(|expr| worked_out(expr, variables, what)).transpose()
+    }
+
+    /// Returns what credentials for an action may do, for the values of the installation's variables and the objects that the
+    /// action is for, which the text knows as `targets`: a list of ids. `None` where the action does not say. Pure.
+    ///
+    /// # Errors
+    /// As [`role_policy`](Self::role_policy).
+    ///
+    /// # Complexity
+    /// As there.
+    pub fn action_policy(&self, action: &str, variables: &Value, targets: &[Arc<str>]) -> Result<Option<Arc<str>>> {
+        let Some((_, expr)) = self.policies.iter().find(|(of, _)| **of == *action) else { return Ok(None) };
+        let targets = targets.iter().map(|id| Value::string(&**id)).collect();
+        let entries = variables.entries().map(|(name, value)| (Arc::clone(name), value.clone()));
+        let all = entries.chain([("targets".into(), Value::list(Type::String, targets))]);
+        worked_out(expr, &Value::object(all), "what the credentials may do").map(Some)
+    }
+
+    /// Returns the texts that say what may be done, and whether they are an action's.
+    pub(super) fn policies(&self) -> impl Iterator<Item = (&Expr, bool)> {
+        self.role.iter().map(|text| (text, false)).chain(self.policies.iter().map(|(_, text)| (text, true)))
     }
 
     /// Returns what functions of its template may read: all files of the package, from the template's folder on.
@@ -161,6 +172,28 @@ impl Package {
     pub fn identity(&self) -> Option<(&Arc<str>, &Version)> {
         self.manifest.as_ref().map(|manifest| (&manifest.name, &manifest.version))
     }
+}
+
+/// Works a text with `${…}` out, which is handed to others as it is.
+fn worked_out(expr: &Expr, values: &Value, what: &str) -> Result<Arc<str>> {
+    let refused = |problem: &str| {
+        let message = format!("{what} cannot be worked out: {problem}");
+        Error::new(ErrorKind::InvalidInput, "installation.role", message)
+    };
+    let budget = Budget { elements: 100_000, text_bytes: 1 << 20, ..Budget::default() };
+    let options = eval::Options { edition: Edition::Stackwright, budget, ..eval::Options::default() };
+    let functions = Functions::standard();
+    let mut evaluator = Evaluator::new(&EmptyScope, &functions, options);
+    let values: Vec<(&str, Value)> = values.entries().map(|(name, value)| (&**name, value.clone())).collect();
+    let text = evaluator.eval_with(expr, &values);
+    let problem = evaluator.finish().diagnostics.into_iter().find(Diagnostic::is_error);
+    if let Some(problem) = problem {
+        return Err(refused(&problem.message));
+    }
+    if !text.marks_deep().is_empty() {
+        return Err(refused("it names something secret"));
+    }
+    text.as_str().map(Arc::from).ok_or_else(|| refused("it is no text"))
 }
 
 /// Returns the folder that a manifest names, as far as can be said before it is really read.
@@ -211,8 +244,8 @@ impl Reader<'_> {
         Some(form)
     }
 
-    fn role(&mut self, place: &Place, sources: &mut Sources) -> Option<Expr> {
-        let text = self.named(place, "the role's document")?;
+    fn policy(&mut self, place: &Place, what: &str, sources: &mut Sources) -> Option<Expr> {
+        let text = self.named(place, what)?;
         let source = sources.add(Arc::clone(&place.path), Arc::clone(&text));
         let (expr, problems) = hcl::parse_template(source, &text);
         let is_sound = !problems.has_errors();

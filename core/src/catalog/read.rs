@@ -108,6 +108,7 @@ fn action(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Action> {
     let label = map.take("label").and_then(|node| text(node, problems));
     let description = map.take("description").and_then(|node| text(node, problems));
     let form = map.take("form").and_then(|node| place(node, problems));
+    let policy = map.take("policy").and_then(|node| place(node, problems));
     let confirm = map.take("confirm").and_then(|node| text(node, problems));
     let resource = map.take("resource");
     let handler = map.take("handler");
@@ -131,7 +132,7 @@ fn action(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Action> {
         missing("an action", "name", node.span, problems);
     }
     let span = found.map_or(node.span, |node| node.span);
-    Some(Action { name: name?, label, description, form, target: target?, confirm, span })
+    Some(Action { name: name?, label, description, form, policy, target: target?, confirm, span })
 }
 
 fn missing(what: &str, key: &str, span: Span, problems: &mut Vec<Diagnostic>) {

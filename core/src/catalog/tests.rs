@@ -354,6 +354,36 @@ fn what_does_not_fit_is_told_with_its_place() {
 }
 
 #[test]
+fn policies_name_what_there_is_and_no_secrets() {
+    let manifest = "name: app\nversion: 1.0.0\nrole: role.json\nactions:\n- { name: a, handler: h, policy: a.json }\n";
+    let template = "variable \"region\" {}\nvariable \"password\" { sensitive = true }\n";
+    let of = |role: &str, action: &str| {
+        let all = [("package.yaml", manifest), ("template/main.tf", template), ("role.json", role), ("a.json", action)];
+        let (package, mut problems) = Package::read(files(&all), &Widgets::standard());
+        problems.extend(lint(&package, None).into_iter().filter(|problem| problem.code == "package.policy"));
+        (shown(&package, &problems), package)
+    };
+    let (problems, package) = of("${region}/*", "%{ for id in targets }${region}/${id} %{ endfor }");
+    assert_eq!(problems, Vec::<String>::new());
+    let values = Value::object([("region", Value::string("gz"))]);
+    let told = |action: &str| package.action_policy(action, &values, &["x".into(), "y".into()]).expect("a text");
+    assert_eq!((told("a").as_deref(), told("b")), (Some("gz/x gz/y "), None));
+    assert_eq!(package.role_policy(&values).expect("a text").as_deref(), Some("gz/*"));
+    assert_eq!(package.role_policy(&Value::empty_object()).expect_err("unknown").code(), "installation.role");
+    let (problems, _) = of("${regoin} ${targets[0]}", "${password}");
+    assert_eq!(
+        problems,
+        [
+            "a.json:1 package.policy <password> `password` is sensitive, and this text is read by others",
+            "role.json:1 package.policy <regoin> the template has no variable `regoin`",
+            "role.json:1 package.policy <targets[0]> the template has no variable `targets`",
+        ]
+    );
+    let (problems, _) = of("${", "");
+    assert!(problems[0].starts_with("role.json:1 "), "{problems:?}");
+}
+
+#[test]
 fn the_platform_sets_what_a_template_declares() {
     let text = "variable \"stackwright_app_id\" {}\nvariable \"stackwright_app_plan\" {}\nvariable \"cloudapp_tags\" {}\n\
                 variable \"size\" {}\n";

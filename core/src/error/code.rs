@@ -157,6 +157,7 @@ pub const CODES: &[CodeInfo] = &[
     info("package.file", "a file of a package is not there"),
     info("package.manifest", "the manifest of a package is not right"),
     info("package.plan", "a plan of a package is no preset of its form"),
+    info("package.policy", "what a package may do cannot be worked out"),
     info("package.secret", "a package holds something secret"),
     info("package.system", "a variable that the platform sets cannot be"),
     info("plan.budget", "the template has too many instances"),
