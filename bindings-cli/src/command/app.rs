@@ -10,19 +10,17 @@ use std::{
 
 use serde_json::{Map, Value as Json};
 use stackwright::{
-    catalog::{Package, System},
+    catalog::Package,
     error::{Error, ErrorKind, Result, Sources},
     form::{self, Answer, Choice, Context, FieldState, Form, FormState, Inputs, OptionsState, Problem, Status},
-    stack::{PlanOptions, QuoteOptions, Stack},
-    template::RawVariables,
     value::{Type, Value, from_json_value, to_json_value},
 };
 
 use super::{Failure, InSources as _, package};
 use crate::{
-    arguments::{App, Chosen, Filling},
+    arguments::{App, Filling},
     exit::Exit,
-    lock, private,
+    private,
     session::Session,
     terminal::{self, Style},
 };
@@ -46,41 +44,8 @@ pub(super) async fn run(session: &Session, command: &App, style: Style) -> Resul
             }
             Ok(if state.ready { Exit::Success } else { Exit::Failure })
         }
-        App::Quote { chosen, filling, json } => quote(session, chosen, filling, *json, style).await,
         other => Box::pin(super::installation::run(session, other, style)).await,
     }
-}
-
-async fn quote(
-    session: &Session,
-    chosen: &Chosen,
-    filling: &Filling,
-    as_json: bool,
-    style: Style,
-) -> Result<Exit, Failure> {
-    let package = package::choose(session, chosen, &tenant(session)).await?;
-    let state = fill(session, &package, filling, style)?;
-    if !state.ready {
-        show(&state);
-        return Ok(Exit::Failure);
-    }
-    let stack = session.stack().await?;
-    lock::refuse_amid_run(&stack).await?;
-    let system = system(&stack, &state);
-    let values = state.values.entries().map(|(name, value)| (Arc::clone(name), value.clone()));
-    let values = values.chain(system.values(package.template.root()));
-    let options = PlanOptions { variables: RawVariables::from_values(values), ..PlanOptions::default() };
-    let plan = stack.plan(&package.template, options).await.in_sources(package.sources())?;
-    let options =
-        QuoteOptions { rules: package.bundles.clone(), plan: state.preset.clone(), ..QuoteOptions::default() };
-    let quote = stack.quote(&plan, options).await?;
-    if as_json {
-        let document = serde_json::to_string_pretty(&quote).map_err(unwritten)?;
-        say!("{document}");
-    } else {
-        say_part!("{quote}");
-    }
-    Ok(Exit::Success)
 }
 
 pub(super) fn unwritten(error: serde_json::Error) -> Error {
@@ -93,17 +58,6 @@ pub(super) fn usage(message: impl Into<String>) -> Error {
 
 pub(super) fn tenant(session: &Session) -> String {
     session.tenant().to_owned()
-}
-
-fn system(stack: &Stack, state: &FormState) -> System {
-    let key = stack.key();
-    System {
-        app_id: key.to_string().into(),
-        name: Arc::clone(&key.name),
-        tags: [(Arc::from("stackwright-app"), Arc::<str>::from(key.to_string()))].into(),
-        plan: state.preset.clone(),
-        role: None,
-    }
 }
 
 /// Reads a document of JSON or YAML that is a mapping.

@@ -8,7 +8,7 @@ use stackwright::{
     application::{
         ActionCall, ActionHandler, Actor, Applications, AuditRecord, CarryOptions, Decision, Fact, Installation,
         InstallationView, Operation, OperationKind, OperationReport, Parcel, Permission, Platform, Policy, Proposal,
-        ProposeOptions,
+        ProposeOptions, Standing,
     },
     error::{Error, ErrorKind, Result},
     form::{Form, Inputs, Phase},
@@ -51,7 +51,10 @@ pub(super) fn wants_json(command: &App) -> bool {
 
 pub(super) async fn run(session: &Session, command: &App, style: Style) -> Result<Exit, Failure> {
     // Who died on this machine holds nothing any more.
-    let stack = session.stack_to_change(Duration::ZERO, style).await?;
+    let stack = match command {
+        App::Quote { .. } => session.stack().await?,
+        _ => session.stack_to_change(Duration::ZERO, style).await?,
+    };
     let handlers = match command {
         App::Action { handler, .. } => handler.as_slice(),
         _ => &[],
@@ -101,7 +104,8 @@ pub(super) async fn run(session: &Session, command: &App, style: Style) -> Resul
         }
         App::HandOver { receipt, transferring } => transfer::hand_over(session, &one, receipt, transferring).await,
         App::Keep => transfer::keep(&one).await,
-        App::Form { .. } | App::Quote { .. } => Err(Error::bug("this is done elsewhere").into()),
+        App::Quote { chosen, filling, json } => quote(session, &one, (chosen, filling), *json, style).await,
+        App::Form { .. } => Err(Error::bug("this is done elsewhere").into()),
     }
 }
 
@@ -131,6 +135,40 @@ fn applications(session: &Session, stack: &Stack, handlers: &[String]) -> Result
     }
     let who = std::env::var("USER").ok().filter(|who| !who.is_empty()).unwrap_or_else(|| "somebody".to_owned());
     Ok(builder.build().applications(Actor::new(tenant(session), who)))
+}
+
+/// Says what `app install` or, of what is there, `app upgrade` would propose; nothing is changed.
+async fn quote(
+    session: &Session,
+    one: &Installation,
+    (chosen, filling): (&Chosen, &Filling),
+    as_json: bool,
+    style: Style,
+) -> Result<Exit, Failure> {
+    let parcel = package::choose_parcel(session, chosen, &tenant(session)).await?;
+    let is_there = match one.view().await {
+        Ok(view) => matches!(
+            view.standing,
+            Standing::Installed | Standing::Broken(OperationKind::Upgrade | OperationKind::Undo)
+        ),
+        Err(error) if error.code() == "installation.unknown" => false,
+        Err(error) => return Err(error.into()),
+    };
+    let phase = if is_there { Phase::Upgrade } else { Phase::Install };
+    let Some((inputs, options)) = filled(session, one, &parcel, filling, phase, style).await? else {
+        return Ok(Exit::Failure);
+    };
+    let proposal = match is_there {
+        true => one.propose_upgrade(&parcel, &inputs, &options).await?,
+        false => one.propose_install(&parcel, &inputs, &options).await?,
+    };
+    if as_json {
+        let document = serde_json::to_string_pretty(&proposal.quote).map_err(unwritten)?;
+        say!("{document}");
+    } else {
+        say_part!("{}", proposal.quote);
+    }
+    Ok(Exit::Success)
 }
 
 /// Fills the form in; `None` where it is not ready, which was said.
