@@ -15,6 +15,7 @@ use crate::{
     order::Seller,
     plan::check_keys,
     resource::{DataSource, EphemeralResource, FIRST_REVISION, Kind, Layer, Provider, Registry, Resource},
+    run::Fair,
     state::{Ledger, LedgerKey, StackKey, Store, cipher::Cipher},
     template::{
         self, Edition, FetchLimits, FetchedModule, Files, ModulePackage, ModuleRequest, ModuleSource, Template,
@@ -56,6 +57,7 @@ pub(super) struct Inner {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) seller: Option<Arc<dyn Seller>>,
     pub(super) quotas: Option<QuotaOffice>,
+    pub(super) fair: Option<Fair>,
     edition: Edition,
     files_within: Option<PathBuf>,
     module_sources: Vec<Arc<dyn ModuleSource>>,
@@ -189,6 +191,7 @@ pub struct EngineBuilder {
     lease_ttl: Option<Duration>,
     seller: Option<Arc<dyn Seller>>,
     quotas: Option<Arc<dyn Quotas>>,
+    fair: Option<Fair>,
     tags: BTreeMap<String, String>,
     edition: Edition,
     files_within: Option<PathBuf>,
@@ -346,6 +349,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Lets so many calls run at once over all runs and plans, tenants taking turns. Without it each run has its own
+    /// `parallelism` alone.
+    pub fn fair(mut self, fair: Fair) -> Self {
+        self.fair = Some(fair);
+        self
+    }
+
     /// Locks a tag: every object bears it whose type says where its tags are
     /// ([`Attribute::takes_tags`](crate::schema::Attribute::takes_tags)), and no template can set it otherwise. The tenant
     /// and the stack are locked anyway, as `stackwright-tenant` and `stackwright-stack`. Types that tag by themselves get
@@ -389,6 +399,7 @@ impl EngineBuilder {
                 tags: self.tags,
                 seller: self.seller,
                 quotas: self.quotas.map(QuotaOffice::new),
+                fair: self.fair,
                 edition: self.edition,
                 files_within: self.files_within,
                 module_sources: self.module_sources,

@@ -253,6 +253,11 @@ impl Stack {
             return (id, Answer::Opened(holder.open(request).await));
         }
         let inner = &self.engine.inner;
+        // Planning and checking are the type's own; the rest asks the world.
+        let _turn = match (&inner.fair, &request.ask) {
+            (None, _) | (_, Ask::Plan(_) | Ask::Upgrade { .. }) => None,
+            (Some(fair), _) => Some(fair.take(&self.key).await),
+        };
         let address: Arc<str> = request.address.to_string().into();
         let resource = registry.resource(&request.type_name);
         let limit = resource.as_ref().map_or_else(Traits::default, |resource| resource.traits()).call_timeout;

@@ -253,6 +253,7 @@ impl Stack {
                 why: options.why.clone(),
                 tags,
                 operation: options.operation.clone(),
+                fair: inner.fair.clone(),
                 ..Options::default()
             },
         })

@@ -350,7 +350,7 @@ impl Dispatcher {
             Some(memory) if repeats && memory.attempts_here > 0 => backoff(memory.attempts_here),
             _ => Duration::ZERO,
         };
-        let beginning = if plan_again || !delay.is_zero() {
+        let beginning = if plan_again || !delay.is_zero() || self.shared.fair.is_some() {
             self.tell_delay(step, delay);
             Beginning::Pending { prepared, plan_again, delay }
         } else {
@@ -526,9 +526,14 @@ impl Dispatcher {
         let Some(config) = prepared.config.clone() else {
             return Err(Trouble::Step(Error::bug("a read has no configuration").context("address", &step.address)));
         };
-        // A read changes nothing, so nothing waits for its `Started`.
-        self.begin(step, prepared, None, None).map_err(Trouble::Run)?;
-        self.spawn_call(task::read(Link::call(&self.shared, step.id), source, config, info));
+        let pending = if self.shared.fair.is_some() {
+            Some(prepared)
+        } else {
+            // A read changes nothing, so nothing waits for its `Started`.
+            self.begin(step, prepared, None, None).map_err(Trouble::Run)?;
+            None
+        };
+        self.spawn_call(task::read(Link::call(&self.shared, step.id), source, config, info, pending));
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::{
     event::{Bus, Clock},
     order::{OrderRequest, Seller},
     plan::Plan,
-    run::{Calls, Finalizer, OnFailure},
+    run::{Calls, Fair, Finalizer, OnFailure},
     state::{Lease, Lineage, Row, Store, codec::Sealer},
 };
 
@@ -32,6 +32,8 @@ pub struct Options {
     pub tags: BTreeMap<String, String>,
     /// What the host calls the run, handed to resource types.
     pub operation: Option<Arc<str>>,
+    /// Where calls wait for their turn, among those of other runs; `None`: they do not.
+    pub fair: Option<Fair>,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             why: String::new(),
             tags: BTreeMap::new(),
             operation: None,
+            fair: None,
         }
     }
 }

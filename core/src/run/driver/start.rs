@@ -253,6 +253,7 @@ impl Launch {
             inbox: words,
             grace: parts.options.grace,
             recover_patience: parts.options.recover_patience,
+            fair: parts.options.fair.clone().map(|fair| (fair, parts.plan.stack.clone())),
             stop: canceller.stop,
             hurry: canceller.hurry,
         });

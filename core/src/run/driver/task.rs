@@ -20,7 +20,9 @@ use crate::{
     },
     run::bounds::Bounds,
     run::refine::{bare, for_state, refines, remark},
+    run::{Fair, Turn},
     schema::Schema,
+    state::StackKey,
     value::{Path, Value},
 };
 
@@ -92,10 +94,33 @@ pub(super) struct Shared {
     pub(super) inbox: mpsc::UnboundedSender<Word>,
     pub(super) grace: Duration,
     pub(super) recover_patience: Duration,
+    /// Where calls wait for their turn, and as whose.
+    pub(super) fair: Option<(Fair, StackKey)>,
     /// Cancelled when nothing new is to start.
     pub(super) stop: CancellationToken,
     /// Cancelled when nothing is waited for.
     pub(super) hurry: CancellationToken,
+}
+
+impl Shared {
+    /// Waits for the turn to make a call; `None` where nothing is waited for any more. Nothing is limited without a [`Fair`].
+    async fn turn(&self) -> Option<Option<Turn>> {
+        let Some((fair, stack)) = &self.fair else { return Some(None) };
+        tokio::select! {
+            biased;
+            () = self.hurry.cancelled() => None,
+            turn = fair.take(stack) => Some(Some(turn)),
+        }
+    }
+
+    /// The same for what has not begun, and is not to once the run stops.
+    async fn first_turn(&self) -> Option<Option<Turn>> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled(), if self.fair.is_some() => None,
+            turn = self.turn() => turn,
+        }
+    }
 }
 
 /// One step's part in a task; says how it ended whatever happens.
@@ -180,15 +205,15 @@ impl Job {
 pub(super) enum Beginning {
     /// Its `Started` is on its way to the disk.
     Begun(Prepared, oneshot::Receiver<()>),
-    /// It has to wait, or to ask the type's `plan` once more, before it may begin.
+    /// It has to wait, for its turn or longer, or to ask the type's `plan` once more, before it may begin.
     Pending { prepared: Prepared, plan_again: bool, delay: Duration },
 }
 
 /// Makes the call of a create, update or delete.
 pub(super) async fn change(link: Link, job: Job, beginning: Beginning) {
     let shared = Arc::clone(&link.shared);
-    let (prepared, durable) = match beginning {
-        Beginning::Begun(prepared, durable) => (prepared, durable),
+    let (prepared, durable, turn) = match beginning {
+        Beginning::Begun(prepared, durable) => (prepared, durable, None),
         Beginning::Pending { prepared, plan_again, delay } => {
             if !delay.is_zero() {
                 tokio::select! {
@@ -197,6 +222,7 @@ pub(super) async fn change(link: Link, job: Job, beginning: Beginning) {
                     () = shared.hurry.cancelled() => return,
                 }
             }
+            let Some(turn) = shared.first_turn().await else { return };
             let prepared =
                 match if plan_again { plan_again_with(&shared, &link, &job, prepared).await } else { Ok(prepared) } {
                     Ok(prepared) => prepared,
@@ -206,12 +232,20 @@ pub(super) async fn change(link: Link, job: Job, beginning: Beginning) {
             if shared.inbox.send(Word::Begin { step: link.step, input: prepared.clone(), ack }).is_err() {
                 return;
             }
-            (prepared, durable)
+            (prepared, durable, Some(turn))
         }
     };
     if durable.await.is_err() {
         return link.end(End::Unwritten);
     }
+    // A repeat has begun long ago: its promise to be made stands, whoever comes first.
+    let _turn = match turn {
+        Some(turn) => turn,
+        None => match shared.turn().await {
+            Some(turn) => turn,
+            None => return,
+        },
+    };
     if shared.hurry.is_cancelled() || !shared.guard.ensure().await {
         return;
     }
@@ -322,9 +356,25 @@ pub(super) fn inconsistent(what: &str, paths: &[Path]) -> Error {
     if paths.is_empty() { error } else { error.context("paths", list(paths)) }
 }
 
-/// Reads a data source.
-pub(super) async fn read(link: Link, source: Arc<dyn DataSource>, config: Value, info: CallInfo) {
+/// Reads a data source. With `pending`, it has not begun yet, and does once it is its turn.
+pub(super) async fn read(
+    link: Link,
+    source: Arc<dyn DataSource>,
+    config: Value,
+    info: CallInfo,
+    pending: Option<Prepared>,
+) {
     let shared = Arc::clone(&link.shared);
+    let Some(_turn) = shared.first_turn().await else { return };
+    if let Some(input) = pending {
+        let (ack, durable) = oneshot::channel();
+        if shared.inbox.send(Word::Begin { step: link.step, input, ack }).is_err() {
+            return;
+        }
+        if durable.await.is_err() {
+            return link.end(End::Unwritten);
+        }
+    }
     if !shared.guard.ensure().await {
         return;
     }
@@ -374,6 +424,7 @@ pub(super) async fn recover(link: Link, job: Job, planned: Option<Value>, id: Op
             () = shared.hurry.cancelled() => return,
             () = sleep(&shared, pause) => {}
         }
+        let Some(turn) = shared.turn().await else { return };
         if !shared.guard.ensure().await {
             return;
         }
@@ -381,6 +432,7 @@ pub(super) async fn recover(link: Link, job: Job, planned: Option<Value>, id: Op
         let context = job.context(&shared, link.step, &bounds.token);
         let (resource, evidence) = (Arc::clone(&job.resource), evidence.clone());
         let answer = bounds.run(async move { resource.recover(&context, &evidence).await }).await;
+        drop(turn);
         tries += 1;
         match answer.and_then(|answer| answer) {
             Ok(answer) => break answer,
