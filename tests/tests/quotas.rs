@@ -15,23 +15,22 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use stackwright::{
     Error, ErrorKind, Result,
-    error::Effect,
     event::{Clock, Event, SystemClock, Timestamp},
     plan::{Mode, Plan},
-    resource::{Context, Object, Outcome, Resource},
     run::{OnFailure, RunReport},
-    schema::{Attribute, Schema},
-    stack::{ApplyOptions, Engine, Import, PlanOptions, Settlement, Stack},
+    stack::{ApplyOptions, Engine, Import, PlanOptions, Stack},
     state::{
-        Amount, LedgerKey, MemoryStore, RunStatus, Store,
+        Amount, MemoryStore, RunStatus, Store,
         cipher::{AesGcmCipher, Key},
         testing::{Faults, FaultyStore, Verdict, WriteKind},
     },
     template::{Files, Options, Template},
     tenant::{FixedQuotas, Limit, Quotas, Standing},
-    value::{Type, Value},
 };
 use stackwright_tests::thing::{Thing, World};
+
+#[path = "quotas/fog.rs"]
+mod fog;
 
 /// Time as the machine has it, and later by as much as a test says.
 #[derive(Clone, Debug, Default)]
@@ -413,69 +412,6 @@ async fn edits_of_state_and_imports_are_counted() {
     stage.check_exact(1, "adopted").await;
 }
 
-/// Nobody can ever tell what became of it.
-#[derive(Debug)]
-struct Fog;
-
-#[async_trait]
-impl Resource for Fog {
-    fn schema(&self) -> Arc<Schema> {
-        Arc::new(
-            Schema::new(0)
-                .attribute("size", Attribute::required(Type::Number))
-                .attribute("id", Attribute::computed(Type::String)),
-        )
-    }
-
-    async fn create(&self, _: &Context, _: Value) -> Outcome {
-        let lost = Error::new(ErrorKind::Unavailable, "fog.lost", "lost in the fog");
-        Outcome::failed(lost.effect(Effect::Unknown))
-    }
-
-    async fn read(&self, _: &Context, object: &Object) -> Result<Option<Object>> {
-        Ok(Some(object.clone()))
-    }
-
-    async fn update(&self, _: &Context, prior: &Object, _: Value) -> Outcome {
-        Outcome::complete(prior.clone())
-    }
-
-    async fn delete(&self, _: &Context, _: &Object) -> Outcome {
-        Outcome::gone()
-    }
-
-    fn consumes(&self, attributes: &Value) -> Vec<(Arc<str>, Amount)> {
-        let size = Amount::of(attributes.attribute("size").unwrap_or(&Value::null(Type::Number)));
-        // What the engine counts by itself no type has a say in.
-        vec![("size".into(), size), ("resources".into(), Amount::Known(90)), ("stacks".into(), Amount::Unknown)]
-    }
-}
-
-#[tokio::test]
-async fn what_nobody_can_tell_about_counts_until_it_is_settled() {
-    let disk = Arc::new(MemoryStore::new());
-    let key = Key::from_bytes(b"a key for tests: 32 known bytes!").expect("the text has 32 bytes");
-    let engine = Engine::builder().shared_store(disk.clone()).cipher(AesGcmCipher::new(key)).resource("fog", Fog);
-    let engine = engine.quotas(FixedQuotas::new([Limit::hard("size", 9)])).build().expect("an engine");
-    let (tenant, shop) = (engine.tenant("acme"), engine.stack("acme", "shop"));
-    let fog = template("resource \"fog\" \"a\" {\n  size = 7\n}\n");
-    let report = apply(&shop, &fog).await.expect("a report");
-    assert_eq!(report.status, RunStatus::Stuck);
-    let used = async || -> BTreeMap<String, Amount> {
-        let uses = tenant.quotas().await.expect("quotas");
-        uses.into_iter().map(|one| (one.dimension.to_string(), one.used)).collect()
-    };
-    let one = ["resources", "resources.fog", "stacks"].map(|dimension| (dimension.to_owned(), Amount::Known(1)));
-    let expected: BTreeMap<String, Amount> = one.into_iter().chain([("size".to_owned(), Amount::Known(7))]).collect();
-    assert_eq!(used().await, expected);
-    assert_eq!(code(apply(&engine.stack("acme", "blog"), &fog).await), "quota.exceeded");
-    shop.settle(&"fog.a".parse().expect("an address"), Settlement::Absent).await.expect("settled");
-    assert_eq!(used().await, BTreeMap::from([("size".to_owned(), Amount::NONE)]));
-    // An entry that says so was written with the edit: nobody had to find it out.
-    let ledger = disk.load_ledger(&LedgerKey::new("acme", "quota", "0"), 0).await.expect("a ledger");
-    assert_eq!(ledger.len(), 3);
-}
-
 #[tokio::test]
 async fn no_tenant_sees_or_hinders_another() {
     let stage = Stage::default();
@@ -519,6 +455,30 @@ fn of_those_who_want_the_last_place_exactly_one_gets_it() {
         });
         assert_eq!((won, stage.world.extent().0, stage.world.peak().0), (places, places, places));
     }
+}
+
+/// Between what a host has read and what it writes another one takes the last place.
+#[test]
+fn whoever_was_overtaken_decides_anew() {
+    let (stage, limits) = (Stage::default(), [Limit::hard("resources", 1)]);
+    let (other, was_late) = (stage.clone(), AtomicBool::new(false));
+    let faults = Faults::when(move |point| {
+        if point.kind == WriteKind::Append && !was_late.swap(true, Ordering::SeqCst) {
+            let blog = other.stack(&[Limit::hard("resources", 1)], "blog");
+            let meanwhile = std::thread::spawn(move || {
+                runtime().block_on(async { succeeded(apply(&blog, &things(1, 1, "")).await) });
+            });
+            meanwhile.join().expect("the other is served");
+        }
+        Verdict::Proceed
+    });
+    let store = Arc::new(FaultyStore::new(stage.disk.clone(), faults));
+    runtime().block_on(async {
+        let shop = stage.host(store, Some(FixedQuotas::new(limits))).stack("acme", "shop");
+        assert_eq!(code(apply(&shop, &things(1, 1, "")).await), "quota.exceeded");
+        assert_eq!(stage.world.peak().0, 1);
+        stage.check_exact(1, "the other").await;
+    });
 }
 
 fn runtime() -> tokio::runtime::Runtime {
