@@ -74,8 +74,20 @@ output=$(app acme/coding action restart coding $(fill restart) -handler=sandbox_
 says "starts again" "$output"
 [ "$(grep -c 'starts again' <<<"$output")" = 2 ] || fail "both machines restart: $output"
 
+echo "== What acme has, and what it cost until now"
+app acme/coding show
+app acme/coding cost
+app acme/coding cost -by=resource
+says "sandbox_cluster.main" "$(app acme/coding cost -by=resource)"
+says "BilledCost" "$(app acme/coding cost -csv)"
+! grep -q zenith <<<"$(app acme/coding cost -csv)" || fail "acme sees what zenith pays"
+
 echo "== Neither sees the other, and no secret is written down"
 says "coding" "$(app acme/coding list)"
+shown=$(app acme/coding show)
+says "Open: https://" "$shown"
+says "machines behind https://" "$shown"
+says "Name " "$shown"
 ! grep -q zenith <<<"$(app acme/coding list -json)" || fail "acme sees zenith"
 ! grep -aqE 'correct-horse-battery|staple-battery-horse' .stackwright/state.db* || fail "a password is in the state"
 

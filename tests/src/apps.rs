@@ -45,6 +45,8 @@ actions:
 - { name: restart, handler: restarter, form: restart.yaml }
 - { name: grow, resource: thing.first, policy: grow.json }
 - { name: lost, handler: nobody }
+views:
+- { name: where, title: { en: Where, zh: 在哪 }, text: 'At ${url}' }
 ";
 
 /// Its form.

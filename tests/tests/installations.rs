@@ -13,6 +13,7 @@ use stackwright::{
         Actor, CarryOptions, Fact, Fate, Installation, Item, ManyOptions, OperationKind, OperationReport, Outcome,
         OutputRef, Parcel, Proposal, ProposeOptions, Recovered, Standing, Transfer, Verb,
     },
+    catalog::Content,
     event::Clock,
     form::{Inputs, Phase},
     run::OnFailure,
@@ -196,6 +197,23 @@ async fn what_never_began_leaves_it_as_broken_as_it_was() {
     assert_eq!(code(shop.carry_out(retry, &CarryOptions::default()).await), "lease.held");
     stage.disk.release(&held).await.expect("given back");
     assert_eq!(shop.view().await.expect("a view").standing, Standing::Broken(OperationKind::Upgrade));
+}
+
+#[tokio::test]
+async fn people_see_what_the_package_lets_them_see() {
+    let stage = Stage::default();
+    let shop = stage.shop();
+    assert_eq!(code(shop.views("en").await), "installation.unknown");
+    install(&shop, &parcel("1.0.0"), &inputs("gz", 2)).await;
+    let url = shop.outputs().await.expect("outputs")["url"].as_str().expect("a text").to_owned();
+    let views = shop.views("zh").await.expect("views");
+    assert_eq!((views.len(), &*views[0].title), (1, "在哪"));
+    assert_eq!(views[0].content, Content::Text(format!("At {url}").into()));
+    // They are those of what is there, without its package, and go where it goes.
+    let options = ProposeOptions::default();
+    let gone = shop.propose_uninstall(&options).await.expect("a proposal");
+    assert!(carry(&shop, gone).await.is_success());
+    assert!(shop.views("en").await.expect("none").is_empty());
 }
 
 #[tokio::test]
@@ -672,6 +690,7 @@ async fn no_call_reaches_an_installation_of_another_tenant() {
     let context = mine.context(&package.package().form, Phase::Upgrade).await.expect("of nothing");
     assert!(context.existing.is_empty());
     refused("context", String::new(), "");
+    refused("views", code(mine.views("en").await), "installation.unknown");
     let upgrade = mine.propose_upgrade(&package, &inputs("gz", 1), &options).await;
     refused("propose_upgrade", code(upgrade), "installation.standing");
     let copy = mine.propose_copy(&shop, &package, &Inputs::default(), &options).await;

@@ -84,6 +84,7 @@ async fn what_is_handed_over_goes_on_as_it_is() {
         let context = mine.context(&parcel("1.0.0").package().form, stackwright::form::Phase::Upgrade).await;
         assert_eq!(context.expect("a context").existing["note"].as_str(), Some(SECRET));
         assert!(mine.outputs().await.expect("outputs").contains_key("url"));
+        assert_eq!(mine.views("en").await.expect("views").len(), 1);
 
         // Nothing is left where it was, and the name is free.
         assert!(shop.outputs().await.expect("outputs").is_empty());

@@ -22,7 +22,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{
     Failure,
     app::{Filled, fill_in, show, tenant, unwritten, usage},
-    apply, cost, package, transfer,
+    apply, cost, package, transfer, views,
 };
 use crate::{
     arguments::{App, Carrying, Chosen, Filling},
@@ -355,6 +355,7 @@ fn document(view: &InstallationView) -> Json {
 async fn show_one(one: &Installation, as_json: bool) -> Result<Exit, Failure> {
     let view = one.view().await?;
     let outputs = one.outputs().await?;
+    let views = one.views("en").await?;
     if as_json {
         let mut shown = document(&view);
         let plain = |value: &Value| match value.marks_deep().is_empty() {
@@ -365,6 +366,7 @@ async fn show_one(one: &Installation, as_json: bool) -> Result<Exit, Failure> {
             outputs.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
         if let Some(parts) = shown.as_object_mut() {
             parts.insert("outputs".to_owned(), outputs.into());
+            parts.insert("views".to_owned(), views.iter().map(views::document).collect());
         }
         say!("{shown:#}");
         return Ok(Exit::Success);
@@ -391,6 +393,7 @@ async fn show_one(one: &Installation, as_json: bool) -> Result<Exit, Failure> {
         };
         say!("{name} = {text}");
     }
+    views.iter().for_each(views::say);
     Ok(Exit::Success)
 }
 

@@ -20,6 +20,7 @@ mod state;
 mod transfer;
 mod validate;
 mod version;
+mod views;
 
 use stackwright::error::{Error, ErrorKind, Result, Sources};
 

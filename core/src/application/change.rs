@@ -196,6 +196,7 @@ impl Installation {
             lines: proposal.quote.lines.clone(),
             refunds: proposal.quote.refunds.clone(),
             unpriced: proposal.quote.unpriced.clone(),
+            views: made_with.views.clone(),
             part_of: options.part_of,
         };
         let draft = LedgerDraft::new(&fact)?.with("variables", made_with.variables.clone());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Actor, ObjectChange, Verb};
 use crate::{
-    catalog::Version,
+    catalog::{Version, View},
     event::Timestamp,
     pricing::{Line, Unpriced},
     state::{RunId, RunStatus, codec::ChainHash, uuid_id},
@@ -156,6 +156,9 @@ pub enum Fact {
         /// What nobody could say the price of.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unpriced: Vec<Unpriced>,
+        /// What people see of it then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        views: Vec<View>,
         /// The operation that it is a part of, where many are one.
         part_of: Option<OperationId>,
     },
@@ -267,6 +270,9 @@ pub enum Fact {
         role: Option<Arc<str>>,
         /// The prices that were accepted.
         lines: Vec<Line>,
+        /// What people see of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        views: Vec<View>,
         /// What it is remembered by, as the change is that made others.
         run: RunId,
     },

@@ -5,6 +5,7 @@ use std::{
 
 use super::{Actor, Fact, GrantId, OperationId, OperationKind, Outcome, PackageRef, TransferId, transfer::Source};
 use crate::{
+    catalog::View,
     error::Result,
     event::Timestamp,
     pricing::Line,
@@ -128,6 +129,7 @@ pub(super) struct Remembered {
     /// Its template, where no run carries it: it was taken over.
     pub(super) source: Option<Source>,
     pub(super) lines: Vec<Line>,
+    pub(super) views: Vec<View>,
     /// An object by name of the variable; secrets are marked.
     pub(super) variables: Value,
     /// By name of the field, as they were filled in; not marked.
@@ -203,7 +205,21 @@ impl Folded {
 
     fn add(&mut self, fact: &Fact, at: Timestamp, values: &BTreeMap<String, Value>) {
         match fact {
-            Fact::Intended { operation, kind, run, by, why, app_id, package, preset, role, lines, part_of, .. } => {
+            Fact::Intended {
+                operation,
+                kind,
+                run,
+                by,
+                why,
+                app_id,
+                package,
+                preset,
+                role,
+                lines,
+                views,
+                part_of,
+                ..
+            } => {
                 self.view.app_id = Arc::clone(app_id);
                 self.before = self.view.standing;
                 self.stand(Standing::Changing(*kind));
@@ -214,6 +230,7 @@ impl Folded {
                     run: *run,
                     source: None,
                     lines: lines.clone(),
+                    views: views.clone(),
                     variables: values.get("variables").cloned().unwrap_or_else(Value::empty_object),
                     inputs: plain_map(values.get("inputs")),
                     generated: plain_map(values.get("generated")),
@@ -271,7 +288,7 @@ impl Folded {
                 self.stand(Standing::Removed);
                 self.leaves = Some(*transfer);
             }
-            Fact::Arrived { transfer, app_id, package, preset, role, lines, run, .. } => {
+            Fact::Arrived { transfer, app_id, package, preset, role, lines, views, run, .. } => {
                 self.view.app_id = Arc::clone(app_id);
                 self.view.package = Some(package.clone());
                 self.view.preset.clone_from(preset);
@@ -284,6 +301,7 @@ impl Folded {
                     run: *run,
                     source: values.get("template").and_then(Source::of_value),
                     lines: lines.clone(),
+                    views: views.clone(),
                     variables: values.get("variables").cloned().unwrap_or_else(Value::empty_object),
                     inputs: plain_map(values.get("inputs")),
                     generated: plain_map(values.get("generated")),

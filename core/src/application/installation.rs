@@ -5,6 +5,7 @@ use super::{
     platform::LEDGER, problem,
 };
 use crate::{
+    catalog::Shown,
     error::{Error, Result},
     event::Timestamp,
     form::{self, Context, Form, Phase},
@@ -85,6 +86,20 @@ impl Installation {
         self.load_known().await?;
         let outputs = self.stack.outputs().await?;
         Ok(outputs.into_iter().map(|(name, output)| (name, output.value)).collect())
+    }
+
+    /// Returns the views that its package declares, worked out for what it says of itself. What is secret is in none of them
+    /// but in cells of tables, where it is marked.
+    ///
+    /// # Errors
+    /// As [`view`](Self::view).
+    pub async fn views(&self, locale: &str) -> Result<Vec<Shown>> {
+        self.permit(Verb::View, None, None).await?;
+        let folded = self.load_known().await?;
+        let Some(known) = folded.good.as_ref().filter(|known| !known.views.is_empty()) else { return Ok(Vec::new()) };
+        let outputs = self.stack.outputs().await?;
+        let outputs = outputs.into_iter().map(|(name, output)| (name, output.value)).collect();
+        Ok(known.views.iter().map(|view| view.of(&outputs, locale)).collect())
     }
 
     /// Returns what surrounds a form that is filled in for it, as it is: what the installation has goes into

@@ -296,6 +296,7 @@ impl Installation {
                 run: RunId::mint(),
                 source: None,
                 lines: Vec::new(),
+                views: package.views(),
                 variables,
                 inputs: filled,
                 generated: inputs

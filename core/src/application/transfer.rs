@@ -8,6 +8,7 @@ use super::{
     Fact, Installation, OperationKind, Outcome, PackageRef, Standing, TransferId, Verb, fold::Folded, problem,
 };
 use crate::{
+    catalog::View,
     error::{Diagnostics as _, Error, ErrorKind, Result},
     form::Inputs,
     plan::{self, FilesSeen, Replay},
@@ -117,6 +118,7 @@ struct Body {
     preset: Option<Arc<str>>,
     role: Option<Arc<str>>,
     lines: Vec<Line>,
+    views: Vec<View>,
     variables: Json,
     inputs: Json,
     generated: Json,
@@ -305,6 +307,7 @@ impl Installation {
             preset: known.preset.clone(),
             role: known.role.clone(),
             lines: known.lines.clone(),
+            views: known.views.clone(),
             variables: seal.encode_value("variables", &known.variables)?,
             inputs: seal.encode_value("inputs", &object(&known.inputs))?,
             generated: seal.encode_value("generated", &object(&known.generated))?,
@@ -373,6 +376,7 @@ impl Installation {
             preset: body.preset.clone(),
             role: body.role.clone(),
             lines: body.lines.clone(),
+            views: body.views.clone(),
             run: RunId::mint(),
         };
         let sealed = super::propose::sealed;

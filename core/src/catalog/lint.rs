@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Action, Manifest, Package, System, Target};
+use super::{Action, Manifest, Package, Shows, System, Target};
 use crate::{
     error::{Diagnostic, Diagnostics as _, Span, suggest},
     form,
@@ -36,6 +36,7 @@ pub fn lint(package: &Package, types: Option<&dyn SchemaSource>) -> Vec<Diagnost
     linter.policies();
     if let Some(manifest) = &package.manifest {
         linter.manifest(manifest);
+        linter.views(manifest);
         linter.files(manifest);
     }
     problems.tidy();
@@ -118,6 +119,42 @@ impl Linter<'_, '_> {
                     Some(_) => {}
                 }
             }
+        }
+    }
+
+    fn views(&mut self, manifest: &Manifest) {
+        let mut seen: BTreeMap<&Arc<str>, Span> = BTreeMap::new();
+        for declared in &manifest.views {
+            if let Some(first) = seen.insert(&declared.view.name, declared.span) {
+                let message = format!("there are two views `{}`", declared.view.name);
+                let problem = Diagnostic::error("package.view", message);
+                self.problems.push(problem.label(declared.span, "again here").label(first, "first here"));
+            }
+            match &declared.view.shows {
+                Shows::Text(_) => {
+                    let references = declared.text.iter().flat_map(|text| text.references());
+                    references.for_each(|reference| self.shown(reference.traversal.root_name(), reference.span));
+                }
+                Shows::Link(output) | Shows::Table { output, .. } => self.shown(output, declared.shows),
+            }
+        }
+    }
+
+    /// Looks at an output that a view shows.
+    fn shown(&mut self, output: &str, span: Span) {
+        let outputs = &self.package.template.root().outputs;
+        match outputs.get(output) {
+            None => {
+                let problem = Diagnostic::error("package.view", format!("the template has no output `{output}`"));
+                self.problems.push(match suggest(output, outputs.keys().map(|known| &**known)) {
+                    Some(near) => problem.at(span).help(format!("did you mean `{near}`?")),
+                    None => problem.at(span).help("declare it in the root module: `output \"NAME\" { value = … }`"),
+                });
+            }
+            Some(known) if known.sensitive => {
+                self.error("package.view", format!("the output `{output}` is sensitive, and views are shown"), span);
+            }
+            Some(_) => {}
         }
     }
 

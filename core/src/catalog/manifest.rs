@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::Version;
-use crate::{error::Span, form::Text};
+use super::{Version, View};
+use crate::{error::Span, form::Text, template::syntax::Expr};
 
 /// What a package says of itself: `package.yaml`.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Manifest {
     pub plans: Vec<Offer>,
     /// What can be done with an installation.
     pub actions: Vec<Action>,
+    /// What people see of an installation.
+    pub views: Vec<Declared>,
     /// The whole document.
     pub span: Span,
 }
@@ -90,4 +92,17 @@ pub enum Target {
     Resource(Place),
     /// Something that the host knows by this name.
     Handler(Arc<str>),
+}
+
+/// A view, and where it is declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The view.
+    pub view: View,
+    /// Its text, for [`Shows::Text`](super::Shows::Text).
+    pub(super) text: Option<Expr>,
+    /// Where the output stands that it shows, or the whole view.
+    pub shows: Span,
+    /// Where the name stands.
+    pub span: Span,
 }

@@ -30,13 +30,14 @@ mod seal;
 mod shelf;
 mod system;
 mod version;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use archive::{Limits, PackageFiles, digest, pack, unpack};
 pub use lint::lint;
-pub use manifest::{Action, Manifest, Offer, Place, Target};
+pub use manifest::{Action, Declared, Manifest, Offer, Place, Target};
 pub use objects::{Expect, MemoryObjects, Objects, Stored};
 pub use package::Package;
 pub use release::{Advance, Index, Release, Stage, Viewer};
@@ -44,3 +45,4 @@ pub use seal::{Envelope, EnvelopeKind, Seal, Signature, Signer, Trust};
 pub use shelf::{Built, Catalog};
 pub use system::System;
 pub use version::{Version, VersionError};
+pub use view::{Column, Content, Shown, Shows, View};

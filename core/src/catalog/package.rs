@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc};
 
-use super::{Limits, Manifest, PackageFiles, Place, Version, folder, read};
+use super::{Limits, Manifest, PackageFiles, Place, Version, View, folder, read};
 use crate::{
     error::{Diagnostic, Diagnostics as _, Error, ErrorKind, Result, Sources},
     form::{self, Form, Widgets},
@@ -70,7 +70,7 @@ impl Package {
             match document::read(source, name, &text) {
                 Ok(node) => {
                     reader.problems.extend(document::repeated(&node));
-                    manifest = read::manifest(&node, reader.problems);
+                    manifest = read::manifest(source, &node, reader.problems);
                 }
                 Err(problem) => reader.problems.push(*problem),
             }
@@ -168,6 +168,11 @@ impl Package {
         MemoryFiles::new(files, &self.folder)
     }
 
+    /// Returns what people see of an installation.
+    pub fn views(&self) -> Vec<View> {
+        self.manifest.iter().flat_map(|manifest| &manifest.views).map(|declared| declared.view.clone()).collect()
+    }
+
     /// Returns name and version.
     pub fn identity(&self) -> Option<(&Arc<str>, &Version)> {
         self.manifest.as_ref().map(|manifest| (&manifest.name, &manifest.version))
@@ -175,7 +180,7 @@ impl Package {
 }
 
 /// Works a text with `${…}` out, which is handed to others as it is.
-fn worked_out(expr: &Expr, values: &Value, what: &str) -> Result<Arc<str>> {
+pub(super) fn worked_out(expr: &Expr, values: &Value, what: &str) -> Result<Arc<str>> {
     let refused = |problem: &str| {
         let message = format!("{what} cannot be worked out: {problem}");
         Error::new(ErrorKind::InvalidInput, "installation.role", message)

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Action, Manifest, Offer, Place, Target, Version, archive::path_problem, shelf::check_name};
+use super::{
+    Action, Column, Declared, Manifest, Offer, Place, Shows, Target, Version, View, archive::path_problem,
+    shelf::check_name,
+};
 use crate::{
     error::{Diagnostic, SourceId, Span, suggest},
     form::Text,
-    template::document::{Node, NodeKind, NodeText},
+    template::document::{self, Node, NodeKind, NodeText},
 };
 
 /// Reads a manifest; what cannot be read is reported, and the rest goes on. `None` without name, version or mapping.
-pub(super) fn manifest(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Manifest> {
+pub(super) fn manifest(source: SourceId, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Manifest> {
     let mut map = Keys::new(node, "a package", problems)?;
     if let Some(node) = map.take("format")
         && !matches!(&node.kind, NodeKind::Number(text) if &**text == "1")
@@ -64,6 +67,7 @@ pub(super) fn manifest(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Ma
     let role = map.take("role").and_then(|node| place(node, problems));
     let plans = map.list("plans", problems).into_iter().filter_map(|node| offer(node, problems)).collect();
     let actions = map.list("actions", problems).into_iter().filter_map(|node| action(node, problems)).collect();
+    let views = map.list("views", problems).into_iter().filter_map(|node| view(source, node, problems)).collect();
     map.finish(problems);
     Some(Manifest {
         name: name?,
@@ -82,6 +86,7 @@ pub(super) fn manifest(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Ma
         role,
         plans,
         actions,
+        views,
         span: node.span,
     })
 }
@@ -133,6 +138,60 @@ fn action(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Action> {
     }
     let span = found.map_or(node.span, |node| node.span);
     Some(Action { name: name?, label, description, form, policy, target: target?, confirm, span })
+}
+
+fn view(source: SourceId, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Declared> {
+    let mut map = Keys::new(node, "a view", problems)?;
+    let found = map.take("name");
+    let name = found.and_then(|node| word(node, problems));
+    let title = map.take("title").and_then(|node| self::text(node, problems));
+    let (text, link, table) = (map.take("text"), map.take("link"), map.take("table"));
+    let columns = map.list("columns", problems);
+    map.finish(problems);
+    if found.is_none() {
+        missing("a view", "name", node.span, problems);
+    }
+    let columns: Vec<_> = columns.into_iter().filter_map(|node| column(node, problems)).collect();
+    let (shows, text, at) = match (text, link, table) {
+        (Some(node), None, None) => {
+            let shown = word(node, problems)?;
+            let (expr, found) = document::expression(source, node);
+            problems.extend(found);
+            (Shows::Text(shown), Some(expr), node.span)
+        }
+        (None, Some(node), None) => (Shows::Link(word(node, problems)?), None, node.span),
+        (None, None, Some(node)) => {
+            let columns = columns.clone();
+            (Shows::Table { output: word(node, problems)?, columns }, None, node.span)
+        }
+        _ => {
+            let problem = Diagnostic::error("package.manifest", "a view shows one of `text`, `link` and `table`");
+            problems
+                .push(problem.at(node.span).help("`link` and `table` name an output, `text` has `${output}` in it"));
+            return None;
+        }
+    };
+    if !columns.is_empty() && !matches!(shows, Shows::Table { .. }) {
+        let problem = Diagnostic::error("package.manifest", "only a table has columns");
+        problems.push(problem.at(node.span));
+    }
+    let span = found.map_or(node.span, |node| node.span);
+    Some(Declared { view: View { name: name?, title, shows }, text, shows: at, span })
+}
+
+fn column(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Column> {
+    if let NodeKind::String(text) = &node.kind {
+        return Some(Column { name: Arc::clone(&text.decoded), label: None });
+    }
+    let mut map = Keys::new(node, "a column", problems)?;
+    let found = map.take("name");
+    let name = found.and_then(|node| word(node, problems));
+    let label = map.take("label").and_then(|node| text(node, problems));
+    map.finish(problems);
+    if found.is_none() {
+        missing("a column", "name", node.span, problems);
+    }
+    Some(Column { name: name?, label })
 }
 
 fn missing(what: &str, key: &str, span: Span, problems: &mut Vec<Diagnostic>) {

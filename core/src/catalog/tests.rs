@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use crate::{
     error::{Diagnostic, Result},
     form::Widgets,
     template::{Files, Options, Template},
-    value::{Type, Value},
+    value::{Marks, Type, Value},
 };
 
 /// A key that signs by hashing: enough to tell who signed what.
@@ -381,6 +381,96 @@ fn policies_name_what_there_is_and_no_secrets() {
     );
     let (problems, _) = of("${", "");
     assert!(problems[0].starts_with("role.json:1 "), "{problems:?}");
+}
+
+fn with_views(views: &str) -> (Package, Vec<Diagnostic>) {
+    let manifest = format!("name: app\nversion: 1.0.0\nviews:\n{views}");
+    let template = "output \"url\" { value = 1 }\noutput \"nodes\" { value = 1 }\n\
+                    output \"token\" {\n  value     = 1\n  sensitive = true\n}\n";
+    let all = [("package.yaml", manifest.as_str()), ("template/main.tf", template)];
+    let (package, mut problems) = Package::read(files(&all), &Widgets::standard());
+    problems.extend(lint(&package, None));
+    (package, problems)
+}
+
+#[test]
+fn views_show_what_there_is_and_no_secrets() {
+    let (package, problems) = with_views(
+        "- { name: text, title: { en: Overview, zh: 概览 }, text: 'At ${url}, with ${length(nodes)} nodes' }\n\
+         - { name: link, link: url }\n\
+         - { name: table, table: nodes, columns: [ { name: id, label: { en: Id } }, size ] }\n\
+         - { name: all, table: nodes }\n",
+    );
+    assert_eq!(shown(&package, &problems), Vec::<String>::new());
+    let secret = |text: &str| Value::string(text).with_marks(Marks::SENSITIVE);
+    let node = |id: &str, key: &str| Value::object([("id", Value::string(id)), ("key", secret(key))]);
+    let told = |url: Value, nodes: Value| -> Vec<Content> {
+        let outputs = [("url".to_owned(), url), ("nodes".to_owned(), nodes)].into();
+        package.views().iter().map(|view| view.of(&outputs, "zh").content).collect()
+    };
+    let reason = |content: &Content| match content {
+        Content::Nothing { reason } => reason.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let all = told(Value::string("https://a.example"), Value::tuple(vec![node("a", "k1"), node("b", "k2")]));
+    assert_eq!(package.views()[0].of(&BTreeMap::new(), "zh").title.as_ref(), "概览");
+    assert_eq!(all[0], Content::Text("At https://a.example, with 2 nodes".into()));
+    assert_eq!(all[1], Content::Link("https://a.example".into()));
+    let nothing = Value::null(Type::Any);
+    let rows = vec![vec![Value::string("a"), nothing.clone()], vec![Value::string("b"), nothing]];
+    assert_eq!(all[2], Content::Table { columns: vec!["Id".into(), "size".into()], rows, more: 0 });
+    let Content::Table { columns, rows, .. } = &all[3] else { panic!("{:?}", all[3]) };
+    assert_eq!(columns.iter().map(|name| &**name).collect::<Vec<_>>(), ["id", "key"]);
+    assert!(rows.iter().all(|row| !row[0].is_sensitive() && row[1].is_sensitive()));
+    // A map is in the order of its keys; what is secret as a whole is so in every cell.
+    let map = Value::map(Type::Any, [("z", node("2", "k")), ("a", node("1", "k"))]).with_marks(Marks::SENSITIVE);
+    let all = told(secret("https://hunter2"), map);
+    let Content::Table { rows, .. } = &all[3] else { panic!("{:?}", all[3]) };
+    assert!(rows.iter().flatten().all(Value::is_sensitive));
+    assert_eq!(rows[0][0].unmark().0, Value::string("1"));
+    assert!(reason(&all[0]).contains("secret") && reason(&all[1]).contains("secret"), "{all:?}");
+    // Not what it should be, or not there yet.
+    for bad in ["javascript:alert(1)", "https://", "http://a b", "ftp://a", ""] {
+        assert!(reason(&told(Value::string(bad), Value::number(1))[1]).contains("no address"), "{bad}");
+    }
+    assert!(reason(&told(Value::string("x"), Value::number(1))[2]).contains("no list"));
+    for view in package.views() {
+        assert!(!reason(&view.of(&BTreeMap::new(), "en").content).is_empty());
+    }
+    let many = Value::tuple((0..1002).map(|_| node("x", "k")).collect());
+    let Content::Table { rows, more, .. } = &told(Value::string("x"), many)[3] else { panic!("a table") };
+    assert_eq!((rows.len(), *more), (1000, 2));
+    // What is written down comes back.
+    for view in package.views() {
+        let text = serde_json::to_string(&view).expect("JSON");
+        assert_eq!(serde_json::from_str::<View>(&text).expect("a view"), view);
+    }
+}
+
+#[test]
+fn views_that_cannot_be_are_told_with_their_places() {
+    let (package, problems) = with_views(
+        "- { name: a, link: urk }\n- { name: a, text: '${token} ${nodes}' }\n- { name: b, table: token }\n\
+         - { name: c, link: url, text: x }\n- { name: d, link: url, columns: [x] }\n- { name: e, lnk: url }\n\
+         - { link: url }\n- { name: f, text: '${' }\n",
+    );
+    let mut lines = shown(&package, &problems);
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "package.yaml:10 package.manifest <{ link: url }> a view has no `name`",
+            "package.yaml:11 syntax.unexpected <> expected a value, found the end of the text",
+            "package.yaml:4 package.view <urk> the template has no output `urk`",
+            "package.yaml:5 package.view <a> there are two views `a`",
+            "package.yaml:5 package.view <token> the output `token` is sensitive, and views are shown",
+            "package.yaml:6 package.view <token> the output `token` is sensitive, and views are shown",
+            "package.yaml:7 package.manifest <{ name: c, link: url, text: x }> a view shows one of `text`, `link` and `table`",
+            "package.yaml:8 package.manifest <{ name: d, link: url, columns: [x] }> only a table has columns",
+            "package.yaml:9 package.manifest <lnk> a view has no key `lnk`",
+            "package.yaml:9 package.manifest <{ name: e, lnk: url }> a view shows one of `text`, `link` and `table`",
+        ]
+    );
 }
 
 #[test]

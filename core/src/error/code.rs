@@ -160,6 +160,7 @@ pub const CODES: &[CodeInfo] = &[
     info("package.policy", "what a package may do cannot be worked out"),
     info("package.secret", "a package holds something secret"),
     info("package.system", "a variable that the platform sets cannot be"),
+    info("package.view", "a view of a package cannot be"),
     info("plan.budget", "the template has too many instances"),
     info("plan.check_failed", "what a `check` block asserts does not hold"),
     info("plan.condition_failed", "a condition of the template does not hold"),

@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A text for people, in one language or in several.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// A text for people, in one language or in several. As JSON it is a text, or a mapping from locales to texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Text {
     /// The same text for everybody.
     Plain(Arc<str>),

@@ -107,3 +107,7 @@ output "address" {
 output "machines" {
   value = sandbox_instance.app[*].public_ip
 }
+
+output "nodes" {
+  value = [for one in sandbox_instance.app : { name = one.name, type = one.instance_type, address = one.public_ip }]
+}
