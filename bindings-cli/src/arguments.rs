@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::TypedValueParser as _};
-use stackwright::template::Edition;
+use stackwright::{template::Edition, tenant::Limit};
 
 mod package;
 
@@ -77,6 +77,10 @@ pub(crate) struct Global {
     /// order there what they quoted.
     #[arg(long, global = true, help_heading = "Global options", value_name = "URL", env = SHOP_VARIABLE)]
     pub(crate) sandbox_shop: Option<String>,
+    /// The most that the tenant may use of something: `resources=50`, `resources.local_file=9`, `stacks=3`. Repeat it for
+    /// several. With it, what runs may add is reserved before they begin.
+    #[arg(long, global = true, help_heading = "Global options", value_name = "DIMENSION=MOST", value_parser = limit)]
+    pub(crate) quota: Vec<Limit>,
     /// The edition of the language (1.11, 1.12 or stackwright) for templates that ask for none.
     #[arg(
         long,
@@ -90,6 +94,21 @@ pub(crate) struct Global {
     /// Write no colours.
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) no_color: bool,
+}
+
+/// Reads `DIMENSION=MOST`.
+fn limit(text: &str) -> Result<Limit, String> {
+    let parts = text.rsplit_once('=').filter(|(dimension, _)| !dimension.is_empty());
+    let (dimension, most) = parts.ok_or("write `DIMENSION=MOST`, such as `resources=50`")?;
+    let most = most.parse().map_err(|_| format!("`{most}` is no whole number from 0 on"))?;
+    Ok(Limit::hard(dimension, most))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Quota {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -145,6 +164,8 @@ pub(crate) enum Command {
     App(App),
     /// Print the version.
     Version(Version),
+    /// Show what the tenant uses, has reserved, and may use.
+    Quota(Quota),
 }
 
 /// Values for the root module's variables.

@@ -18,6 +18,7 @@ use stackwright::{
         cipher::{AesGcmCipher, Key, KeyFile, KeyRing},
     },
     template::{FileKind, Files, Options, Template},
+    tenant::FixedQuotas,
 };
 use stackwright_store_sqlite::SqliteStore;
 
@@ -52,6 +53,13 @@ pub(crate) enum KeySource {
     },
 }
 
+/// Whether an engine counts what tenants use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counting {
+    IfLimited,
+    Always,
+}
+
 /// Where a command works.
 pub(crate) struct Session {
     /// The template's folder, absolute.
@@ -84,7 +92,7 @@ impl Session {
     /// What comes from the environment is there for the next command too. A connection string is not repeated: it may hold
     /// a password.
     pub(crate) fn program(&self) -> String {
-        let Global { chdir, state, stack, key_file, sandbox_shop, .. } = &self.global;
+        let Global { chdir, state, stack, key_file, sandbox_shop, quota, .. } = &self.global;
         let is_in = |variable: &str, value: &OsStr| std::env::var_os(variable).is_some_and(|set| set == value);
         let mut words = vec!["stackwright".to_owned()];
         let mut flag = |name: &str, value: &OsStr| words.push(format!("-{name}={}", quoted(&value.to_string_lossy())));
@@ -108,6 +116,10 @@ impl Session {
         }
         if let Some(address) = sandbox_shop.as_deref().filter(|address| !is_in(SHOP_VARIABLE, OsStr::new(address))) {
             flag("sandbox-shop", OsStr::new(address));
+        }
+        for limit in quota {
+            let most = limit.hard.unwrap_or(u64::MAX);
+            flag("quota", OsStr::new(&format!("{}={most}", limit.dimension)));
         }
         words.join(" ")
     }
@@ -162,6 +174,15 @@ impl Session {
 
     /// Opens the state, which is made where there is none, and returns the stack.
     pub(crate) async fn stack(&self) -> Result<Stack> {
+        self.open_stack(Counting::IfLimited).await
+    }
+
+    /// The same, of an engine that counts what the tenant uses even where nothing is limited.
+    pub(crate) async fn counted_stack(&self) -> Result<Stack> {
+        self.open_stack(Counting::Always).await
+    }
+
+    async fn open_stack(&self, counting: Counting) -> Result<Stack> {
         if self.global.state.is_none() {
             make_private_folder(&self.folder.join(".stackwright"))?;
         }
@@ -174,6 +195,9 @@ impl Session {
         let mut builder = Engine::builder();
         if let Some(address) = &self.global.sandbox_shop {
             builder = builder.seller(stackwright_provider_sandbox::Shop::at(address)?);
+        }
+        if !self.global.quota.is_empty() || counting == Counting::Always {
+            builder = builder.quotas(FixedQuotas::new(self.global.quota.clone()));
         }
         let engine = builder
             .shared_store(store)
@@ -310,12 +334,13 @@ mod tests {
             stack: "acme/blue".to_owned(),
             sandbox_shop: Some("http://127.0.0.1:7070".to_owned()),
             key_file: Some("my key".into()),
+            quota: vec![stackwright::tenant::Limit::hard("resources", 5)],
             language: stackwright::template::Edition::default(),
             no_color: false,
         };
         let session = Session { folder: folder.clone(), global, store: OnceLock::new() };
         let expected = format!(
-            "stackwright -chdir={} -state=postgres://... -stack=acme/blue -key-file='my key' -sandbox-shop=http://127.0.0.1:7070",
+            "stackwright -chdir={} -state=postgres://... -stack=acme/blue -key-file='my key' -sandbox-shop=http://127.0.0.1:7070 -quota=resources=5",
             quoted(&folder.to_string_lossy())
         );
         assert_eq!(session.program(), expected);

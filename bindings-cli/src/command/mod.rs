@@ -13,6 +13,7 @@ mod installation;
 mod output;
 mod package;
 mod plan;
+mod quota;
 mod rotate;
 mod runs;
 mod show;
@@ -96,6 +97,7 @@ async fn carry_out(session: &Session, command: Command, style: Style) -> Result<
         Command::ForceUnlock(arguments) => runs::force_unlock(session, &arguments).await,
         Command::Package(arguments) => package::run(session, &arguments, style).await,
         Command::App(arguments) => Box::pin(app::run(session, &arguments, style)).await,
+        Command::Quota(arguments) => quota::run(session, &arguments).await,
         Command::Version(arguments) => Ok(version::run(&arguments)),
         Command::Init(arguments) => init::run(session, &arguments).await,
     }
@@ -108,6 +110,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Destroy(arguments) => arguments.json,
         Command::Refresh(arguments) => arguments.json,
         Command::Validate(arguments) => arguments.json,
+        Command::Quota(arguments) => arguments.json,
         Command::Runs(
             crate::arguments::Runs::Resume { json, .. }
             | crate::arguments::Runs::List { json, .. }
